@@ -1,0 +1,31 @@
+"""Tables: fields and constraints. Reads live in tuning.selectors, writes in tuning.services."""
+
+from tuning.models.account import Account, ApiToken
+from tuning.models.audit import AuditEvent
+from tuning.models.host import Device, Host, Slot
+from tuning.models.job import Job
+from tuning.models.metric import CurveSummary, Metric, MetricChunk
+from tuning.models.study import Distribution, Parameter, SearchSpace, Study
+from tuning.models.trial import Attempt, Trial
+from tuning.models.workload import Split, Workload
+
+__all__ = [
+    "Account",
+    "ApiToken",
+    "Attempt",
+    "AuditEvent",
+    "CurveSummary",
+    "Device",
+    "Distribution",
+    "Host",
+    "Job",
+    "Metric",
+    "MetricChunk",
+    "Parameter",
+    "SearchSpace",
+    "Slot",
+    "Split",
+    "Study",
+    "Trial",
+    "Workload",
+]

@@ -1,0 +1,43 @@
+"""Hosts that run workers, their devices, and the slots that hold one trial or one job each."""
+
+from django.db import models
+
+
+class Host(models.Model):
+    name = models.CharField(max_length=120, unique=True)
+    boot_id = models.CharField(max_length=36, blank=True)
+    last_seen = models.DateTimeField(null=True)
+    draining = models.BooleanField(default=False)
+    facts = models.JSONField(default=dict)  # cores, memory, versions
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Device(models.Model):
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="devices")
+    uuid = models.CharField(max_length=80)  # the GPU's UUID, or "cpu"
+    kind = models.CharField(max_length=120)
+    memory = models.PositiveBigIntegerField(null=True)  # bytes
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["host", "uuid"], name="device_host_uuid")]
+
+    def __str__(self) -> str:
+        return f"{self.host.name}, {self.kind}"
+
+
+class Slot(models.Model):
+    """A place on a device where one process may run at a time."""
+
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="slots")
+    index = models.PositiveIntegerField()
+    threads = models.PositiveIntegerField(default=1)
+    hinted = models.DateTimeField(null=True)  # when a hint was sent that no task has taken up yet
+    enabled = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["device", "index"], name="slot_device_index")]
+
+    def __str__(self) -> str:
+        return f"{self.device} slot {self.index}"

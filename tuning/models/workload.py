@@ -1,0 +1,29 @@
+"""Workloads as a trial process described them, and the data splits they make."""
+
+from django.db import models
+
+from tuning.models.fields import JSONTextField
+
+
+class Workload(models.Model):
+    name = models.CharField(max_length=120, unique=True)
+    digest = models.CharField(max_length=64, blank=True)
+    document = JSONTextField(default=dict)  # the describe entry of the runner
+    error = models.TextField(blank=True)
+    described = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Split(models.Model):
+    """Sizes and keyed content hashes of a workload's data; the examples themselves stay on the workers."""
+
+    workload = models.CharField(max_length=120)
+    digest = models.CharField(max_length=64)
+    sizes = JSONTextField(default=dict)
+    artifact = models.CharField(max_length=500, blank=True)  # the keyed hashes, below ARTIFACT_DIR
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workload", "digest"], name="split_workload_digest")]

@@ -1,0 +1,26 @@
+"""The database's clock. Leases of several hosts must be read off one clock, and theirs may be wrong."""
+
+from datetime import datetime, timedelta
+
+from django.db import connection
+from django.db.models import DateTimeField, ExpressionWrapper, Value
+from django.db.models.functions import Now
+from django.utils import timezone
+
+
+def after(seconds: float) -> ExpressionWrapper:
+    """The database's time `seconds` from now, as an expression for an UPDATE."""
+    return ExpressionWrapper(Now() + Value(timedelta(seconds=seconds)), output_field=DateTimeField())
+
+
+def database_now() -> datetime:
+    """The database's time, aware. On SQLite the database is this process."""
+    if connection.vendor != "postgresql":
+        return timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        row = cursor.fetchone()
+    now: datetime = row[0]
+    return now
+
+

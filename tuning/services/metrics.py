@@ -1,0 +1,156 @@
+"""Metric points into packed chunks and curve summaries. Called with the trial's row already fenced."""
+
+import math
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tuning.models import CurveSummary, Metric, MetricChunk, Study, Trial
+from tuning.services.errors import Invalid
+
+CHUNK_POINTS = 512
+PREVIEW_POINTS = 64
+MAX_STEP = 2**31 - 1
+MAX_METRICS = 200
+
+
+@dataclass(frozen=True)
+class Point:
+    """What one step reported: metric name -> value (NaN and infinities allowed), and the reporter's unix time."""
+
+    step: int
+    metrics: dict[str, float]
+    wall: float
+
+
+def goal_of(study: Study, name: str) -> str:
+    """minimize or maximize: the study's direction for its own metric, else by the words of the name."""
+    if name == study.metric:
+        return study.direction
+    words = name.lower()
+    return "minimize" if any(word in words for word in ("loss", "error", "mse", "mae", "rmse")) else "maximize"
+
+
+def metrics_named(study: Study, names: Iterable[str]) -> dict[str, Metric]:
+    """The study's Metric rows of these names, made where they are new. Raises Invalid past MAX_METRICS names."""
+    wanted = list(names)
+    found = {metric.name: metric for metric in Metric.objects.filter(study=study, name__in=wanted)}
+    if missing := [name for name in wanted if name not in found]:
+        if Metric.objects.filter(study=study).count() + len(missing) > MAX_METRICS:
+            raise Invalid({"metrics": [f"A study keeps at most {MAX_METRICS} metrics; put counters into one of them."]})
+        for name in missing:
+            if not name or len(name) > 120:
+                raise Invalid({"metrics": [f"The metric name {name[:40]!r} must have 1 to 120 characters."]})
+        Metric.objects.bulk_create(
+            [
+                Metric(study=study, name=name, split=name.partition("/")[0] if "/" in name else "",
+                       goal=goal_of(study, name))
+                for name in missing
+            ],
+            ignore_conflicts=True,
+        )
+        found = {metric.name: metric for metric in Metric.objects.filter(study=study, name__in=wanted)}
+    return found
+
+
+def pack(values: Sequence[float], kind: str) -> bytes:
+    data = array(kind, values)
+    return data.tobytes()
+
+
+def unpack(data: bytes, kind: str) -> list[float]:
+    result = array(kind)
+    result.frombytes(bytes(data))
+    return result.tolist()
+
+
+def append_points(study: Study, trial: Trial, fence: int, points: Sequence[Point]) -> None:
+    """Store points of one attempt; a step that this attempt already reported of a metric is left as it was."""
+    columns: dict[str, list[tuple[int, float, float]]] = {}
+    for point in points:
+        if not 0 <= point.step <= MAX_STEP:
+            raise Invalid({"step": [f"{point.step} is no step; count from 1 (0 is allowed) up to {MAX_STEP}."]})
+        for name, value in point.metrics.items():
+            columns.setdefault(name, []).append((point.step, float(value), point.wall))
+    metrics = metrics_named(study, columns)
+    summaries = {
+        summary.metric_id: summary
+        for summary in CurveSummary.objects.filter(trial=trial, metric__in=metrics.values())
+    }
+    for name, rows in columns.items():
+        metric = metrics[name]
+        summary = summaries.get(metric.pk) or CurveSummary(trial=trial, metric=metric)
+        fresh = _store(trial, metric, fence, rows)
+        for step, value, _wall in fresh:
+            _summarise(summary, metric.goal, step, value)
+        summary.save()
+
+
+def _store(
+    trial: Trial, metric: Metric, fence: int, rows: list[tuple[int, float, float]]
+) -> list[tuple[int, float, float]]:
+    """Write rows that are new for this attempt; returns them in order of step."""
+    chunks = MetricChunk.objects.filter(trial=trial, metric=metric, fence=fence).order_by("-first_step")
+    tail = chunks.first()
+    tail_steps = unpack(tail.steps, "i") if tail else []
+    rows = sorted({row[0]: row for row in reversed(rows)}.values())
+    if tail and rows[0][0] <= tail_steps[-1]:
+        seen = {step for chunk in chunks for step in unpack(chunk.steps, "i")}
+        rows = [row for row in rows if row[0] not in seen]
+        if rows and rows[0][0] <= tail_steps[-1]:
+            tail = None  # a late step between earlier ones gets a chunk of its own
+    if not rows:
+        return []
+    rest = rows
+    if tail and tail.n < CHUNK_POINTS:
+        head, rest = rows[: CHUNK_POINTS - tail.n], rows[CHUNK_POINTS - tail.n :]
+        tail.steps = bytes(tail.steps) + pack([row[0] for row in head], "i")
+        tail.values = bytes(tail.values) + pack([row[1] for row in head], "d")
+        tail.wall_times = bytes(tail.wall_times) + pack([row[2] for row in head], "d")
+        tail.n += len(head)
+        tail.save(update_fields=["steps", "values", "wall_times", "n"])
+    MetricChunk.objects.bulk_create(
+        [new_chunk(trial.pk, metric.pk, fence, rest[start : start + CHUNK_POINTS])
+         for start in range(0, len(rest), CHUNK_POINTS)]
+    )
+    return rows
+
+
+def new_chunk(trial_id: int, metric_id: int, fence: int, rows: Sequence[tuple[int, float, float]]) -> MetricChunk:
+    """An unsaved chunk of (step, value, unix time) rows in order of step."""
+    return MetricChunk(
+        trial_id=trial_id, metric_id=metric_id, fence=fence, first_step=rows[0][0], n=len(rows),
+        steps=pack([row[0] for row in rows], "i"),
+        values=pack([row[1] for row in rows], "d"),
+        wall_times=pack([row[2] for row in rows], "d"),
+    )
+
+
+def _summarise(summary: CurveSummary, goal: str, step: int, value: float) -> None:
+    summary.n += 1
+    finite = math.isfinite(value)
+    if summary.last_step is None or step >= summary.last_step:
+        summary.last_step, summary.last = step, value if finite else None
+    if finite and (
+        summary.best is None or (value < summary.best if goal == "minimize" else value > summary.best)
+    ):
+        summary.best, summary.best_step = value, step
+    summary.preview = thin([*summary.preview, [step, value]])
+
+
+def thin(preview: list[list[float]]) -> list[list[float]]:
+    """At most PREVIEW_POINTS points: every second one is dropped when there are more, the newest is kept."""
+    if len(preview) <= PREVIEW_POINTS:
+        return preview
+    return [*preview[:-1:2], preview[-1]]
+
+
+def rebuild_summaries(study: Study, trial: Trial, curves: dict[str, list[tuple[int, float]]]) -> None:
+    """Make the trial's summaries anew from its valid curves, after a resume that left later steps behind."""
+    CurveSummary.objects.filter(trial=trial).delete()
+    metrics = metrics_named(study, curves)
+    for name, rows in curves.items():
+        summary = CurveSummary(trial=trial, metric=metrics[name])
+        for step, value in rows:
+            _summarise(summary, metrics[name].goal, step, value)
+        summary.save()

@@ -1,0 +1,86 @@
+"""Every change of a trial's state goes through `move_trial`, which keeps the study's counters and versions true.
+
+The order of locks is: study row, then trial row. Callers hold the study by `lock_study` inside a transaction.
+"""
+
+from typing import Any
+
+from django.db.models import F
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from tuning.models import Study, Trial
+from tuning.services.audit import record
+from tuning.services.errors import NotFound
+
+State = Trial.State
+HISTORICAL = frozenset({State.COMPLETE, State.PRUNED, State.FAILED, State.PAUSED})
+
+
+def lock_study(study_id: int) -> Study:
+    """The study row, locked until the transaction ends (SQLite: the whole database, by BEGIN IMMEDIATE)."""
+    study = Study.objects.select_for_update().filter(pk=study_id).first()
+    if study is None:
+        raise NotFound(f"There is no study {study_id}.")
+    return study
+
+
+def counter(state: str) -> str:
+    return f"n_{state.lower()}"
+
+
+def count_change(study: Study, changes: dict[str, int], *, historical: bool, **literal: Any) -> None:
+    """Add to the counters of a locked study and raise its versions, in the row and in the object."""
+    updates: dict[str, Any] = {name: F(name) + delta for name, delta in changes.items() if delta}
+    updates |= {"version": F("version") + 1, "last_activity": Now(), **literal}
+    if historical:
+        updates["history_version"] = F("history_version") + 1
+        study.history_version += 1
+    Study.objects.filter(pk=study.pk).update(**updates)
+    study.version += 1
+    for name, delta in changes.items():
+        setattr(study, name, getattr(study, name) + delta)
+    for name, value in literal.items():
+        setattr(study, name, value)
+
+
+def move_trial(
+    study: Study, trial_id: int, old: str, new: str, *, fence: int | None = None, **changes: Any
+) -> bool:
+    """Move one trial of a locked study from `old` to `new`; False, and nothing changed, where it is no longer there.
+
+    With `fence`, only the claim that holds it may move the trial. A terminal state gets the study's next finish_seq.
+    """
+    rows = Trial.objects.filter(pk=trial_id, study_id=study.pk, state=old)
+    if fence is not None:
+        rows = rows.filter(fence=fence)
+    literal: dict[str, Any] = {}
+    if new in Trial.TERMINAL:
+        changes |= {"finish_seq": study.finish_seq + 1, "completed": timezone.now()}
+        literal["finish_seq"] = study.finish_seq + 1
+    if new != State.RUNNING:
+        changes |= {"slot": None, "lease_until": None, "lease_hash": ""}
+    if rows.update(state=new, **changes) != 1:
+        return False
+    count_change(study, {counter(old): -1, counter(new): +1}, historical=new in HISTORICAL or old == State.PAUSED,
+                 **literal)
+    return True
+
+
+def consider_best(study: Study, trial_id: int, value: float) -> None:
+    """Make a completed trial the study's best where its value beats the present one (ties: the earlier stays)."""
+    best = study.best_trial.value if study.best_trial else None
+    better = best is None or (value < best if study.direction == "minimize" else value > best)
+    if better:
+        Study.objects.filter(pk=study.pk).update(best_trial_id=trial_id)
+        study.best_trial_id = trial_id
+
+
+def finish_study(study: Study, reason: str) -> None:
+    """RUNNING -> FINISHED of a locked study with no open trial left."""
+    if Study.objects.filter(pk=study.pk, state=Study.State.RUNNING).update(
+        state=Study.State.FINISHED, state_reason=reason, finished=Now()
+    ):
+        study.state = Study.State.FINISHED
+        count_change(study, {}, historical=False)
+        record(actor=None, verb="finished", kind="study", object_id=study.pk, name=study.name, after={"reason": reason})
