@@ -1,0 +1,252 @@
+"""The trials that a sampler learns from, in columns: append-only, one row a finished trial, open trials at the end.
+
+Rebuilding a matrix from 10,000 dicts costs more than a suggestion may, so each row is turned into numbers once,
+when it is appended. A history with open trials appended (`with_pending`) is a view that shares those columns.
+Rows never change, so whatever a sampler derives from a row alone can be kept (`derived`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuning.engine.errors import HistoryError
+from tuning.engine.space import SearchSpace
+from tuning.engine.trial import Direction, Trial, TrialState
+from tuning.engine.values import detached
+
+T = TypeVar("T")
+
+_STATES = np.array(list(TrialState), dtype=object)
+_CODES = {state: code for code, state in enumerate(TrialState)}
+
+
+class _Columns:
+    """Growing columns that several histories share; rows below a reader's count never change."""
+
+    def __init__(self, dimensions: int) -> None:
+        self.n = 0
+        self.numbers = np.empty(16, dtype=np.int64)
+        self.values = np.empty(16)
+        self.codes = np.empty(16, dtype=np.int8)
+        self.resources = np.empty(16)
+        self.deters = np.empty(16, dtype=bool)
+        self.infeasible = np.empty(16, dtype=bool)
+        self.unit = np.empty((16, dimensions))
+        self.trials: list[Trial] = []
+        self.derived: dict[Hashable, list[Any]] = {}
+
+    def append(self, trial: Trial, unit: NDArray[np.float64]) -> None:
+        if self.n == len(self.numbers):
+            self._grow()
+        row = self.n
+        self.numbers[row] = trial.number
+        self.values[row] = np.nan if trial.value is None else trial.value
+        self.codes[row] = _CODES[trial.state]
+        self.resources[row] = np.nan if trial.resource is None else trial.resource
+        self.deters[row] = trial.deters
+        self.infeasible[row] = trial.infeasible
+        self.unit[row] = unit
+        self.trials.append(trial)
+        self.n += 1
+
+    def _grow(self) -> None:
+        # Readers keep the old arrays: replacing instead of resizing in place leaves their rows alone.
+        for name in ("numbers", "values", "codes", "resources", "deters", "infeasible", "unit"):
+            column = getattr(self, name)
+            grown = np.empty((2 * len(column), *column.shape[1:]), dtype=column.dtype)
+            grown[: self.n] = column[: self.n]
+            setattr(self, name, grown)
+
+
+class History:
+    """The trials of one study in one search space, n of them: finished ones in order of finishing, then open ones."""
+
+    def __init__(self, space: SearchSpace, direction: str = "minimize") -> None:
+        self.space = space
+        self.direction = Direction.of(direction)
+        self._columns = _Columns(len(space))
+        self._finished = 0
+        self._pending: tuple[Trial, ...] = ()
+
+    def append(
+        self,
+        number: int,
+        params: Mapping[str, Any],
+        state: TrialState | str,
+        value: float | None = None,
+        resource: int | None = None,
+        reason_code: str | None = None,
+        infeasible: bool = False,
+        constraints: Sequence[float] | None = None,
+        intermediate: Mapping[int, float] | None = None,
+        origin: str | None = None,
+    ) -> None:
+        """Add one finished trial.
+
+        Raises ParamsError where the params do not fit the space, HistoryError for an open state, and where the
+        history is a view or has been appended to through another one.
+        """
+        self.append_trial(
+            Trial(
+                number=number,
+                params=params,
+                state=TrialState(state),
+                value=value,
+                resource=resource,
+                reason_code=reason_code,
+                infeasible=infeasible,
+                constraints=None if constraints is None else tuple(constraints),
+                intermediate=dict(intermediate or {}),
+                origin=origin or "asked",
+            )
+        )
+
+    def append_trial(self, trial: Trial) -> None:
+        """The same for a `Trial`."""
+        if trial.state.open:
+            raise HistoryError(
+                f"trial {trial.number} is {trial.state}: append it when it has finished, and show it "
+                f"to a sampler by with_pending until then"
+            )
+        if self._pending or self._finished != self._columns.n:
+            raise HistoryError(
+                "this history is a view of an earlier moment: append to the one it was made from"
+            )
+        params = self.space.validate(trial.params)
+        value = None if trial.value is None or not np.isfinite(trial.value) else float(trial.value)
+        row = Trial(**{**trial.__dict__, "params": params, "value": value})
+        self._columns.append(row, self.space.to_unit(params))
+        self._finished += 1
+
+    def extend(self, trials: Iterable[Trial]) -> None:
+        """Add several finished trials. Raises as `append`; those before the faulty one stay added."""
+        for trial in trials:
+            self.append_trial(trial)
+
+    def with_pending(self, trials: Iterable[Trial]) -> History:
+        """A view with open trials appended, sharing the finished columns; this history stays as it is.
+
+        Raises ParamsError where an open trial does not fit the space, HistoryError for a finished one.
+        """
+        view = History.__new__(History)
+        view.space, view.direction = self.space, self.direction
+        view._columns, view._finished = self._columns, self._finished
+        pending = list(self._pending)
+        for trial in trials:
+            if not trial.state.open:
+                raise HistoryError(f"trial {trial.number} is {trial.state}, not open: append it")
+            pending.append(Trial(**{**trial.__dict__, "params": self.space.validate(trial.params)}))
+        view._pending = tuple(pending)
+        return view
+
+    # columns, (n,) each
+
+    @property
+    def n(self) -> int:
+        """The number of rows, finished and open."""
+        return self._finished + len(self._pending)
+
+    @property
+    def n_finished(self) -> int:
+        """The number of finished rows, which come first."""
+        return self._finished
+
+    def __len__(self) -> int:
+        return self.n
+
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """The trials' numbers, (n,)."""
+        return self._column("numbers", lambda trial: trial.number)
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """The objective values as they were told, (n,), NaN where there is none."""
+        return self._column("values", lambda trial: np.nan)
+
+    @property
+    def losses(self) -> NDArray[np.float64]:
+        """The objective values turned so that smaller is better, (n,), NaN where there is none."""
+        return self.direction.sign * self.values
+
+    @property
+    def states(self) -> NDArray[np.object_]:
+        """The trials' states, (n,) of TrialState."""
+        states: NDArray[np.object_] = _STATES[self._column("codes", lambda trial: _CODES[trial.state])]
+        return states
+
+    def mask(self, *states: TrialState) -> NDArray[np.bool_]:
+        """Which rows are in one of these states, (n,)."""
+        codes = self._column("codes", lambda trial: _CODES[trial.state])
+        return np.isin(codes, [_CODES[state] for state in states])
+
+    @property
+    def resources(self) -> NDArray[np.float64]:
+        """The resource that each trial got, (n,), NaN where unknown."""
+        return self._column("resources", lambda trial: np.nan if trial.resource is None else trial.resource)
+
+    @property
+    def deters(self) -> NDArray[np.bool_]:
+        """Which rows failed for their configuration, (n,): a sampler should stay away from them."""
+        return self._column("deters", lambda trial: False)
+
+    @property
+    def infeasible(self) -> NDArray[np.bool_]:
+        """Which rows broke a constraint, (n,)."""
+        return self._column("infeasible", lambda trial: trial.infeasible)
+
+    @property
+    def unit(self) -> NDArray[np.float64]:
+        """The configurations in the unit cube, (n, d), NaN where a parameter is absent."""
+        finished = self._shared("unit")
+        if not self._pending:
+            return finished
+        return np.concatenate([finished, self._pending_unit])
+
+    @cached_property
+    def _pending_unit(self) -> NDArray[np.float64]:
+        return np.array([self.space.to_unit(trial.params) for trial in self._pending])
+
+    def _shared(self, name: str) -> Any:
+        column = getattr(self._columns, name)[: self._finished]
+        column.flags.writeable = False
+        return column
+
+    def _column(self, name: str, of_pending: Callable[[Trial], Any]) -> Any:
+        finished = self._shared(name)
+        if not self._pending:
+            return finished
+        return np.concatenate(
+            [finished, np.array([of_pending(t) for t in self._pending], dtype=finished.dtype)]
+        )
+
+    # rows
+
+    def params(self, i: int) -> dict[str, Any]:
+        """The configuration of row i, as a copy."""
+        return {name: detached(value) for name, value in self.trial(i).params.items()}
+
+    def trial(self, i: int) -> Trial:
+        """Row i as a trial. Raises IndexError outside 0..n - 1."""
+        if not 0 <= i < self.n:
+            raise IndexError(f"row {i} of {self.n}")
+        return self._columns.trials[i] if i < self._finished else self._pending[i - self._finished]
+
+    def derived(self, key: Hashable, of_params: Callable[[Mapping[str, Any]], T]) -> list[T]:
+        """of_params(params) for each row, (n,), computed once for each finished row.
+
+        `key` names the function: the same key must always come with the same pure function.
+        """
+        known: list[T] = self._columns.derived.get(key, [])
+        if len(known) < self._finished:
+            # Replaced, not extended in place, so that two threads can only do the same work twice.
+            known = known + [
+                of_params(trial.params) for trial in self._columns.trials[len(known) : self._finished]
+            ]
+            self._columns.derived[key] = known
+        return known[: self._finished] + [of_params(trial.params) for trial in self._pending]

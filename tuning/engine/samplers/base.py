@@ -1,0 +1,72 @@
+"""What a sampler is: history in, configuration out, nothing kept in between."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from tuning.engine.errors import HistoryError, OptionError
+from tuning.engine.history import History
+from tuning.engine.options import Option, check_options
+from tuning.engine.space import SearchSpace
+from tuning.engine.values import shown
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A configuration to try, and one sentence on why."""
+
+    params: dict[str, Any]
+    why: str
+
+
+class Sampler(ABC):
+    """Suggests configurations. A subclass gives `name`, `title`, `summary`, `options` and `propose`.
+
+    A suggestion depends on the space, the history, the random generator and the options alone, so it can be
+    repeated. `budget` (trials, None: not known) and `parallel` (trials at once) describe the study, for samplers
+    that plan ahead.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    summary: ClassVar[str]
+    options: ClassVar[tuple[Option, ...]] = ()
+    needs_history: ClassVar[bool] = True  # False: an empty history gives the same suggestions
+
+    def __init__(self, *, budget: int | None = None, parallel: int = 1, **options: Any) -> None:
+        """Raises OptionError naming an option that does not exist or does not take its value."""
+        if budget is not None and (isinstance(budget, bool) or not isinstance(budget, int) or budget < 1):
+            raise OptionError("budget", f"{shown(budget)} is not a number of trials: write 1 or more")
+        if isinstance(parallel, bool) or not isinstance(parallel, int) or parallel < 1:
+            raise OptionError(
+                "parallel", f"{shown(parallel)} is not a number of trials at once: write 1 or more"
+            )
+        self.budget, self.parallel = budget, parallel
+        self.settings = check_options(self.name, self.options, options)
+
+    def suggest(self, space: SearchSpace, history: History, rng: np.random.Generator) -> Suggestion:
+        """The next configuration to try.
+
+        Raises SpaceExhausted where none is left, SpaceError as `check`, HistoryError for a history of another space.
+        """
+        if history.space is not space and history.space != space:
+            raise HistoryError(
+                "the history belongs to another search space: give the history of this one, or add "
+                "its trials to a new history of this space"
+            )
+        return self.propose(space, history, rng)
+
+    @abstractmethod
+    def propose(self, space: SearchSpace, history: History, rng: np.random.Generator) -> Suggestion:
+        """`suggest` after the check of the history."""
+
+    def check(self, space: SearchSpace) -> None:
+        """Raises SpaceError, naming the parameter and the remedy, for a space that the sampler cannot search."""
+
+    def plan_size(self, space: SearchSpace) -> int | None:
+        """The number of configurations after which the sampler is exhausted; None where it never is."""
+        return None

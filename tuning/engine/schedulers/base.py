@@ -1,0 +1,166 @@
+"""What a scheduler is: which trial gets how much of the resource, decided from counts alone.
+
+The driver (the in-memory `Optimizer`, or the services) asks `next` when something could run, calls `on_report` for
+each new intermediate value, and after every change carries out what `settle` returns. Decisions are pure: the
+same view gives the same answer, and carrying out `settle` twice changes nothing.
+
+How the driver and the scheduler share the work at a rung: when a trial's step reaches its resource, the driver
+enters its value in the view and then calls `on_report`. "continue" gives the trial the next resource of its
+bracket's `ladder`, "pause" leaves the decision to `settle` or `next`, "stop" prunes it. At max_resource the trial
+is complete and nobody is asked.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from tuning.engine.errors import OptionError
+from tuning.engine.options import Option, check_options
+from tuning.engine.parameters import whole_number
+from tuning.engine.schedulers.view import View
+from tuning.engine.trial import Direction, TrialState
+from tuning.engine.values import shown
+
+Verdict = Literal["continue", "pause", "stop"]
+
+
+@dataclass(frozen=True)
+class Start:
+    """Start a new trial and let it run to `resource` (None: to its end).
+
+    `cohort` is the number of an open cohort to join; the number after the last one opens a new cohort of `planned`
+    members. Without cohort the trial competes with nobody.
+    """
+
+    resource: int | None
+    bracket: int | None = None
+    cohort: int | None = None
+    planned: int | None = None
+
+
+@dataclass(frozen=True)
+class Promote:
+    """Let a PAUSED trial go on, on the next rung, to `resource`."""
+
+    number: int
+    resource: int
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing can start now, but a running trial may change that."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """Nothing will ever start again."""
+
+    reason: str
+
+
+Decision = Start | Promote | Wait | Done
+
+
+@dataclass(frozen=True)
+class Transition:
+    """A PAUSED trial becomes WAITING with the next `resource`, or PRUNED; `reason` is a sentence."""
+
+    number: int
+    state: TrialState
+    resource: int | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class BracketPlan:
+    """The rungs of a bracket: (number of trials, resource) each, ascending in resource."""
+
+    bracket: int
+    rungs: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study will do: trials that start, and the resource that they use at most (None: not known)."""
+
+    trials: int | None
+    resource: int | None
+    brackets: tuple[BracketPlan, ...] = ()
+
+
+class Scheduler(ABC):
+    """Divides the resource among trials. A subclass gives `name`, `title`, `summary`, `options` and the decisions.
+
+    min_resource, max_resource: the least and the most a trial gets, in whole steps; max_resource None: not known,
+    which only schedulers with `needs_max_resource` False take. reduction_factor: eta, at least 2.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    summary: ClassVar[str]
+    options: ClassVar[tuple[Option, ...]] = ()
+    needs_max_resource: ClassVar[bool] = True
+    needs_rungs: ClassVar[bool] = True  # True: the decisions read a RungView, False: a View is enough
+
+    def __init__(
+        self,
+        min_resource: int = 1,
+        max_resource: int | None = None,
+        reduction_factor: int = 3,
+        direction: str = "minimize",
+        **options: Any,
+    ) -> None:
+        """Raises OptionError naming what does not exist or is out of range."""
+        self.min_resource = _at_least("min_resource", min_resource, 1)
+        if max_resource is None and self.needs_max_resource:
+            raise OptionError(
+                "max_resource", f"{self.name} needs it: write the number of steps of a full training"
+            )
+        self.max_resource = None if max_resource is None else _at_least("max_resource", max_resource, 1)
+        if self.max_resource is not None and self.max_resource < self.min_resource:
+            raise OptionError(
+                "max_resource",
+                f"{self.max_resource} is below min_resource, {self.min_resource}: write at least that",
+            )
+        self.reduction_factor = _at_least("reduction_factor", reduction_factor, 2)
+        self.direction = Direction.of(direction)
+        self.settings = check_options(self.name, self.options, options)
+
+    @abstractmethod
+    def plan(self, budget: int | None) -> Plan:
+        """What a budget of this many trials (None: open) will do."""
+
+    @abstractmethod
+    def ladder(self, bracket: int | None) -> tuple[int, ...]:
+        """The resources of a bracket's rungs, ascending, the last one max_resource; empty where it is not known."""
+
+    @abstractmethod
+    def next(self, view: Any) -> Decision:
+        """What to run next, given a `View` (a `RungView` where `needs_rungs`)."""
+
+    @abstractmethod
+    def on_report(self, view: Any, number: int, step: int, value: float) -> Verdict:
+        """Whether a running trial that reported a finite value goes on."""
+
+    def settle(self, view: Any, closing: bool) -> Sequence[Transition]:
+        """What becomes of PAUSED trials; `closing`: no trial will be promoted any more, so all of them end."""
+        return ()
+
+
+def _at_least(name: str, value: Any, least: int) -> int:
+    number = whole_number(value)
+    if number is None or number < least:
+        raise OptionError(name, f"{shown(value)} is not a whole number of at least {least}")
+    return number
+
+
+def check_budget(view: View) -> Done | None:
+    """Done where the budget pays no new trial."""
+    if view.budget is not None and view.created >= view.budget:
+        return Done(f"the budget of {view.budget} trials is used")
+    return None

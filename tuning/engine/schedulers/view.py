@@ -1,0 +1,224 @@
+"""What a scheduler sees of a study: counts and thresholds, never the list of trials.
+
+`View` is enough for schedulers that have no rungs, `RungView` for the others. The two are protocols with several
+implementations: `InMemoryView` here, one on the database elsewhere; one suite of tests holds for all.
+
+Words: a rung entry says that a trial has reached a rung of its cohort, with its value at the rung's step. Entries
+are ranked best first by the study's direction, ties by the lower number; a trial that failed before it reached the
+rung has an entry without value, counted and never ranked.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Protocol
+
+from tuning.engine.trial import Direction, Trial, TrialState
+
+
+class EntryState(str, Enum):
+    """REACHED: waits there for a decision (or has ended there, at the last rung); then PROMOTED or CUT.
+
+    FAILED: the trial ended without a value for this rung.
+    """
+
+    REACHED = "reached"
+    PROMOTED = "promoted"
+    CUT = "cut"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Trials that compete with each other: `planned` members, fixed when it opens, of which `started` exist."""
+
+    number: int
+    bracket: int
+    planned: int
+    started: int
+
+    @property
+    def full(self) -> bool:
+        return self.started >= self.planned
+
+
+@dataclass(frozen=True)
+class RungCounts:
+    """Members of a cohort at one rung: `busy` are on their way to it (waiting or running), the others have an entry."""
+
+    busy: int = 0
+    reached: int = 0
+    promoted: int = 0
+    cut: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True)
+class RungEntry:
+    """One trial at one rung."""
+
+    number: int
+    value: float
+    state: EntryState
+
+
+class View(Protocol):
+    """Counts over a study's trials."""
+
+    @property
+    def direction(self) -> Direction: ...
+
+    @property
+    def budget(self) -> int | None:
+        """The number of trials that the study may create; None: no limit."""
+
+    @property
+    def created(self) -> int:
+        """The trials that count against the budget: all but those added from elsewhere."""
+
+    @property
+    def waiting(self) -> int: ...
+
+    @property
+    def running(self) -> int: ...
+
+    @property
+    def paused(self) -> int: ...
+
+    @property
+    def open(self) -> int:
+        """WAITING, RUNNING and PAUSED together."""
+
+    def resource_of(self, number: int) -> int | None:
+        """The resource that the trial may run to; None where none is set. Raises KeyError for an unknown trial."""
+
+
+class RungView(View, Protocol):
+    """Counts by cohort and rung, for schedulers that compare trials at rungs."""
+
+    def cohorts(self) -> Sequence[Cohort]:
+        """All cohorts by number, 0, 1, 2, ..."""
+
+    def place_of(self, number: int) -> tuple[int, int]:
+        """The trial's cohort and the rung it runs to or stands at. Raises KeyError where it has none."""
+
+    def rung(self, cohort: int, rung: int) -> RungCounts:
+        """The counts at one rung; zeros where nobody is yet."""
+
+    def ranked(self, cohort: int, rung: int, limit: int) -> Sequence[RungEntry]:
+        """The best `limit` entries of a rung, best first."""
+
+    def rank(self, cohort: int, rung: int, value: float, number: int) -> int:
+        """How many entries of the rung are better than this value of this trial."""
+
+
+def budget_left(view: View) -> int | None:
+    """How many trials the budget still pays; None without a budget."""
+    return None if view.budget is None else max(view.budget - view.created, 0)
+
+
+@dataclass
+class _Rung:
+    states: dict[int, EntryState] = field(default_factory=dict)
+    ranking: list[tuple[float, int]] = field(default_factory=list)  # (sign * value, number), ascending
+    busy: int = 0
+
+
+class InMemoryView:
+    """A `RungView` kept up to date by whoever changes trials: `put` after each change, `enter` at each rung."""
+
+    def __init__(self, direction: str = "minimize", budget: int | None = None) -> None:
+        self.direction = Direction.of(direction)
+        self.budget = budget
+        self.created = 0
+        self._trials: dict[int, Trial] = {}
+        self._by_state = dict.fromkeys(TrialState, 0)
+        self._cohorts: list[Cohort] = []
+        self._rungs: dict[tuple[int, int], _Rung] = {}
+
+    @property
+    def waiting(self) -> int:
+        return self._by_state[TrialState.WAITING]
+
+    @property
+    def running(self) -> int:
+        return self._by_state[TrialState.RUNNING]
+
+    @property
+    def paused(self) -> int:
+        return self._by_state[TrialState.PAUSED]
+
+    @property
+    def open(self) -> int:
+        return self.waiting + self.running + self.paused
+
+    def resource_of(self, number: int) -> int | None:
+        return self._trials[number].resource
+
+    def cohorts(self) -> Sequence[Cohort]:
+        return tuple(self._cohorts)
+
+    def place_of(self, number: int) -> tuple[int, int]:
+        trial = self._trials[number]
+        if trial.cohort is None or trial.rung is None:
+            raise KeyError(number)
+        return trial.cohort, trial.rung
+
+    def rung(self, cohort: int, rung: int) -> RungCounts:
+        found = self._rungs.get((cohort, rung), _Rung())
+        states = list(found.states.values())
+        return RungCounts(found.busy, *(states.count(state) for state in EntryState))
+
+    def ranked(self, cohort: int, rung: int, limit: int) -> Sequence[RungEntry]:
+        found = self._rungs.get((cohort, rung), _Rung())
+        return [
+            RungEntry(number, self.direction.sign * loss, found.states[number])
+            for loss, number in found.ranking[:limit]
+        ]
+
+    def rank(self, cohort: int, rung: int, value: float, number: int) -> int:
+        found = self._rungs.get((cohort, rung), _Rung())
+        return bisect.bisect_left(found.ranking, (self.direction.sign * value, number))
+
+    # changes
+
+    def open_cohort(self, bracket: int, planned: int) -> int:
+        """A new cohort; returns its number."""
+        self._cohorts.append(Cohort(len(self._cohorts), bracket, planned, 0))
+        return len(self._cohorts) - 1
+
+    def put(self, trial: Trial) -> None:
+        """A trial as it is now, new or changed."""
+        before = self._trials.get(trial.number)
+        self._trials[trial.number] = trial
+        if before is None:
+            self.created += trial.origin != "added"
+            if trial.cohort is not None:
+                cohort = self._cohorts[trial.cohort]
+                self._cohorts[trial.cohort] = replace(cohort, started=cohort.started + 1)
+        else:
+            self._count(before, -1)
+        self._count(trial, 1)
+
+    def _count(self, trial: Trial, change: int) -> None:
+        self._by_state[trial.state] += change
+        if trial.cohort is not None and trial.rung is not None:
+            busy = trial.state in (TrialState.WAITING, TrialState.RUNNING)
+            self._rung_of(trial.cohort, trial.rung).busy += change if busy else 0
+
+    def enter(self, number: int, state: EntryState, value: float | None = None) -> None:
+        """The trial's entry at its present rung: new with a value (FAILED: without), or in a new state."""
+        rung = self._rung_of(*self.place_of(number))
+        if number not in rung.states and value is not None:
+            bisect.insort(rung.ranking, (self.direction.sign * value, number))
+        rung.states[number] = state
+
+    def entered(self, number: int) -> bool:
+        """Whether the trial has an entry at its present rung."""
+        return number in self._rung_of(*self.place_of(number)).states
+
+    def _rung_of(self, cohort: int, rung: int) -> _Rung:
+        return self._rungs.setdefault((cohort, rung), _Rung())

@@ -1,0 +1,94 @@
+"""A trial as samplers and schedulers see it: its states, why it failed, and the random numbers it gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+
+class TrialState(str, Enum):
+    """WAITING to run, RUNNING, PAUSED by its scheduler, and the three ways to end."""
+
+    WAITING = "WAITING"
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    COMPLETE = "COMPLETE"
+    PRUNED = "PRUNED"
+    FAILED = "FAILED"
+
+    @property
+    def open(self) -> bool:
+        """Whether the trial can still change."""
+        return self in (TrialState.WAITING, TrialState.RUNNING, TrialState.PAUSED)
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Direction(str, Enum):
+    """Whether smaller or larger objective values are better."""
+
+    MINIMIZE = "minimize"
+    MAXIMIZE = "maximize"
+
+    @property
+    def sign(self) -> float:
+        """1 when minimising, -1 when maximising: sign * value is always to be minimised."""
+        return 1.0 if self is Direction.MINIMIZE else -1.0
+
+    @classmethod
+    def of(cls, direction: str) -> Direction:
+        """The direction of this name. Raises ValueError naming the two."""
+        try:
+            return cls(direction)
+        except ValueError:
+            raise ValueError(f'direction: {direction!r} is not one of "minimize" and "maximize"') from None
+
+    def __str__(self) -> str:
+        return self.value
+
+
+# Failures of the configuration teach a sampler to stay away; failures of the surroundings say nothing about it.
+CONFIGURATION_FAILURES = frozenset({"diverged", "out_of_memory", "code_error", "deadline"})
+SURROUNDING_FAILURES = frozenset({"cancelled", "lost_host", "disk_full"})
+REASON_CODES = CONFIGURATION_FAILURES | SURROUNDING_FAILURES
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial at one moment: a snapshot that does not change when the trial goes on.
+
+    `resource` is the cumulative number of steps it may run to before it must ask (None: no limit is known);
+    `resume_step` the last step that it has finished; `rung` counts from 0 within its bracket.
+    """
+
+    number: int
+    params: Mapping[str, Any]
+    state: TrialState = TrialState.WAITING
+    value: float | None = None
+    resource: int | None = None
+    resume_step: int = 0
+    bracket: int | None = None
+    cohort: int | None = None
+    rung: int | None = None
+    why: str = ""
+    reason_code: str | None = None
+    reason: str | None = None
+    infeasible: bool = False
+    constraints: tuple[float, ...] | None = None
+    intermediate: Mapping[int, float] = field(default_factory=dict)  # step -> value
+    origin: str = "asked"  # or "enqueued", "added"
+
+    @property
+    def deters(self) -> bool:
+        """Whether the trial failed for its configuration, so that a sampler should stay away from it."""
+        return self.state is TrialState.FAILED and self.reason_code in CONFIGURATION_FAILURES
+
+
+def rng_for(seed: int, number: int) -> np.random.Generator:
+    """The random numbers for the suggestion of trial `number` in the study with this seed, both at least 0."""
+    return np.random.default_rng(np.random.SeedSequence([seed, number]))
