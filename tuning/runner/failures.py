@@ -1,0 +1,142 @@
+"""Why a job failed, in the four words that the rest of the program knows, and what a person can do about it."""
+
+from __future__ import annotations
+
+import errno
+import sys
+import traceback
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tuning.training import (
+    CheckpointError,
+    DeviceError,
+    DivergedError,
+    SealedTestError,
+    WorkloadError,
+)
+from tuning.training.catalogue import UnknownWorkload
+
+_OUT_OF_MEMORY_TEXTS = ("can't allocate memory", "CUDA out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+_OWN_CODE = str(Path(__file__).resolve().parent.parent)
+
+
+class JobError(ValueError):
+    """A start that this process cannot serve: an unknown kind, or a spec that lacks or misstates something."""
+
+
+class NotFiniteObjective(ArithmeticError):
+    """An objective function returned NaN or an infinity."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The fields of an error message: reason_code, what happened, where, and what would help."""
+
+    reason_code: str
+    message: str
+    traceback: str
+    remedy: str
+
+    @classmethod
+    def of(cls, error: BaseException, spec: Mapping[str, Any]) -> Failure:
+        """Classify what a job raised; `spec` is the job's."""
+        params = spec.get("params")
+        code, remedy = _classify(error, params if isinstance(params, Mapping) else {})
+        text = str(error).strip()
+        named = isinstance(error, (DivergedError, NotFiniteObjective, JobError, *_OWN_ERRORS))
+        message = _sentence(text) if named and text else f"{type(error).__name__}: {text}".rstrip(": ")
+        shown = "" if isinstance(error, (DivergedError, JobError, UnknownWorkload)) else _traceback(error)
+        return cls(code, message + _place(error, named), shown, remedy)
+
+    def to_json(self) -> dict[str, str]:
+        """Return the fields of the error message."""
+        return asdict(self)
+
+
+_OWN_ERRORS = (CheckpointError, DeviceError, SealedTestError, UnknownWorkload, WorkloadError)
+
+
+def _classify(error: BaseException, params: Mapping[str, Any]) -> tuple[str, str]:
+    if isinstance(error, (DivergedError, NotFiniteObjective)):
+        return "diverged", _diverged_remedy(params)
+    if _is_out_of_memory(error):
+        return "out_of_memory", _memory_remedy(params)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "disk_full", (
+            "Free space on the disk with the checkpoints, then resume the study. "
+            "The last checkpoint is untouched and the trial can continue from it."
+        )
+    return "code_error", _code_remedy(error)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _OUT_OF_MEMORY_TEXTS)
+
+
+def _diverged_remedy(params: Mapping[str, Any]) -> str:
+    rates = [name for name in params if name == "lr" or "learning_rate" in name or name.endswith("_lr")]
+    if rates:
+        named = ", ".join(f"'{name}' (here {_short(params[name])})" for name in rates)
+        return f"Lower the upper end of the range of {named}, or add a warm-up to the schedule or gradient clipping."
+    return "Lower the learning rate, or look for a division by zero or the logarithm of zero in the loss."
+
+
+def _memory_remedy(params: Mapping[str, Any]) -> str:
+    words = ("batch", "units", "filters", "width", "hidden", "layers", "depth", "channels", "dim")
+    sizes = [name for name in params if any(word in name.lower() for word in words)]
+    named = ", ".join(f"'{name}' (here {_short(params[name])})" for name in sizes)
+    lower = f"Lower the upper end of the range of {named}" if sizes else "Lower the batch size or the model's size"
+    return f"{lower}, or run fewer trials at once on this device."
+
+
+def _code_remedy(error: BaseException) -> str:
+    if isinstance(error, SealedTestError):
+        return "Use the validation split that data() returns; finalise the study to measure on the test split once."
+    if isinstance(error, CheckpointError):
+        return "Start the trial again from its beginning, or restore the file from a backup."
+    if isinstance(error, UnknownWorkload):
+        return "Look at the workloads page for the names and for what is wrong with a file."
+    if isinstance(error, WorkloadError):
+        return "Correct the workload's class as the message says."
+    if isinstance(error, DeviceError):
+        return "Start the worker on a machine with that device, or choose the CPU."
+    if isinstance(error, JobError):
+        return "The worker and the trial process may come from different versions; restart the workers."
+    if isinstance(error, SystemExit):
+        return "The workload's code calls exit(); let it raise an exception that says what is wrong."
+    return "Correct the workload's code where the traceback ends, then start the trial again."
+
+
+def _place(error: BaseException, named: bool) -> str:
+    """Where the user's code was when it failed, for a one-line reading."""
+    if named:
+        return ""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
+    if not frames:
+        return ""
+    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno}, in {frames[-1].name})"
+
+
+def _is_users(filename: str) -> bool:
+    foreign = (_OWN_CODE, sys.prefix, sys.base_prefix, "<")
+    return not filename.startswith(foreign) or f"{_OWN_CODE}/training/workloads/" in filename
+
+
+def _traceback(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error)).strip()
+
+
+def _sentence(text: str) -> str:
+    text = text[0].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else text + "."
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else repr(value)

@@ -1,0 +1,41 @@
+"""How a model is trained: the contract of a workload, the loop, checkpoints and splits. Needs torch, not Django."""
+
+from torch.utils.data import Dataset, TensorDataset
+
+from tuning.training.checkpoint import CheckpointError, CheckpointFolder, DiskFullError, load_checkpoint
+from tuning.training.determinism import DeviceError
+from tuning.training.loop import DivergedError, Listener, Outcome, Run, evaluate, train
+from tuning.training.splits import (
+    SealedTestError,
+    Splits,
+    opened_seal,
+    quantile_bins,
+    stratified_split,
+)
+from tuning.training.workload import Metric, Params, Workload, WorkloadError, check_workload
+
+__all__ = [
+    "CheckpointError",
+    "CheckpointFolder",
+    "Dataset",
+    "DeviceError",
+    "DiskFullError",
+    "DivergedError",
+    "Listener",
+    "Metric",
+    "Outcome",
+    "Params",
+    "Run",
+    "SealedTestError",
+    "Splits",
+    "TensorDataset",
+    "Workload",
+    "WorkloadError",
+    "check_workload",
+    "evaluate",
+    "load_checkpoint",
+    "opened_seal",
+    "quantile_bins",
+    "stratified_split",
+    "train",
+]
