@@ -1,0 +1,301 @@
+"""Learning curves: training and validation together, by epoch."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+from tuning.charts.rounding import (
+    finite,
+    padded_range,
+    quantile,
+    significant,
+    worst_shown,
+)
+from tuning.charts.theme import (
+    BAND,
+    BEST,
+    QUIET,
+    TEXT,
+    TRAIN,
+    VALIDATION,
+    Figure,
+    axis,
+    faint,
+    label,
+    layout,
+    spread_labels,
+    vertical_line,
+)
+from tuning.charts.thinning import thinned
+
+PLOT_HEIGHT = 212
+LABEL_HEIGHT = 15
+MAX_LINES = 200
+
+
+@dataclass(frozen=True)
+class Series:
+    """One metric of one trial: values (NaN and None are gaps) at rising steps; the two have one length."""
+
+    steps: Sequence[int]
+    values: Sequence[float | None]
+
+    def __post_init__(self) -> None:
+        if len(self.steps) != len(self.values):
+            raise ValueError(
+                f"steps and values must have one length, not {len(self.steps)} and {len(self.values)}"
+            )
+
+
+@dataclass(frozen=True)
+class TrialCurves:
+    """The curves of one trial; either may be missing (a script may report one metric only)."""
+
+    number: int
+    train: Series | None = None
+    validation: Series | None = None
+
+
+@dataclass(frozen=True)
+class Band:
+    """The middle of many curves: at each step the values between which they lie."""
+
+    steps: Sequence[int]
+    low: Sequence[float]
+    high: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A remark about a step, drawn as a dashed line with its text."""
+
+    step: int
+    text: str
+
+
+def middle_band(curves: Sequence[Series], share: float = 0.8) -> Band:
+    """The middle `share` (0 to 1) of the finite values, at each step that at least 3 curves reach."""
+    by_step: dict[int, list[float]] = {}
+    for curve in curves:
+        for step, value in zip(curve.steps, curve.values, strict=True):
+            if value is not None and math.isfinite(value):
+                by_step.setdefault(step, []).append(value)
+    steps = [step for step in sorted(by_step) if len(by_step[step]) >= 3]
+    ordered = [sorted(by_step[step]) for step in steps]
+    outside = (1 - share) / 2
+    return Band(steps, [quantile(v, outside) for v in ordered], [quantile(v, 1 - outside) for v in ordered])
+
+
+def learning_curves_figure(
+    best: Sequence[TrialCurves],
+    *,
+    direction: str = "minimize",
+    resource_unit: str = "epochs",
+    band: Band | None = None,
+    max_step: int | None = None,
+    marks: Sequence[Mark] = (),
+) -> Figure:
+    """The few `best` trials (best first; at most 200 are drawn) over the band of all, each named at its end.
+
+    Training is dashed, validation solid. max_step: the x axis reaches at least this far.
+    """
+    drawn = list(best)[:MAX_LINES]
+    data = _band_traces(band) if band is not None and band.steps else []
+    for rank in range(len(drawn) - 1, -1, -1):
+        data += _trial_lines(drawn[rank], strong=rank == 0, strength=1.0 if rank == 0 else 0.75)
+    values = finite(chain.from_iterable(series.values for curves in drawn for series in _series(curves)))
+    reach = finite(chain(band.low, band.high)) if band is not None else []
+    y_range = _range(values, reach, direction)
+    last = max([max_step or 1, *(s.steps[-1] for c in drawn for s in _series(c) if len(s.steps))], default=1)
+    named = [curves for curves in drawn[:3] if _end(curves) is not None]
+    figure_layout = _curve_layout(last, y_range, resource_unit, right=64 if named else 16)
+    figure_layout["annotations"] = [
+        *_end_labels(named, y_range),
+        *(_mark_label(mark) for mark in marks),
+        *([] if data else [_nothing_yet("no trial has reported a curve yet")]),
+    ]
+    figure_layout["shapes"] = [vertical_line(mark.step) for mark in marks]
+    return {"data": data, "layout": figure_layout}
+
+
+def trial_curves_figure(
+    curves: TrialCurves,
+    *,
+    direction: str = "minimize",
+    resource_unit: str = "epochs",
+    best_step: int | None = None,
+    max_step: int | None = None,
+    marks: Sequence[Mark] = (),
+) -> Figure:
+    """One trial's training and validation curve, the best step ringed and named, each mark a dashed line."""
+    data = _trial_lines(curves, strong=True, strength=1.0)
+    values = finite(chain.from_iterable(series.values for series in _series(curves)))
+    y_range = _range(values, [], direction)
+    last = max([max_step or 1, *(s.steps[-1] for s in _series(curves) if len(s.steps))])
+    figure_layout = _curve_layout(last, y_range, resource_unit, right=80 if data else 16)
+    annotations = [_mark_label(mark) for mark in marks]
+    ends = [(name, colour, series) for name, colour, series in _named(curves) if finite(series.values)]
+    heights = spread_labels([_last_value(series)[1] for _, _, series in ends], _label_gap(y_range))
+    for (name, colour, series), height in zip(ends, heights, strict=True):
+        annotations.append(
+            label(name, _last_value(series)[0], significant(height) or 0.0, colour=colour, xshift=6)
+        )
+    scored = curves.validation or curves.train
+    if best_step is not None and scored is not None and best_step in scored.steps:
+        value = significant(scored.values[list(scored.steps).index(best_step)])
+        if value is not None:
+            data.append(_ring(best_step, value))
+            annotations.append(
+                label(
+                    f"best {value:.4g} at {best_step}",
+                    best_step,
+                    value,
+                    colour=BEST,
+                    xanchor="center",
+                    yshift=-18,
+                )
+            )
+    if not ends:
+        annotations.append(_nothing_yet("this trial has reported no curve yet"))
+    figure_layout["annotations"] = annotations
+    figure_layout["shapes"] = [vertical_line(mark.step) for mark in marks]
+    return {"data": data, "layout": figure_layout}
+
+
+def curve_table(curves: Mapping[str, Series]) -> list[list[float | int | None]]:
+    """The same numbers as a table: a row per step of any curve, the step first, then a value per curve."""
+    columns = [dict(zip(series.steps, series.values, strict=True)) for series in curves.values()]
+    steps = sorted(set(chain.from_iterable(columns)))
+    return [[step, *(significant(column.get(step)) for column in columns)] for step in steps]
+
+
+def _series(curves: TrialCurves) -> list[Series]:
+    return [series for series in (curves.train, curves.validation) if series is not None]
+
+
+def _named(curves: TrialCurves) -> list[tuple[str, str, Series]]:
+    named = (("training", TRAIN, curves.train), ("validation", VALIDATION, curves.validation))
+    return [(name, colour, series) for name, colour, series in named if series is not None]
+
+
+def _range(values: list[float], reach: list[float], direction: str) -> list[float]:
+    """The y range that shows the curves; the band may widen it, but to no more than twice its length."""
+    if not values and not reach:
+        return [0.0, 1.0]
+    shown = values or reach
+    worst = worst_shown(shown, direction)
+    best = min(shown) if direction == "minimize" else max(shown)
+    low, high = sorted((best, best if worst is None else worst))
+    length = high - low
+    low = max(min([low, *reach]), low - length)
+    high = min(max([high, *reach]), high + length)
+    ends = padded_range(low, high, 0.04)
+    return [significant(end) or 0.0 for end in ends]
+
+
+def _curve_layout(last: int, y_range: list[float], unit: str, right: int) -> Figure:
+    ticks: dict[str, Any] = {"dtick": 1, "tick0": 0} if last <= 10 else {"nticks": 12}
+    return layout(
+        axis(title=unit, range=[0 if last > 1 else 0.5, last if last > 1 else 1.5], tickformat="d", **ticks),
+        axis(grid=True, range=y_range),
+        right=right,
+    )
+
+
+def _trial_lines(curves: TrialCurves, *, strong: bool, strength: float) -> list[Figure]:
+    traces = []
+    for name, colour, series in _named(curves):
+        pairs = list(zip(series.steps, (significant(value) for value in series.values), strict=True))
+        heights = [value if value is not None else 0.0 for _, value in pairs]
+        pairs = thinned(pairs, heights, 400)
+        line = {
+            "color": colour if strength >= 1 else faint(colour, strength),
+            "width": 2.25 if strong else 1.5,
+        }
+        if name == "training":
+            line |= {"dash": "5px,3px", "width": 1.75 if strong else 1.25}
+        alone = len(pairs) == 1
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers" if alone else "lines",
+                "name": f"trial {curves.number}, {name}",
+                "x": [step for step, _ in pairs],
+                "y": [value for _, value in pairs],
+                "line": line,
+                **({"marker": {"size": 7, "color": colour}} if alone else {}),
+                "hovertemplate": f"trial {curves.number}, {name}<br>%{{y:.4g}} at %{{x}}<extra></extra>",
+            }
+        )
+    return [trace for trace in traces if any(value is not None for value in trace["y"])]
+
+
+def _band_traces(band: Band) -> list[Figure]:
+    edges = [[significant(value) for value in edge] for edge in (band.low, band.high)]
+    shared = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": list(band.steps),
+        "line": {"width": 0},
+        "hoverinfo": "skip",
+    }
+    return [
+        {**shared, "name": "middle, lower edge", "y": edges[0]},
+        {**shared, "name": "middle", "y": edges[1], "fill": "tonexty", "fillcolor": BAND},
+    ]
+
+
+def _last_value(series: Series) -> tuple[int, float]:
+    pairs = zip(reversed(series.steps), reversed(series.values), strict=True)
+    return next((step, value) for step, value in pairs if value is not None and math.isfinite(value))
+
+
+def _end(curves: TrialCurves) -> tuple[int, float] | None:
+    for series in (curves.validation, curves.train):
+        if series is not None and finite(series.values):
+            return _last_value(series)
+    return None
+
+
+def _label_gap(y_range: list[float]) -> float:
+    return LABEL_HEIGHT / PLOT_HEIGHT * (y_range[1] - y_range[0])
+
+
+def _end_labels(named: list[TrialCurves], y_range: list[float]) -> list[Figure]:
+    ends = [end for end in (_end(curves) for curves in named) if end is not None]
+    heights = spread_labels(
+        [min(max(value, y_range[0]), y_range[1]) for _, value in ends], _label_gap(y_range)
+    )
+    return [
+        label(
+            f"trial {curves.number}",
+            step,
+            significant(height) or 0.0,
+            colour=TEXT if rank == 0 else QUIET,
+            xshift=6,
+        )
+        for rank, (curves, (step, _), height) in enumerate(zip(named, ends, heights, strict=True))
+    ]
+
+
+def _mark_label(mark: Mark) -> Figure:
+    return label(mark.text, mark.step, 1, yref="paper", yanchor="top", xshift=4, colour=TEXT)
+
+
+def _ring(step: int, value: float) -> Figure:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "best step",
+        "x": [step],
+        "y": [value],
+        "cliponaxis": False,
+        "marker": {"symbol": "circle-open", "size": 11, "color": BEST, "line": {"width": 2}},
+        "hoverinfo": "skip",
+    }
+
+
+def _nothing_yet(text: str) -> Figure:
+    return label(text, 0.5, 0.5, colour=QUIET, xref="paper", yref="paper", xanchor="center")

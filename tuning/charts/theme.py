@@ -1,0 +1,93 @@
+"""What all figures share: colour tokens, the bare layout, axes, direct labels.
+
+A colour is "token:NAME" or "token:NAME/OPACITY", NAME being a custom property of app.css without its dashes.
+"""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+Figure = dict[str, Any]
+
+ACTION, TRAIN, VALIDATION, BEST = "token:action", "token:train", "token:validation", "token:best"
+PRUNED, FAILED, QUIET, TEXT = "token:pruned", "token:failed", "token:quiet", "token:text"
+LINE, LINE_STRONG, PANEL = "token:line", "token:line-strong", "token:panel"
+BAND, FONT = "token:band", "token:font"
+
+
+def faint(token: str, opacity: float) -> str:
+    """`token` at an opacity between 0 and 1."""
+    return f"{token}/{opacity:g}"
+
+
+def axis(*, title: str = "", grid: bool = False, **more: Any) -> dict[str, Any]:
+    """An axis without zero line or box; `grid` draws its hair lines."""
+    drawn: dict[str, Any] = {
+        "showgrid": grid,
+        "gridcolor": LINE,
+        "zeroline": False,
+        "showline": not grid,
+        "linecolor": LINE,
+        "ticks": "" if grid else "outside",
+        "tickcolor": LINE,
+        "ticklen": 4,
+        "automargin": True,
+    }
+    if title:
+        drawn["title"] = {"text": title, "standoff": 6, "font": {"size": 12, "color": QUIET}}
+    return drawn | more
+
+
+def layout(
+    xaxis: Mapping[str, Any], yaxis: Mapping[str, Any], *, right: int = 16, **more: Any
+) -> dict[str, Any]:
+    """The layout of every figure; `right` is the margin, in pixels, that direct labels need."""
+    return {
+        "template": "none",
+        "autosize": True,
+        "margin": {"l": 44, "r": right, "t": 12, "b": 36, "pad": 0},
+        "font": {"family": FONT, "size": 12, "color": QUIET},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "showlegend": False,
+        "hovermode": "closest",
+        "hoverlabel": {
+            "bgcolor": PANEL,
+            "bordercolor": LINE_STRONG,
+            "font": {"family": FONT, "size": 12, "color": TEXT},
+        },
+        "uirevision": "keep",
+        "xaxis": dict(xaxis),
+        "yaxis": dict(yaxis),
+        **more,
+    }
+
+
+def label(text: str, x: float, y: float, *, colour: str = TEXT, **more: Any) -> dict[str, Any]:
+    """A word beside the thing it names, in place of a legend. `text` must not contain markup from users."""
+    font = {"size": 12, "color": colour}
+    return {"text": text, "x": x, "y": y, "showarrow": False, "font": font, "xanchor": "left"} | more
+
+
+def vertical_line(x: float, *, colour: str = QUIET) -> dict[str, Any]:
+    """A dashed line from bottom to top at `x`."""
+    return {
+        "type": "line",
+        "xref": "x",
+        "yref": "paper",
+        "x0": x,
+        "x1": x,
+        "y0": 0,
+        "y1": 1,
+        "line": {"color": colour, "width": 1, "dash": "3px,3px"},
+    }
+
+
+def spread_labels(heights: list[float], gap: float) -> list[float]:
+    """`heights` moved apart so that neighbours are at least `gap` from each other, their mean unchanged."""
+    order = sorted(range(len(heights)), key=heights.__getitem__)
+    placed = list(heights)
+    for before, after in pairwise(order):
+        placed[after] = max(placed[after], placed[before] + gap)
+    shift = sum(placed[i] - heights[i] for i in order) / len(heights) if heights else 0.0
+    return [height - shift for height in placed]
