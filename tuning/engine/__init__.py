@@ -1,7 +1,7 @@
 """What to try next: search spaces, histories, samplers, schedulers, and the ask-and-tell loop over them.
 
-Pure: numpy, scipy and scikit-learn, no clock, no input or output, no global random state. The same history, seed
-and trial number always give the same suggestion.
+Pure: numpy, scipy and scikit-learn, no clock, no input or output, no global random state. The same history,
+seed and trial number always give the same suggestion.
 """
 
 from tuning.engine import registry

@@ -1,4 +1,4 @@
-"""Which sampler for which space, budget and parallelism: one function for the sampler "auto" and for the advisor."""
+"""Which sampler for which space, budget and parallelism: one function for "auto" and for the advisor."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Advice:
 def advise(space: SearchSpace, budget: int | None = None, parallel: int = 1) -> Advice:
     """The sampler for a study of `budget` trials (None: not known), `parallel` of them at once.
 
-    Grid where the whole space is finite and the budget pays for all of it, since then nothing is left to chance;
-    else random search.
+    Grid where the whole space is finite and the budget pays for all of it, since then nothing is left to
+    chance; else random search.
     """
     continuous = space.continuous()
     if continuous:

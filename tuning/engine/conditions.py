@@ -1,8 +1,8 @@
 """When a parameter takes part: tests on its parents, all of which must hold.
 
-A test is on one parent alone, and a parent that is itself absent fails it, so a parameter is active exactly when
-every test of its own and of all its ancestors holds. Reach, the values of each ancestor that all of these tests
-leave over, therefore decides exactly whether a parameter can ever take part.
+A test is on one parent alone, and a parent that is itself absent fails it, so a parameter is active exactly
+when every test of its own and of all its ancestors holds. Reach, the values of each ancestor that all of
+these tests leave over, therefore decides exactly whether a parameter can ever take part.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Condition:
 
 
 def passing(parent: Parameter, test: Test) -> Intervals:
-    """The parent's values that pass the test, as ascending disjoint closed intervals (of indices where finite)."""
+    """The parent's values that pass, as ascending disjoint closed intervals (of indices where it is finite)."""
     if parent.size is None:
         low, high = parent.bounds  # type: ignore[attr-defined]
         if isinstance(test, OneOf):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SpaceIssue:
-    """One thing wrong with a search space or a configuration: where (None: the whole), what, and the remedy."""
+    """One thing wrong with a search space or a configuration: where (None: the whole), what, the remedy."""
 
     parameter: str | None
     field: str | None

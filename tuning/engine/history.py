@@ -1,8 +1,9 @@
-"""The trials that a sampler learns from, in columns: append-only, one row a finished trial, open trials at the end.
+"""The trials that a sampler learns from, in columns: append-only, one row a finished trial, open trials at
+the end.
 
-Rebuilding a matrix from 10,000 dicts costs more than a suggestion may, so each row is turned into numbers once,
-when it is appended. A history with open trials appended (`with_pending`) is a view that shares those columns.
-Rows never change, so whatever a sampler derives from a row alone can be kept (`derived`).
+Rebuilding a matrix from 10,000 dicts costs more than a suggestion may, so each row is turned into numbers
+once, when it is appended. A history with open trials appended (`with_pending`) is a view that shares those
+columns. Rows never change, so whatever a sampler derives from a row alone can be kept (`derived`).
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class _Columns:
 
 
 class History:
-    """The trials of one study in one search space, n of them: finished ones in order of finishing, then open ones."""
+    """The n trials of one study in one search space: finished ones in order of finishing, then open ones."""
 
     def __init__(self, space: SearchSpace, direction: str = "minimize") -> None:
         self.space = space
@@ -88,8 +89,8 @@ class History:
     ) -> None:
         """Add one finished trial.
 
-        Raises ParamsError where the params do not fit the space, HistoryError for an open state, and where the
-        history is a view or has been appended to through another one.
+        Raises ParamsError where the params do not fit the space, HistoryError for an open state, and where
+        the history is a view or has been appended to through another one.
         """
         self.append_trial(
             Trial(
@@ -172,7 +173,8 @@ class History:
     @property
     def losses(self) -> NDArray[np.float64]:
         """The objective values turned so that smaller is better, (n,), NaN where there is none."""
-        return self.direction.sign * self.values
+        losses: NDArray[np.float64] = self.direction.sign * self.values
+        return losses
 
     @property
     def states(self) -> NDArray[np.object_]:
@@ -212,12 +214,12 @@ class History:
     def _pending_unit(self) -> NDArray[np.float64]:
         return np.array([self.space.to_unit(trial.params) for trial in self._pending])
 
-    def _shared(self, name: str) -> Any:
-        column = getattr(self._columns, name)[: self._finished]
+    def _shared(self, name: str) -> NDArray[Any]:
+        column: NDArray[Any] = getattr(self._columns, name)[: self._finished]
         column.flags.writeable = False
         return column
 
-    def _column(self, name: str, of_pending: Callable[[Trial], Any]) -> Any:
+    def _column(self, name: str, of_pending: Callable[[Trial], Any]) -> NDArray[Any]:
         finished = self._shared(name)
         if not self._pending:
             return finished

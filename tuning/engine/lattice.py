@@ -1,14 +1,15 @@
 """The configurations of a finite, conditional search space, numbered in product order.
 
-Product order: parameters in the space's order, the last varying fastest; a parameter that does not take part has
-no values there, so no configuration stands twice. Numbers are found without listing: the number of ways to fill
-in the parameters from position i on depends on the values before it only through which later parameters they have
-switched off, so it is counted once for each such set. Parameters that no condition links are independent, and
-their counts multiply.
+Product order: parameters in the space's order, the last varying fastest; a parameter that does not take
+part has no values there, so no configuration stands twice. Numbers are found without listing: the number of
+ways to fill in the parameters from position i on depends on the values before it only through which later
+parameters they have switched off, so it is counted once for each such set. Parameters that no condition
+links are independent, and their counts multiply.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -26,7 +27,8 @@ Run = tuple[int, int, int]  # the values of index start..stop - 1 switch off the
 class Lattice:
     """Numbers 0..size - 1 for the configurations of parameters that all have finitely many values.
 
-    Raises SpaceError where so many conditions stay undecided at once that their combinations cannot be counted.
+    Raises SpaceError where so many conditions stay undecided at once that their combinations cannot be
+    counted.
     """
 
     def __init__(self, parameters: Sequence[Parameter]) -> None:
@@ -57,7 +59,7 @@ class Lattice:
                     cuts.update(int(edge) for start, end in passed for edge in (start, end + 1))
         edges = sorted(cuts)
         runs = []
-        for start, stop in zip(edges, edges[1:], strict=False):
+        for start, stop in itertools.pairwise(edges):
             dead = sum(1 << i for i, passed in tests if not any(a <= start <= b for a, b in passed))
             runs.append((start, stop, dead))
         return runs
@@ -141,7 +143,7 @@ class Lattice:
             self._counts.update(((number, i, mask), ways) for mask, ways in counts.items())
 
     def rank(self, params: Mapping[str, Any]) -> int:
-        """The number of a valid configuration. Raises ValueError for a value that its parameter does not take."""
+        """The number of a valid configuration. Raises ValueError for a value that a parameter does not take."""
         rank, dead = 0, 0
         for i, parameter in enumerate(self._parameters):
             if dead >> i & 1:

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuning.engine.errors import OptionError
-from tuning.engine.parameters import real_number, whole_number
-from tuning.engine.values import listed, shown
+from tuning.engine.values import listed, real_number, shown, whole_number
 
 TYPES = {"bool": "true or false", "int": "a whole number", "float": "a number", "text": "text"}
 
 
 @dataclass(frozen=True)
 class Option:
-    """One setting: its name, type ("bool", "int", "float", "text"), default, bounds or choices, and what it does."""
+    """One setting: name, type ("bool", "int", "float" or "text"), default, bounds or choices, what it does."""
 
     name: str
     type: str
@@ -27,7 +26,7 @@ class Option:
     choices: tuple[Any, ...] | None = None
 
     def check(self, value: Any) -> Any:
-        """The value in the option's type; null gives the default. Raises OptionError saying what would be right."""
+        """The value in the option's type; null gives the default. Raises OptionError with what would be right."""
         if value is None:
             return self.default
         checked = self._typed(value)

@@ -1,4 +1,5 @@
-"""Prior distributions of a numeric parameter, truncated to its bounds and used through their quantile functions.
+"""Prior distributions of a numeric parameter, truncated to its bounds and used through their quantile
+functions.
 
 Glossary: x a value of the parameter; z its standard score; u = F(x) in [0, 1] its probability, the coordinate
 that samplers work in. A side without a bound is cut where u reaches 2^-53 (8.2 standard deviations), so that
@@ -76,7 +77,8 @@ class Normal(Prior):
         scores = np.array([self.score(float(edge)) for edge in edges])
         # Differences of upper tails where the scores are positive: 1 - 1e-20 is 1 in a double, 1e-20 is not.
         below, above = special.ndtr(scores), special.ndtr(-scores)
-        return np.where(scores[:-1] > 0, above[:-1] - above[1:], below[1:] - below[:-1])
+        shares: NDArray[np.float64] = np.where(scores[:-1] > 0, -np.diff(above), np.diff(below))
+        return shares
 
     def truncated(self, low: float, high: float) -> Truncated:
         return _TruncatedNormal(self, low, high)
@@ -133,7 +135,8 @@ class Beta(Prior):
     def probabilities(self, edges: NDArray[np.float64]) -> NDArray[np.float64]:
         inside = np.clip(edges, 0.0, 1.0)
         below, above = special.betainc(self.a, self.b, inside), special.betaincc(self.a, self.b, inside)
-        return np.where(below[:-1] > 0.5, above[:-1] - above[1:], below[1:] - below[:-1])
+        shares: NDArray[np.float64] = np.where(below[:-1] > 0.5, -np.diff(above), np.diff(below))
+        return shares
 
     def truncated(self, low: float, high: float) -> Truncated:
         return _TruncatedBeta(self, max(low, 0.0), min(high, 1.0))

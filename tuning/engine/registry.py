@@ -50,7 +50,7 @@ def make_scheduler(
     reduction_factor: int = 3,
     direction: str = "minimize",
 ) -> Scheduler:
-    """The scheduler of this name (None: "none"). Raises OptionError for an unknown name ("scheduler") or option."""
+    """The scheduler of this name (None: "none"). Raises OptionError for an unknown name or option."""
     known = schedulers()
     name = "none" if name is None else name
     if name not in known:

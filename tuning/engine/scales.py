@@ -1,8 +1,8 @@
 """Between a parameter's values and the unit interval: continuous scales, and bins for finite parameters.
 
-A finite parameter's value of index k owns the bin span(k) of [0, 1]; its coordinate is the bin's centre, so that
-index(centre(k)) == k exactly. Bins have equal width on the parameter's own scale: a whole number v reaches from
-v - 1/2 to v + 1/2, on a log scale from log(v - 1/2) to log(v + 1/2).
+A finite parameter's value of index k owns the bin span(k) of [0, 1]; its coordinate is the bin's centre, so
+that index(centre(k)) == k exactly. Bins have equal width on the parameter's own scale: a whole number v
+reaches from v - 1/2 to v + 1/2, on a log scale from log(v - 1/2) to log(v + 1/2).
 """
 
 from __future__ import annotations
@@ -90,7 +90,8 @@ class EqualBins:
 class LogBins:
     """The whole numbers low..low + n - 1 on the log scale, the ends widened by 1/2.
 
-    log1p keeps the bins apart where low is large: log(v - 1/2) - log(low - 1/2) = log1p((v - low) / (low - 1/2)).
+    log1p keeps the bins apart where low is large: log(v - 1/2) - log(low - 1/2) = log1p((v - low) / (low -
+    1/2)).
     """
 
     def __init__(self, low: int, n: int) -> None:

@@ -34,7 +34,7 @@ class SearchSpace:
 
     @classmethod
     def from_json(cls, document: Any) -> SearchSpace:
-        """The space of a JSON form. Raises SpaceError with every issue, and nothing else, for any JSON value."""
+        """The space of a JSON form. Raises SpaceError with every issue, nothing else, for any JSON value."""
         return cls(read_parameters(document))
 
     def to_json(self) -> dict[str, Any]:
@@ -87,7 +87,8 @@ class SearchSpace:
     def validate(self, params: Any) -> dict[str, Any]:
         """The configuration with each value in its parameter's own type, in the space's order.
 
-        Raises ParamsError with every issue: unknown, missing, out of range, or given although its condition fails.
+        Raises ParamsError with every issue: unknown, missing, out of range, or given although its condition
+        fails.
         """
         if not isinstance(params, Mapping):
             raise ParamsError(
@@ -158,9 +159,11 @@ class SearchSpace:
         return unit
 
     def from_unit(self, u: ArrayLike) -> dict[str, Any]:
-        """The configuration at the coordinates u (d,), each in [0, 1]; those of inactive parameters are not read.
+        """The configuration at the coordinates u (d,), each in [0, 1]; those of inactive parameters are not
+        read.
 
-        Raises ValueError for another shape and for a coordinate outside [0, 1], or NaN where the parameter is active.
+        Raises ValueError for another shape and for a coordinate outside [0, 1], or NaN where the parameter
+        is active.
         """
         unit = np.asarray(u, dtype=np.float64)
         if unit.shape != (len(self._parameters),):
@@ -177,7 +180,7 @@ class SearchSpace:
         return params
 
     def sample(self, u: ArrayLike) -> dict[str, Any]:
-        """The configuration that uniform random numbers u (d,) draw from the priors: the same as `from_unit`."""
+        """The configuration that uniform random numbers u (d,) draw from the priors: `from_unit`."""
         return self.from_unit(u)
 
     # the grid
@@ -188,7 +191,7 @@ class SearchSpace:
 
     @cached_property
     def lattice(self) -> Lattice:
-        """The numbered configurations of a finite space. Raises SpaceError, naming each continuous parameter."""
+        """The numbered configurations of a finite space. Raises SpaceError naming each continuous parameter."""
         issues = [
             SpaceIssue(
                 parameter.name,
@@ -210,5 +213,5 @@ class SearchSpace:
         return None if self.continuous() else self.lattice.size
 
     def grid(self) -> Iterator[dict[str, Any]]:
-        """Every configuration once, the last parameter varying fastest. Raises SpaceError for a continuous one."""
+        """Every configuration once, the last parameter varying fastest. Raises SpaceError as `lattice`."""
         return iter(self.lattice)

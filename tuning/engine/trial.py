@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
 
 
-class TrialState(str, Enum):
+class TrialState(StrEnum):
     """WAITING to run, RUNNING, PAUSED by its scheduler, and the three ways to end."""
 
     WAITING = "WAITING"
@@ -25,11 +25,8 @@ class TrialState(str, Enum):
         """Whether the trial can still change."""
         return self in (TrialState.WAITING, TrialState.RUNNING, TrialState.PAUSED)
 
-    def __str__(self) -> str:
-        return self.value
 
-
-class Direction(str, Enum):
+class Direction(StrEnum):
     """Whether smaller or larger objective values are better."""
 
     MINIMIZE = "minimize"
@@ -48,11 +45,8 @@ class Direction(str, Enum):
         except ValueError:
             raise ValueError(f'direction: {direction!r} is not one of "minimize" and "maximize"') from None
 
-    def __str__(self) -> str:
-        return self.value
 
-
-# Failures of the configuration teach a sampler to stay away; failures of the surroundings say nothing about it.
+# Failures of the configuration teach a sampler to stay away; those of the surroundings say nothing about it.
 CONFIGURATION_FAILURES = frozenset({"diverged", "out_of_memory", "code_error", "deadline"})
 SURROUNDING_FAILURES = frozenset({"cancelled", "lost_host", "disk_full"})
 REASON_CODES = CONFIGURATION_FAILURES | SURROUNDING_FAILURES
@@ -90,5 +84,5 @@ class Trial:
 
 
 def rng_for(seed: int, number: int) -> np.random.Generator:
-    """The random numbers for the suggestion of trial `number` in the study with this seed, both at least 0."""
+    """The random numbers for suggesting trial `number` of the study with this seed, both at least 0."""
     return np.random.default_rng(np.random.SeedSequence([seed, number]))

@@ -1,6 +1,6 @@
-"""JSON values as a parameter takes them: their identity, and how messages show them.
+"""JSON values as a parameter takes them: their identity, their numbers, and how messages show them.
 
-Python holds `True == 1 == 1.0`; a search space must not, since a choice of `true` and a choice of `1` are two.
+Python holds `True == 1 == 1.0`; a search space must not: choices of `true`, `1` and `1.0` are three.
 """
 
 from __future__ import annotations
@@ -9,7 +9,10 @@ import copy
 import json
 import math
 from collections.abc import Hashable, Iterable
+from numbers import Integral, Real
 from typing import Any
+
+import numpy as np
 
 MAX_DEPTH = 32
 
@@ -17,7 +20,7 @@ MAX_DEPTH = 32
 def identity(value: Any, depth: int = 0) -> Hashable:
     """A hashable key, equal for two JSON values exactly when they are the same value of the same type.
 
-    Raises ValueError for what JSON does not have: NaN, an infinity, a Python object, text as no key of an object,
+    Raises ValueError for what JSON does not have (NaN, an infinity, a key that is not text, a Python object)
     and for lists and objects nested deeper than 32 levels.
     """
     if depth > MAX_DEPTH:
@@ -43,9 +46,35 @@ def identity(value: Any, depth: int = 0) -> Hashable:
     raise ValueError(f"is a {type(value).__name__}, which JSON does not have")
 
 
+def plain(value: Any) -> Any:
+    """A numpy scalar as the Python value it holds, anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def detached(value: Any) -> Any:
     """The value itself, or a deep copy where it could be changed from outside."""
     return copy.deepcopy(value) if isinstance(value, list | tuple | dict) else value
+
+
+def whole_number(value: Any) -> int | None:
+    """The value as an int where it is a whole number of any type; None otherwise, and for true and false."""
+    if isinstance(value, bool | np.bool_):
+        return None
+    if isinstance(value, Integral):
+        return int(value)
+    number = real_number(value)
+    return int(number) if number is not None and number.is_integer() else None
+
+
+def real_number(value: Any) -> float | None:
+    """The value as a finite double where it is a number of any type; None otherwise, for true and false too."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def shown(value: Any) -> str:
@@ -55,18 +84,15 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return json.dumps(
-            value if len(value) <= 40 else value[:37] + "...", ensure_ascii=not value.isprintable()
-        )
+        text = value if len(value) <= 40 else value[:37] + "..."
+        return json.dumps(text, ensure_ascii=not text.isprintable())
     if isinstance(value, int):
         return str(int(value)) if abs(value) < 10**30 else f"a whole number of {value.bit_length()} bits"
     if isinstance(value, float):
         return repr(float(value))
     if isinstance(value, list | tuple):
-        inner = ", ".join(
-            shown(item) if not isinstance(item, list | tuple | dict) else "..." for item in value[:4]
-        )
-        return f"[{inner}{', ...' if len(value) > 4 else ''}]"
+        items = ["..." if isinstance(item, list | tuple | dict) else shown(item) for item in value[:4]]
+        return f"[{', '.join(items + ['...'] * (len(value) > 4))}]"
     if isinstance(value, dict):
         return "an object" if len(value) != 1 else f"an object with the key {shown(next(iter(value)))}"
     return f"a {type(value).__name__}"

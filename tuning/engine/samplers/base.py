@@ -27,8 +27,8 @@ class Sampler(ABC):
     """Suggests configurations. A subclass gives `name`, `title`, `summary`, `options` and `propose`.
 
     A suggestion depends on the space, the history, the random generator and the options alone, so it can be
-    repeated. `budget` (trials, None: not known) and `parallel` (trials at once) describe the study, for samplers
-    that plan ahead.
+    repeated. `budget` (trials, None: not known) and `parallel` (trials at once) describe the study, for
+    samplers that plan ahead.
     """
 
     name: ClassVar[str]
@@ -51,7 +51,8 @@ class Sampler(ABC):
     def suggest(self, space: SearchSpace, history: History, rng: np.random.Generator) -> Suggestion:
         """The next configuration to try.
 
-        Raises SpaceExhausted where none is left, SpaceError as `check`, HistoryError for a history of another space.
+        Raises SpaceExhausted where none is left, SpaceError as `check`, HistoryError for a history of
+        another space.
         """
         if history.space is not space and history.space != space:
             raise HistoryError(
@@ -64,8 +65,8 @@ class Sampler(ABC):
     def propose(self, space: SearchSpace, history: History, rng: np.random.Generator) -> Suggestion:
         """`suggest` after the check of the history."""
 
-    def check(self, space: SearchSpace) -> None:
-        """Raises SpaceError, naming the parameter and the remedy, for a space that the sampler cannot search."""
+    def check(self, space: SearchSpace) -> None:  # noqa: B027 - most samplers can search every space
+        """Raises SpaceError, naming parameter and remedy, for a space that the sampler cannot search."""
 
     def plan_size(self, space: SearchSpace) -> int | None:
         """The number of configurations after which the sampler is exhausted; None where it never is."""

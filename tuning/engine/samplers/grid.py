@@ -1,8 +1,8 @@
 """Grid search: every configuration of a finite space once, in product order or shuffled.
 
-Configurations are numbered (see `Lattice`), so that the next one is found among the numbers not yet handed out
-without walking through the grid. What counts as handed out is in the history: any finished or open trial, whoever
-chose its configuration.
+Configurations are numbered (see `Lattice`), so that the next one is found among the numbers not yet handed
+out without walking through the grid. What counts as handed out is in the history: any finished or open
+trial, whoever chose its configuration.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Grid(Sampler):
         if left == 0:
             raise SpaceExhausted(f"all {lattice.size} configurations of the grid have been handed out")
         place = int(rng.integers(left)) if self.settings["shuffle"] else 0
-        # used[j] - j free numbers lie below the j-th used one, so the free number `place` has this many used below.
+        # used[j] - j free numbers lie below the j-th used one, so this many used ones lie below free number `place`.
         rank = place + int(np.searchsorted(used - np.arange(len(used)), place, side="right"))
         return Suggestion(
             lattice.unrank(rank), f"Grid: configuration {rank + 1} of {lattice.size}, {left - 1} left."

@@ -1,7 +1,8 @@
 """Random search: every configuration drawn from the priors, independently of all others.
 
-Bergstra & Bengio, "Random Search for Hyper-Parameter Optimization", JMLR 13 (2012). A uniform point of the unit
-cube goes through each parameter's quantile function, so log scales, steps, priors, weights and conditions hold.
+Bergstra & Bengio, "Random Search for Hyper-Parameter Optimization", JMLR 13 (2012). A uniform point of the
+unit cube goes through each parameter's quantile function, so log scales, steps, priors, weights and
+conditions hold.
 """
 
 from __future__ import annotations

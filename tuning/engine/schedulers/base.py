@@ -1,13 +1,13 @@
 """What a scheduler is: which trial gets how much of the resource, decided from counts alone.
 
-The driver (the in-memory `Optimizer`, or the services) asks `next` when something could run, calls `on_report` for
-each new intermediate value, and after every change carries out what `settle` returns. Decisions are pure: the
-same view gives the same answer, and carrying out `settle` twice changes nothing.
+The driver (the in-memory `Optimizer`, or the services) asks `next` when something could run, calls
+`on_report` for each new intermediate value, and after every change carries out what `settle` returns.
+Decisions are pure: the same view gives the same answer, and carrying out `settle` twice changes nothing.
 
-How the driver and the scheduler share the work at a rung: when a trial's step reaches its resource, the driver
-enters its value in the view and then calls `on_report`. "continue" gives the trial the next resource of its
-bracket's `ladder`, "pause" leaves the decision to `settle` or `next`, "stop" prunes it. At max_resource the trial
-is complete and nobody is asked.
+How the driver and the scheduler share the work at a rung: when a trial's step reaches its resource, the
+driver enters its value in the view and then calls `on_report`. "continue" gives the trial the next resource
+of its bracket's `ladder`, "pause" leaves the decision to `settle` or `next`, "stop" prunes it. At
+max_resource the trial is complete and nobody is asked.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ from typing import Any, ClassVar, Literal
 
 from tuning.engine.errors import OptionError
 from tuning.engine.options import Option, check_options
-from tuning.engine.parameters import whole_number
 from tuning.engine.schedulers.view import View
 from tuning.engine.trial import Direction, TrialState
-from tuning.engine.values import shown
+from tuning.engine.values import shown, whole_number
 
 Verdict = Literal["continue", "pause", "stop"]
 
@@ -31,8 +30,8 @@ Verdict = Literal["continue", "pause", "stop"]
 class Start:
     """Start a new trial and let it run to `resource` (None: to its end).
 
-    `cohort` is the number of an open cohort to join; the number after the last one opens a new cohort of `planned`
-    members. Without cohort the trial competes with nobody.
+    `cohort` is the number of an open cohort to join; the number after the last one opens a new cohort of
+    `planned` members. Without cohort the trial competes with nobody.
     """
 
     resource: int | None
@@ -94,10 +93,11 @@ class Plan:
 
 
 class Scheduler(ABC):
-    """Divides the resource among trials. A subclass gives `name`, `title`, `summary`, `options` and the decisions.
+    """Divides the resource among trials. A subclass gives `name`, `title`, `summary`, `options` and the
+    decisions.
 
-    min_resource, max_resource: the least and the most a trial gets, in whole steps; max_resource None: not known,
-    which only schedulers with `needs_max_resource` False take. reduction_factor: eta, at least 2.
+    min_resource, max_resource: the least and the most a trial gets, in whole steps; max_resource None: not
+    known, which only schedulers with `needs_max_resource` False take. reduction_factor: eta, at least 2.
     """
 
     name: ClassVar[str]
@@ -137,7 +137,7 @@ class Scheduler(ABC):
 
     @abstractmethod
     def ladder(self, bracket: int | None) -> tuple[int, ...]:
-        """The resources of a bracket's rungs, ascending, the last one max_resource; empty where it is not known."""
+        """The resources of a bracket's rungs, ascending, the last one max_resource; empty where not known."""
 
     @abstractmethod
     def next(self, view: Any) -> Decision:
@@ -148,7 +148,7 @@ class Scheduler(ABC):
         """Whether a running trial that reported a finite value goes on."""
 
     def settle(self, view: Any, closing: bool) -> Sequence[Transition]:
-        """What becomes of PAUSED trials; `closing`: no trial will be promoted any more, so all of them end."""
+        """What becomes of PAUSED trials; `closing`: no trial will be promoted any more, so all end."""
         return ()
 
 

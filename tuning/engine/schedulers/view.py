@@ -1,11 +1,12 @@
 """What a scheduler sees of a study: counts and thresholds, never the list of trials.
 
-`View` is enough for schedulers that have no rungs, `RungView` for the others. The two are protocols with several
-implementations: `InMemoryView` here, one on the database elsewhere; one suite of tests holds for all.
+`View` is enough for schedulers that have no rungs, `RungView` for the others. The two are protocols with
+several implementations: `InMemoryView` here, one on the database elsewhere; one suite of tests holds for
+all.
 
-Words: a rung entry says that a trial has reached a rung of its cohort, with its value at the rung's step. Entries
-are ranked best first by the study's direction, ties by the lower number; a trial that failed before it reached the
-rung has an entry without value, counted and never ranked.
+Words: a rung entry says that a trial has reached a rung of its cohort, with its value at the rung's step.
+Entries are ranked best first by the study's direction, ties by the lower number; a trial that failed before
+it reached the rung has an entry without value, counted and never ranked.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from __future__ import annotations
 import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from enum import Enum
+from enum import StrEnum
 from typing import Protocol
 
 from tuning.engine.trial import Direction, Trial, TrialState
 
 
-class EntryState(str, Enum):
+class EntryState(StrEnum):
     """REACHED: waits there for a decision (or has ended there, at the last rung); then PROMOTED or CUT.
 
     FAILED: the trial ended without a value for this rung.
@@ -33,7 +34,7 @@ class EntryState(str, Enum):
 
 @dataclass(frozen=True)
 class Cohort:
-    """Trials that compete with each other: `planned` members, fixed when it opens, of which `started` exist."""
+    """Trials that compete: `planned` members, fixed when the cohort opens, of which `started` exist."""
 
     number: int
     bracket: int
@@ -47,7 +48,7 @@ class Cohort:
 
 @dataclass(frozen=True)
 class RungCounts:
-    """Members of a cohort at one rung: `busy` are on their way to it (waiting or running), the others have an entry."""
+    """A cohort's members at one rung: `busy` are waiting or running on their way to it, the others have an entry."""
 
     busy: int = 0
     reached: int = 0
@@ -93,7 +94,7 @@ class View(Protocol):
         """WAITING, RUNNING and PAUSED together."""
 
     def resource_of(self, number: int) -> int | None:
-        """The resource that the trial may run to; None where none is set. Raises KeyError for an unknown trial."""
+        """The resource that the trial may run to, None where none is set. Raises KeyError if it is unknown."""
 
 
 class RungView(View, Protocol):
@@ -128,7 +129,7 @@ class _Rung:
 
 
 class InMemoryView:
-    """A `RungView` kept up to date by whoever changes trials: `put` after each change, `enter` at each rung."""
+    """A `RungView` that its driver keeps up to date: `put` after each change, `enter` at each rung."""
 
     def __init__(self, direction: str = "minimize", budget: int | None = None) -> None:
         self.direction = Direction.of(direction)

@@ -1,194 +1,22 @@
-"""The four kinds of parameter: Float, Int, Categorical and Constant.
-
-A parameter knows its values, its JSON form and its place in the unit interval: `to_unit` and `from_unit` are
-inverse to each other, exactly where the parameter has finitely many values, to a double's precision elsewhere.
-"""
+"""Int and Float: parameters whose values are numbers between bounds, with a step, a log scale or a prior."""
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from fractions import Fraction
-from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tuning.engine.conditions import Condition
+from tuning.engine.parameters.base import Finite, Parameter
 from tuning.engine.priors import Prior
-from tuning.engine.scales import Bins, EqualBins, LinearScale, LogBins, LogScale, Scale, WeightedBins, centre
-from tuning.engine.values import detached, identity, listed, shown
+from tuning.engine.scales import Bins, EqualBins, LinearScale, LogBins, LogScale, Scale, WeightedBins
+from tuning.engine.values import real_number, shown, whole_number
 
 
-class Parameter(ABC):
-    """One hyperparameter: its name, its values, the condition under which it takes part, its annotation."""
-
-    kind: ClassVar[str]
-    low: float | int | None = None
-    high: float | int | None = None
-    log: bool = False
-    step: float | int | None = None
-    prior: Prior | None = None
-    choices: tuple[Any, ...] | None = None
-    weights: tuple[float, ...] | None = None
-
-    def __init__(self, name: str, condition: Condition | None = None, annotation: str | None = None) -> None:
-        self.name, self.condition, self.annotation = name, condition, annotation
-
-    @property
-    @abstractmethod
-    def size(self) -> int | None:
-        """The number of values; None for a continuous parameter."""
-
-    @property
-    @abstractmethod
-    def domain(self) -> str:
-        """The values in words, for messages: "a number from 0.0 to 0.99"."""
-
-    @abstractmethod
-    def canonical(self, value: Any) -> Any:
-        """The value in the parameter's own type. Raises ValueError, saying what would be right."""
-
-    @abstractmethod
-    def to_unit(self, value: Any) -> float:
-        """The coordinate in [0, 1] of a value. Raises ValueError for one outside the parameter."""
-
-    @abstractmethod
-    def from_unit(self, u: float) -> Any:
-        """The value at the coordinate u in [0, 1], the ends included."""
-
-    def quantile(self, u: float) -> Any:
-        """The value below which a share u of the prior lies: the same as `from_unit`."""
-        return self.from_unit(u)
-
-    def value_at(self, index: int) -> Any:
-        """The value with this index, 0..size - 1. Raises TypeError for a continuous parameter."""
-        raise TypeError(f"{self.name} is continuous: it has no value with index {index}")
-
-    def index_of(self, value: Any) -> int:
-        """The index of a value, 0..size - 1. Raises TypeError for a continuous parameter."""
-        raise TypeError(f"{self.name} is continuous: {shown(value)} has no index")
-
-    def to_json(self) -> dict[str, Any]:
-        """The parameter's entry in the space's JSON form; what equals the default is left out."""
-        document = {"type": self.kind, **self._own_json()}
-        if self.condition is not None:
-            document["when"] = self.condition.to_json()
-        if self.annotation is not None:
-            document["annotation"] = self.annotation
-        return document
-
-    @abstractmethod
-    def _own_json(self) -> dict[str, Any]: ...
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.name!r}, {self.domain})"
-
-
-class _Finite(Parameter):
-    """What every parameter with finitely many values shares: coordinates through bins."""
-
-    _bins: Bins
-
-    def to_unit(self, value: Any) -> float:
-        return centre(self._bins, self.index_of(value))
-
-    def from_unit(self, u: float) -> Any:
-        return self.value_at(self._bins.index(u))
-
-    def span(self, value: Any) -> tuple[float, float]:
-        """The bin of [0, 1] whose every point gives this value; its width is the value's prior probability."""
-        return self._bins.span(self.index_of(value))
-
-
-class Categorical(_Finite):
-    """One of several JSON values, equally likely or in the proportion of `weights`."""
-
-    kind = "categorical"
-
-    def __init__(
-        self,
-        name: str,
-        choices: tuple[Any, ...],
-        *,
-        weights: tuple[float, ...] | None = None,
-        condition: Condition | None = None,
-        annotation: str | None = None,
-    ) -> None:
-        super().__init__(name, condition, annotation)
-        self.choices, self.weights = choices, weights
-        self._choices = choices
-        self._index = {identity(choice): k for k, choice in enumerate(choices)}
-        self._bins = EqualBins(len(choices)) if weights is None else WeightedBins(np.array(weights))
-
-    @property
-    def size(self) -> int:
-        return len(self._choices)
-
-    @property
-    def domain(self) -> str:
-        return f"one of {listed(self._choices)}"
-
-    def canonical(self, value: Any) -> Any:
-        return self.value_at(self.index_of(value))
-
-    def value_at(self, index: int) -> Any:
-        return detached(self._choices[index])
-
-    def index_of(self, value: Any) -> int:
-        key = identity(value.item() if isinstance(value, np.generic) else value)
-        index = self._index.get(key)
-        if index is None:
-            raise ValueError(f"{shown(value)} is not {self.domain}")
-        return index
-
-    def _own_json(self) -> dict[str, Any]:
-        document: dict[str, Any] = {"choices": [detached(choice) for choice in self._choices]}
-        if self.weights is not None:
-            document["weights"] = list(self.weights)
-        return document
-
-
-class Constant(_Finite):
-    """One value that every trial gets."""
-
-    kind = "constant"
-
-    def __init__(
-        self, name: str, value: Any, *, condition: Condition | None = None, annotation: str | None = None
-    ) -> None:
-        super().__init__(name, condition, annotation)
-        self._value, self._key = value, identity(value)
-        self._bins = EqualBins(1)
-
-    @property
-    def value(self) -> Any:
-        return detached(self._value)
-
-    @property
-    def size(self) -> int:
-        return 1
-
-    @property
-    def domain(self) -> str:
-        return shown(self._value)
-
-    def canonical(self, value: Any) -> Any:
-        return self.value_at(self.index_of(value))
-
-    def value_at(self, index: int) -> Any:
-        return detached(self._value)
-
-    def index_of(self, value: Any) -> int:
-        if identity(value.item() if isinstance(value, np.generic) else value) != self._key:
-            raise ValueError(f"{shown(value)} is not {self.domain}, the constant")
-        return 0
-
-    def _own_json(self) -> dict[str, Any]:
-        return {"value": self.value}
-
-
-class Int(_Finite):
+class Int(Finite):
     """A whole number from low to high, in steps of `step` from low on; `log` or a prior shape the scale."""
 
     kind = "int"
@@ -333,11 +161,11 @@ class Float(_Bounded):
         return self._scale.quantile(u)
 
 
-class SteppedFloat(_Bounded, _Finite):
+class SteppedFloat(_Bounded, Finite):
     """A real number low, low + step, low + 2 step, ... up to high.
 
-    The values are computed in exact decimal arithmetic from the numbers as written: 0.1 in steps of 0.1 gives 0.3,
-    not 0.30000000000000004. A value within a millionth of a step is taken as the one meant.
+    The values are computed in exact decimal arithmetic from the numbers as written: 0.1 in steps of 0.1
+    gives 0.3, not 0.30000000000000004. A value within a millionth of a step is taken as the one meant.
     """
 
     low: float
@@ -402,30 +230,9 @@ def stepped_size(low: float, high: float, step: float) -> int:
     return int((Fraction(repr(high)) - Fraction(repr(low))) // Fraction(repr(step))) + 1
 
 
-def whole_number(value: Any) -> int | None:
-    """The value as an int where it is a whole number of any numeric type, else None; true and false are none."""
-    if isinstance(value, bool | np.bool_):
-        return None
-    if isinstance(value, Integral):
-        return int(value)
-    number = real_number(value)
-    return int(number) if number is not None and number.is_integer() else None
-
-
-def real_number(value: Any) -> float | None:
-    """The value as a finite double where it is a number of any numeric type, else None; true and false are none."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def bin_edges(low: float, step: float, size: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+def bin_edges(low: float, step: float, size: int) -> NDArray[np.float64]:
     """The edges (size + 1,) of the values' bins: low - step/2, low + step/2, ..."""
-    return low + step * (np.arange(size + 1) - 0.5)
+    return low + step * (np.arange(size + 1, dtype=np.float64) - 0.5)
 
 
 def _prior_bins(prior: Prior, low: float, step: float, size: int) -> Bins:
