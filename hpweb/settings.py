@@ -1,8 +1,9 @@
-"""All settings of hpweb. The environment is read here and nowhere else; a wrong value stops the start with its remedy."""
+"""All settings of hpweb. The environment is read here and nowhere else; a wrong value stops the start with words."""
 
 import os
 import secrets
 import socket
+import warnings
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,9 @@ def secret_key() -> str:
             file.write(secrets.token_urlsafe(50))
     key = path.read_text().strip()
     if len(key) < 32:
-        raise ImproperlyConfigured(f"{path} holds no usable key; delete the file and start again (people sign in anew).")
+        raise ImproperlyConfigured(
+            f"{path} holds no usable key; delete the file and start again (people sign in anew)."
+        )
     return key
 
 
@@ -195,10 +198,15 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {  # three sets of words are called "state"
+        "StudyState": "tuning.api.serializers.studies.STATES",
+        "TrialState": "tuning.api.serializers.trials.STATES",
+        "TrialEnding": "tuning.api.serializers.scripts.ENDINGS",
+    },
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 
-# --- workers (shared/runtime in short: django-q2 wakes workers up; our tables own state, leases and deadlines) ---------
+# --- workers: django-q2 wakes workers up; our tables own state, leases and deadlines -----------------------------------
 HOST_NAME = text("HPWEB_HOST") or socket.gethostname()
 SLOTS = int(number("HPWEB_SLOTS", 0))  # CPU slots of this host; 0: one per core where there is no GPU
 LEASE_SECONDS = number("HPWEB_LEASE_SECONDS", 30, 1)
@@ -215,6 +223,8 @@ WORKLOAD_DIR = text("HPWEB_WORKLOAD_DIR")
 DATA_DIR = text("HPWEB_DATA_DIR")
 REDIS_URL = text("HPWEB_REDIS_URL")
 WORKER_QUEUE_PREFIX = "hpweb-"  # one queue per host: hpweb-<host name>
+# django-q2 warns whenever there is no timeout; deadlines are ours, and a retry never comes before 31 days.
+warnings.filterwarnings("ignore", message="Retry and timeout are misconfigured")
 Q_CLUSTER = {
     "name": "hpweb",
     "workers": max(1, int(number("HPWEB_CLUSTER_WORKERS", 1))),  # the supervisor sets it to the number of slots

@@ -7,8 +7,9 @@ from tuning.models.fields import JSONTextField
 
 
 class AuditEvent(models.Model):
-    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, null=True, related_name="+",
-                              db_constraint=False)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, null=True, related_name="+", db_constraint=False
+    )
     actor_name = models.CharField(max_length=150)  # the name stays readable when the account is gone
     verb = models.CharField(max_length=40)
     object_kind = models.CharField(max_length=20)

@@ -1,6 +1,6 @@
 """A text column that holds JSON: key order is kept, and NaN and the infinities survive as {"$f": "nan"}.
 
-PostgreSQL's jsonb reorders keys, SQLite's JSON check refuses NaN; plain text with tagged non-finite numbers does neither.
+PostgreSQL's jsonb reorders keys and SQLite's JSON check refuses NaN; plain text with tagged non-finite numbers does neither.
 """
 
 import json

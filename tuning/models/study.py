@@ -101,9 +101,7 @@ class Study(models.Model):
 
     @property
     def n_created(self) -> int:
-        return (
-            self.n_waiting + self.n_running + self.n_paused + self.n_complete + self.n_pruned + self.n_failed
-        )
+        return self.n_waiting + self.n_running + self.n_paused + self.n_complete + self.n_pruned + self.n_failed
 
     @property
     def n_open(self) -> int:

@@ -24,3 +24,6 @@ def database_now() -> datetime:
     return now
 
 
+def before(seconds: float) -> ExpressionWrapper:
+    """The database's time `seconds` ago, as an expression for a comparison."""
+    return ExpressionWrapper(Now() - Value(timedelta(seconds=seconds)), output_field=DateTimeField())

@@ -3,13 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tuning.selectors.errors import NotFound, ServiceError
 
-class ServiceError(Exception):
-    """Base of everything that a service or selector refuses; `message` is for the reader."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
+__all__ = ["Conflict", "Forbidden", "Invalid", "NotFound", "ServiceError", "StaleLease"]
 
 
 class Invalid(ServiceError):
@@ -25,10 +21,6 @@ class Invalid(ServiceError):
 
 class Forbidden(ServiceError):
     """The person may see the object but not do this."""
-
-
-class NotFound(ServiceError):
-    """There is no such object, or the person may not see it."""
 
 
 class Conflict(ServiceError):

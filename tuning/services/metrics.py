@@ -43,8 +43,12 @@ def metrics_named(study: Study, names: Iterable[str]) -> dict[str, Metric]:
                 raise Invalid({"metrics": [f"The metric name {name[:40]!r} must have 1 to 120 characters."]})
         Metric.objects.bulk_create(
             [
-                Metric(study=study, name=name, split=name.partition("/")[0] if "/" in name else "",
-                       goal=goal_of(study, name))
+                Metric(
+                    study=study,
+                    name=name,
+                    split=name.partition("/")[0] if "/" in name else "",
+                    goal=goal_of(study, name),
+                )
                 for name in missing
             ],
             ignore_conflicts=True,
@@ -74,8 +78,7 @@ def append_points(study: Study, trial: Trial, fence: int, points: Sequence[Point
             columns.setdefault(name, []).append((point.step, float(value), point.wall))
     metrics = metrics_named(study, columns)
     summaries = {
-        summary.metric_id: summary
-        for summary in CurveSummary.objects.filter(trial=trial, metric__in=metrics.values())
+        summary.metric_id: summary for summary in CurveSummary.objects.filter(trial=trial, metric__in=metrics.values())
     }
     for name, rows in columns.items():
         metric = metrics[name]
@@ -110,8 +113,10 @@ def _store(
         tail.n += len(head)
         tail.save(update_fields=["steps", "values", "wall_times", "n"])
     MetricChunk.objects.bulk_create(
-        [new_chunk(trial.pk, metric.pk, fence, rest[start : start + CHUNK_POINTS])
-         for start in range(0, len(rest), CHUNK_POINTS)]
+        [
+            new_chunk(trial.pk, metric.pk, fence, rest[start : start + CHUNK_POINTS])
+            for start in range(0, len(rest), CHUNK_POINTS)
+        ]
     )
     return rows
 
@@ -119,7 +124,11 @@ def _store(
 def new_chunk(trial_id: int, metric_id: int, fence: int, rows: Sequence[tuple[int, float, float]]) -> MetricChunk:
     """An unsaved chunk of (step, value, unix time) rows in order of step."""
     return MetricChunk(
-        trial_id=trial_id, metric_id=metric_id, fence=fence, first_step=rows[0][0], n=len(rows),
+        trial_id=trial_id,
+        metric_id=metric_id,
+        fence=fence,
+        first_step=rows[0][0],
+        n=len(rows),
         steps=pack([row[0] for row in rows], "i"),
         values=pack([row[1] for row in rows], "d"),
         wall_times=pack([row[2] for row in rows], "d"),
@@ -131,9 +140,7 @@ def _summarise(summary: CurveSummary, goal: str, step: int, value: float) -> Non
     finite = math.isfinite(value)
     if summary.last_step is None or step >= summary.last_step:
         summary.last_step, summary.last = step, value if finite else None
-    if finite and (
-        summary.best is None or (value < summary.best if goal == "minimize" else value > summary.best)
-    ):
+    if finite and (summary.best is None or (value < summary.best if goal == "minimize" else value > summary.best)):
         summary.best, summary.best_step = value, step
     summary.preview = thin([*summary.preview, [step, value]])
 

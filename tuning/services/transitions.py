@@ -44,9 +44,7 @@ def count_change(study: Study, changes: dict[str, int], *, historical: bool, **l
         setattr(study, name, value)
 
 
-def move_trial(
-    study: Study, trial_id: int, old: str, new: str, *, fence: int | None = None, **changes: Any
-) -> bool:
+def move_trial(study: Study, trial_id: int, old: str, new: str, *, fence: int | None = None, **changes: Any) -> bool:
     """Move one trial of a locked study from `old` to `new`; False, and nothing changed, where it is no longer there.
 
     With `fence`, only the claim that holds it may move the trial. A terminal state gets the study's next finish_seq.
@@ -62,8 +60,9 @@ def move_trial(
         changes |= {"slot": None, "lease_until": None, "lease_hash": ""}
     if rows.update(state=new, **changes) != 1:
         return False
-    count_change(study, {counter(old): -1, counter(new): +1}, historical=new in HISTORICAL or old == State.PAUSED,
-                 **literal)
+    count_change(
+        study, {counter(old): -1, counter(new): +1}, historical=new in HISTORICAL or old == State.PAUSED, **literal
+    )
     return True
 
 

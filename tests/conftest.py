@@ -1,0 +1,56 @@
+"""Fixtures for every test: the three people, and databases as the environment names them."""
+
+import pytest
+from django.contrib.auth.models import AbstractUser
+from django.core.cache import cache
+from django.db import connection
+
+from tests.factories import make_user
+
+
+
+@pytest.fixture(autouse=True)
+def _fresh_cache() -> None:
+    cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _state_folder(settings, tmp_path) -> None:
+    """Files of a test stay in its own folder."""
+    settings.STATE_DIR = tmp_path
+    settings.ARTIFACT_DIR = tmp_path / "artifacts"
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker) -> None:
+    """Transactional tests empty all tables; on SQLite that is a DELETE, which the audit log's trigger would refuse."""
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("DROP TRIGGER IF EXISTS tuning_auditevent_no_delete")
+
+
+@pytest.fixture
+def alice(db) -> AbstractUser:
+    """Owns what the test is about."""
+    return make_user("alice")
+
+
+@pytest.fixture
+def bob(db) -> AbstractUser:
+    """A team mate: may look at the team's studies, not change Alice's."""
+    return make_user("bob")
+
+
+@pytest.fixture
+def charlie(db) -> AbstractUser:
+    """Has an account and nothing to do with it: is refused."""
+    return make_user("charlie")
+
+
+@pytest.fixture
+def admin(db) -> AbstractUser:
+    return make_user("admin", staff=True)

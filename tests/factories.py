@@ -1,0 +1,105 @@
+"""Plain functions that make rows for tests, through the services wherever a service makes them."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractUser
+
+from tuning.models import Device, Host, Slot, Study, Trial, Workload
+from tuning.services.hosts import FoundDevice, register_host
+from tuning.services.lifecycle import start_study
+from tuning.services.metrics import Point
+from tuning.services.reporting import record_points
+from tuning.services.starting import Holder, start_next
+from tuning.services.studies import create_study
+
+SPACE: dict[str, Any] = {
+    "lr": {"type": "float", "low": 1e-5, "high": 0.1, "log": True},
+    "optimizer": {"type": "categorical", "choices": ["sgd", "adamw"]},
+    "momentum": {"type": "float", "low": 0.0, "high": 0.99, "when": {"optimizer": ["sgd"]}},
+}
+DESCRIPTION: dict[str, Any] = {
+    "name": "tiny",
+    "title": "A tiny workload",
+    "doc": "Described by hand for tests.",
+    "kind": "pytorch",
+    "digest": "0" * 64,
+    "source": "tests",
+    "space": SPACE,
+    "metric": "validation/loss",
+    "direction": "minimize",
+    "metrics": [
+        {"name": "loss", "split": "train", "goal": "minimize"},
+        {"name": "loss", "split": "validation", "goal": "minimize"},
+        {"name": "accuracy", "split": "validation", "goal": "maximize"},
+    ],
+    "max_resource": 5,
+    "min_resource": 1,
+    "resource_unit": "epochs",
+    "error": None,
+}
+_numbers = itertools.count(1)
+
+
+def make_user(username: str, *, staff: bool = False) -> AbstractUser:
+    users = get_user_model()
+    user: AbstractUser = users.objects.create_user(username=username, password=f"{username}-password")
+    if staff:
+        user.is_staff = user.is_superuser = True
+        user.save()
+    return user
+
+
+def make_workload(name: str = "tiny", **changes: Any) -> Workload:
+    document = {**DESCRIPTION, "name": name, **changes}
+    row, _created = Workload.objects.update_or_create(
+        name=name, defaults={"digest": document["digest"], "document": document, "error": document["error"] or ""}
+    )
+    return row
+
+
+def make_study(owner: AbstractUser, *, started: bool = False, **settings: Any) -> Study:
+    """A READY (or RUNNING) study; without `workload` its trials are run by scripts."""
+    settings.setdefault("name", f"study {next(_numbers)}")
+    settings.setdefault("n_trials", 10)
+    settings.setdefault("parallel", 4)
+    settings.setdefault("seed", 7)
+    if settings.get("workload"):
+        make_workload(settings["workload"])
+    else:
+        settings.setdefault("space", SPACE)
+        settings.setdefault("metric", "validation/loss")
+        settings.setdefault("max_resource", 5)
+    study = create_study(owner=owner, **settings)
+    return start_study(study_id=study.pk, actor=owner) if started else study
+
+
+def make_slot(host: str = "host-1", *, slots: int = 1, index: int = 0) -> Slot:
+    """A CPU slot of a live host."""
+    device = FoundDevice("cpu", "CPU, 2 cores", 8 * 2**30, slots, 1)
+    row: Host = register_host(name=host, boot_id="boot", facts={"cores": 2}, devices=[device])
+    return Slot.objects.select_related("device__host").get(device=Device.objects.get(host=row), index=index)
+
+
+def make_running(study: Study, slot: Slot | None = None) -> Trial:
+    """The study's next trial, claimed for a slot of its own or for a script."""
+    trial = start_next(study_id=study.pk, holder=Holder(slot=slot, host=slot.device.host.name if slot else "script"))
+    if trial is None:
+        raise RuntimeError(f"{study} has no trial to start")
+    return trial
+
+
+def report(trial: Trial, losses: Sequence[float], *, first: int = 1, **more: Sequence[float]) -> str:
+    """Report validation losses for steps first, first + 1, …; further metrics by name with __ for the slash."""
+    columns: Mapping[str, Sequence[float]] = {
+        "validation/loss": losses,
+        "train/loss": [0.9 * loss for loss in losses],
+        **{name.replace("__", "/"): values for name, values in more.items()},
+    }
+    points = [
+        Point(first + index, {name: values[index] for name, values in columns.items()}, 1_700_000_000.0 + index)
+        for index in range(len(losses))
+    ]
+    return record_points(trial_id=trial.pk, fence=trial.fence, points=points)

@@ -1,0 +1,34 @@
+"""Where a trial's files lie below ARTIFACT_DIR: one folder a trial, never a path that came from outside."""
+
+from pathlib import Path
+
+from django.conf import settings
+
+from tuning.models import Attempt, Trial
+from tuning.selectors.errors import NotFound
+
+
+def trial_folder(trial: Trial) -> Path:
+    return Path(settings.ARTIFACT_DIR) / f"study-{trial.study_id}" / f"trial-{trial.number}"
+
+
+def stored(path: Path) -> str:
+    """The form in which a path is stored: below ARTIFACT_DIR, so that shared storage may be mounted anywhere.
+
+    Raises ValueError for a path outside of it.
+    """
+    return str(path.resolve().relative_to(Path(settings.ARTIFACT_DIR)))
+
+
+def opened(relative: str) -> Path:
+    """The real path of a stored one. Raises NotFound where the file is gone or would lie outside ARTIFACT_DIR."""
+    root = Path(settings.ARTIFACT_DIR)
+    path = (root / relative).resolve()
+    if not relative or not path.is_relative_to(root) or not path.is_file():
+        raise NotFound(f"The file {relative or '(none)'} is not in the artifact folder of this host.")
+    return path
+
+
+def log_path(attempt: Attempt) -> Path:
+    """The log of one attempt. Raises NotFound where it was not kept or lies on a host that shares no storage."""
+    return opened(attempt.log)

@@ -1,0 +1,26 @@
+"""What a worker asks several times a second: is this claim still the newest, and does its host go on?"""
+
+from dataclasses import dataclass
+
+from tuning.models import Trial
+
+
+@dataclass(frozen=True)
+class TrialControl:
+    held: bool
+    draining: bool
+    words: str
+
+
+def trial_control(trial_id: int, fence: int) -> TrialControl:
+    """One query. `held` is False once the trial was stopped, paused, deleted or claimed by another."""
+    row = (
+        Trial.objects.filter(pk=trial_id)
+        .values_list("state", "fence", "reason", "slot__device__host__draining")
+        .first()
+    )
+    if row is None:
+        return TrialControl(False, False, "the study was deleted")
+    state, newest, reason, draining = row
+    held = state == Trial.State.RUNNING and newest == fence
+    return TrialControl(held, bool(draining), reason or f"the trial is {state.lower()}")

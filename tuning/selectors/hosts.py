@@ -1,0 +1,93 @@
+"""Reading hosts: devices, slots, what runs where, and what is due."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import F, Prefetch, Q, QuerySet
+from django.utils import timezone
+
+from tuning.models import Device, Host, Job, Slot, Study, Trial
+
+ALIVE_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class SlotRow:
+    slot: Slot
+    trial: Trial | None
+    job: Job | None
+
+
+@dataclass(frozen=True)
+class DeviceRow:
+    device: Device
+    slots: list[SlotRow]
+
+
+@dataclass(frozen=True)
+class HostRow:
+    host: Host
+    alive: bool
+    age_seconds: float | None
+    devices: list[DeviceRow]
+
+
+def hosts_overview() -> list[HostRow]:
+    """Every host with its devices and slots and what holds them, in five queries."""
+    running = {
+        trial.slot_id: trial
+        for trial in Trial.objects.filter(state=Trial.State.RUNNING, slot__isnull=False).select_related("study")
+    }
+    jobs = {job.slot_id: job for job in Job.objects.filter(state=Job.State.RUNNING, slot__isnull=False)}
+    slots = Slot.objects.filter(enabled=True).order_by("index")
+    devices = Device.objects.order_by("pk").prefetch_related(Prefetch("slots", slots))
+    rows = []
+    for host in Host.objects.order_by("name").prefetch_related(Prefetch("devices", devices)):
+        age = (timezone.now() - host.last_seen).total_seconds() if host.last_seen else None
+        rows.append(
+            HostRow(
+                host,
+                age is not None and age < ALIVE_SECONDS,
+                age,
+                [
+                    DeviceRow(
+                        device, [SlotRow(slot, running.get(slot.pk), jobs.get(slot.pk)) for slot in device.slots.all()]
+                    )
+                    for device in host.devices.all()
+                ],
+            )
+        )
+    return rows
+
+
+def queue_counts() -> dict[str, int]:
+    """What waits for a slot: {"waiting_trials", "waiting_jobs"}."""
+    return {
+        "waiting_trials": Trial.objects.filter(state=Trial.State.WAITING, study__state=Study.State.RUNNING).count(),
+        "waiting_jobs": Job.objects.filter(state=Job.State.WAITING).count(),
+    }
+
+
+def idle_slots(host_name: str | None = None) -> QuerySet[Slot]:
+    """Enabled slots of live hosts that hold neither a trial nor a job; of one host where its name is given."""
+    since = timezone.now() - timedelta(seconds=ALIVE_SECONDS)
+    rows = Slot.objects.filter(enabled=True, device__host__draining=False, device__host__last_seen__gt=since)
+    if host_name is not None:
+        rows = rows.filter(device__host__name=host_name)
+    return rows.exclude(trials__state=Trial.State.RUNNING).exclude(jobs__state=Job.State.RUNNING)
+
+
+def claimable_studies() -> QuerySet[Study]:
+    """Running studies with a workload that may start one more trial, by priority, the least busy first."""
+    created = F("n_waiting") + F("n_running") + F("n_paused") + F("n_complete") + F("n_pruned") + F("n_failed")
+    return (
+        Study.objects.filter(state=Study.State.RUNNING, n_running__lt=F("parallel"))
+        .filter(Q(n_waiting__gt=0) | Q(n_paused__gt=0) | Q(budget_total__isnull=True) | Q(budget_total__gt=created))
+        .exclude(workload="")
+        .order_by("-priority", "n_running", "pk")
+    )
+
+
+def work_is_due() -> bool:
+    """Whether an idle slot would find something to run."""
+    return Job.objects.filter(state=Job.State.WAITING).exists() or claimable_studies().exists()

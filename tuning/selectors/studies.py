@@ -1,0 +1,94 @@
+"""Reading studies: who may see which, the list, and the facts at the top of a study's page."""
+
+from dataclasses import dataclass
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db.models import Avg, F, Q, QuerySet, Sum
+
+from tuning.models import Study, Trial
+from tuning.selectors.errors import NotFound
+from tuning.selectors.pages import Page, page_of
+
+
+def visible_studies(user: AbstractBaseUser) -> QuerySet[Study]:
+    """The studies that a person may look at: their own, the team's, and all for an administrator."""
+    rows = Study.objects.select_related("owner", "best_trial")
+    if getattr(user, "is_staff", False):
+        return rows
+    return rows.filter(Q(owner_id=user.pk) | Q(visibility=Study.Visibility.TEAM))
+
+
+def study_for(user: AbstractBaseUser, study_id: int) -> Study:
+    """The study, if the person may look at it. Raises NotFound."""
+    study = visible_studies(user).select_related("space").filter(pk=study_id).first()
+    if study is None:
+        raise NotFound(f"There is no study {study_id}, or it is private.")
+    return study
+
+
+def may_edit(user: AbstractBaseUser, study: Study) -> bool:
+    """Whether the person may start, stop, change or delete the study: its owner and administrators."""
+    return bool(user.pk == study.owner_id or getattr(user, "is_staff", False))
+
+
+def study_list(
+    user: AbstractBaseUser, *, search: str = "", state: str = "", page: int = 1, per_page: int = 50
+) -> Page[Study]:
+    """One page of the visible studies, the last active first; `search` looks in name, workload and owner."""
+    rows = visible_studies(user).order_by("-last_activity", "-pk")
+    for word in search.split():
+        rows = rows.filter(Q(name__icontains=word) | Q(workload__icontains=word) | Q(owner__username__icontains=word))
+    if state in Study.State.values:
+        rows = rows.filter(state=state)
+    return page_of(rows, page, per_page)
+
+
+@dataclass(frozen=True)
+class StudyFacts:
+    """What stands at the top of a study's page. Times in seconds; epochs in the workload's resource unit."""
+
+    best_value: float | None
+    best_trial_number: int | None
+    best_trial_id: int | None
+    done: int
+    total: int | None
+    running: int
+    waiting: int
+    failed: int
+    pruned: int
+    complete: int
+    epochs_done: int
+    epochs_total: int | None
+    seconds_per_trial: float | None
+    seconds_left: float | None
+
+
+def study_facts(study: Study) -> StudyFacts:
+    """The facts of `study`, in two queries; the time left is the mean of completed trials over the slots at work."""
+    sums = Trial.objects.filter(study=study).aggregate(epochs=Sum("resource_done"))
+    timed = Trial.objects.filter(study=study, state=Trial.State.COMPLETE, started__isnull=False)
+    mean = timed.aggregate(mean=Avg(F("completed") - F("started")))["mean"]
+    seconds = mean.total_seconds() if mean is not None else None
+    total = study.budget_total
+    left = None
+    if study.state == Study.State.RUNNING and seconds is not None and total is not None:
+        remaining = max(0, total - study.n_ended)
+        left = remaining * seconds / max(1, min(study.parallel, max(1, study.n_running)))
+    best = study.best_trial
+    epochs_total = total * study.max_resource if total is not None and study.max_resource is not None else None
+    return StudyFacts(
+        best_value=best.value if best else None,
+        best_trial_number=best.number if best else None,
+        best_trial_id=best.pk if best else None,
+        done=study.n_ended,
+        total=total,
+        running=study.n_running,
+        waiting=study.n_waiting,
+        failed=study.n_failed,
+        pruned=study.n_pruned,
+        complete=study.n_complete,
+        epochs_done=sums["epochs"] or 0,
+        epochs_total=epochs_total,
+        seconds_per_trial=seconds,
+        seconds_left=left,
+    )

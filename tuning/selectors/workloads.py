@@ -1,0 +1,22 @@
+"""Reading what the workers found: workloads and their errors."""
+
+from tuning.models import Job, Workload
+from tuning.selectors.errors import NotFound
+
+
+def workload_list() -> list[Workload]:
+    """All workloads, usable ones first, by name."""
+    return sorted(Workload.objects.all(), key=lambda row: (bool(row.error), row.name))
+
+
+def workload_named(name: str) -> Workload:
+    """One workload. Raises NotFound."""
+    row = Workload.objects.filter(name=name).first()
+    if row is None:
+        raise NotFound(f"There is no workload named {name!r}; Refresh on the workloads page looks for new files.")
+    return row
+
+
+def describe_pending() -> bool:
+    """Whether a job that looks for workloads is waiting or running."""
+    return Job.objects.filter(kind="describe", state__in=[Job.State.WAITING, Job.State.RUNNING]).exists()

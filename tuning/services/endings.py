@@ -1,0 +1,226 @@
+"""How a trial's run ends: complete, pruned, failed, or back to waiting. Every ending is fenced and told once."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from tuning.models import Attempt, CurveSummary, Study, Trial
+from tuning.services import hints
+from tuning.services.errors import StaleLease
+from tuning.services.scheduling import Done, next_action
+from tuning.services.transitions import consider_best, finish_study, lock_study, move_trial
+
+State = Trial.State
+Reason = Trial.Reason
+
+
+def value_columns(value: float | None) -> dict[str, Any]:
+    """The columns of an objective value; a non-finite one is NULL and its kind."""
+    if value is None:
+        return {"value": None, "value_kind": "", "values": None}
+    if math.isfinite(value):
+        return {"value": value, "value_kind": "", "values": [value]}
+    kind = "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+    return {"value": None, "value_kind": kind, "values": [value]}
+
+
+def objective_of(study: Study, trial: Trial) -> tuple[float | None, int | None]:
+    """The trial's objective value by its reported metric, and the step it comes from; (None, None) without a report."""
+    summary = CurveSummary.objects.filter(trial=trial, metric__name=study.metric).first()
+    if summary is None:
+        return None, None
+    if study.objective == Study.Objective.LAST:
+        return (summary.last if summary.last is not None else math.nan), summary.last_step
+    return (summary.best if summary.best is not None else math.nan), summary.best_step
+
+
+def _locked(trial_id: int, fence: int) -> tuple[Study, Trial]:
+    study_id = Trial.objects.values_list("study_id", flat=True).get(pk=trial_id)
+    study = lock_study(study_id)
+    trial = Trial.objects.get(pk=trial_id)
+    if trial.state != State.RUNNING or trial.fence != fence:
+        raise StaleLease(f"Trial {trial.number} is {trial.state} now; claim {fence} of it is no longer the newest.")
+    return study, trial
+
+
+def _after_ending(study: Study) -> None:
+    """Close a running study that has nothing left to do, and wake idle slots for the rest."""
+    if study.state == Study.State.RUNNING and study.n_open == 0:
+        action = next_action(study)
+        if isinstance(action, Done):
+            finish_study(study, action.reason)
+    hints.announce()
+
+
+@transaction.atomic
+def complete_trial(
+    *,
+    trial_id: int,
+    fence: int,
+    value: float | None = None,
+    facts: Mapping[str, Any] | None = None,
+    constraints: Sequence[float] | None = None,
+) -> str:
+    """RUNNING -> COMPLETE with `value`, or with the reported metric's value where it is None.
+
+    A value that is not finite, or a metric that was never reported, is a failure. Returns the new state.
+    Raises StaleLease where the claim is no longer the newest.
+    """
+    study, trial = _locked(trial_id, fence)
+    step: int | None = None
+    if value is None:
+        value, step = objective_of(study, trial)
+    columns = value_columns(value)
+    extra: dict[str, Any] = {"facts": {**trial.facts, **(facts or {})}, "value_step": step}
+    if constraints:
+        extra |= {"constraints": list(constraints), "infeasible": any(bound > 0 for bound in constraints)}
+    if extra.get("infeasible"):
+        state = _end(
+            study,
+            trial,
+            fence,
+            State.PRUNED,
+            reason="infeasible: a constraint is above 0",
+            **extra,
+            **value_columns(None),
+        )
+    elif value is None:
+        reported = sorted(CurveSummary.objects.filter(trial=trial).values_list("metric__name", flat=True))
+        state = _end(
+            study,
+            trial,
+            fence,
+            State.FAILED,
+            reason_code=Reason.CODE_ERROR,
+            reason=f"The trial ended without reporting {study.metric}. It reported {', '.join(reported) or 'nothing'}; "
+            "report the study's metric, or choose one of these as the study's metric.",
+            **extra,
+        )
+    elif columns["value"] is None:
+        state = _end(
+            study,
+            trial,
+            fence,
+            State.FAILED,
+            reason_code=Reason.DIVERGED,
+            reason=f"{study.metric} is {columns['value_kind']}: the training diverged. A lower learning rate "
+            "or gradient clipping is the usual remedy.",
+            **columns,
+            **extra,
+        )
+    else:
+        state = _end(study, trial, fence, State.COMPLETE, **columns, **extra)
+        consider_best(study, trial.pk, float(value))
+    _after_ending(study)
+    return state
+
+
+def _end(study: Study, trial: Trial, fence: int, state: str, **changes: Any) -> str:
+    move_trial(study, trial.pk, State.RUNNING, state, fence=fence, **changes)
+    return state
+
+
+@transaction.atomic
+def prune_trial(
+    *,
+    trial_id: int,
+    fence: int,
+    reason: str = "",
+    constraints: Sequence[float] | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> str:
+    """RUNNING -> PRUNED: stopped early, or infeasible where a constraint is above 0 (then it has no value)."""
+    study, trial = _locked(trial_id, fence)
+    infeasible = any(bound > 0 for bound in constraints or ())
+    value, step = (None, None) if infeasible else objective_of(study, trial)
+    _end(
+        study,
+        trial,
+        fence,
+        State.PRUNED,
+        reason=reason or ("infeasible: a constraint is above 0" if infeasible else ""),
+        constraints=list(constraints) if constraints else None,
+        infeasible=infeasible,
+        facts={**trial.facts, **(facts or {})},
+        value_step=step,
+        **value_columns(value),
+    )
+    _after_ending(study)
+    return State.PRUNED
+
+
+@transaction.atomic
+def fail_trial(
+    *,
+    trial_id: int,
+    fence: int,
+    reason_code: str,
+    reason: str,
+    traceback: str = "",
+    facts: Mapping[str, Any] | None = None,
+) -> str:
+    """RUNNING -> FAILED with its reason; the study goes on."""
+    study, trial = _locked(trial_id, fence)
+    _end(
+        study,
+        trial,
+        fence,
+        State.FAILED,
+        reason_code=reason_code,
+        reason=reason,
+        traceback=traceback[-20_000:],
+        facts={**trial.facts, **(facts or {})},
+    )
+    _after_ending(study)
+    return State.FAILED
+
+
+@transaction.atomic
+def requeue_trial(*, trial_id: int, fence: int, why: str, lost: bool) -> str:
+    """RUNNING -> WAITING, to go on from its last checkpoint.
+
+    With `lost` (a killed process, an expired lease) it counts: past the study's max_retries the trial is FAILED.
+    """
+    study, trial = _locked(trial_id, fence)
+    if lost and trial.retries >= study.max_retries:
+        _end(
+            study,
+            trial,
+            fence,
+            State.FAILED,
+            reason_code=Reason.LOST_HOST,
+            reason=f"{why} It was lost {trial.retries + 1} times, so it is given up. If the kernel "
+            "killed the process for memory (see `dmesg`), lower the batch size or run fewer trials at once.",
+        )
+        _after_ending(study)
+        return State.FAILED
+    move_trial(
+        study,
+        trial.pk,
+        State.RUNNING,
+        State.WAITING,
+        fence=fence,
+        reason=why,
+        retries=trial.retries + (1 if lost else 0),
+    )
+    hints.announce()
+    return State.WAITING
+
+
+@transaction.atomic
+def park_trial(*, trial_id: int, fence: int, facts: Mapping[str, Any] | None = None) -> str:
+    """RUNNING -> PAUSED at a rung: its device is free, its checkpoint stays, the scheduler decides later."""
+    study, trial = _locked(trial_id, fence)
+    move_trial(study, trial.pk, State.RUNNING, State.PAUSED, fence=fence, facts={**trial.facts, **(facts or {})})
+    _after_ending(study)
+    return State.PAUSED
+
+
+def end_attempt(*, attempt_id: int, outcome: str, exit_code: int | None = None, peak_memory: int | None = None) -> None:
+    """Note how a process ended; not fenced, because what happened to a process stays true when its claim is stale."""
+    Attempt.objects.filter(pk=attempt_id, ended__isnull=True).update(
+        ended=timezone.now(), outcome=outcome[:120], exit_code=exit_code, peak_memory=peak_memory
+    )

@@ -1,0 +1,86 @@
+"""Hosts announce themselves, their devices and slots; hints are noted on slots; a host drains before it goes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from tuning.models import Attempt, Device, Host, Slot
+from tuning.services.clock import before
+
+HINT_SECONDS = 10.0  # a hint that no task took up within this is taken for lost
+
+
+@dataclass(frozen=True)
+class FoundDevice:
+    """A device of this host: the GPU's UUID or "cpu", words for people, memory in bytes, slots and threads a slot."""
+
+    uuid: str
+    kind: str
+    memory: int | None
+    slots: int
+    threads: int
+
+
+@transaction.atomic
+def register_host(*, name: str, boot_id: str, facts: dict[str, Any], devices: Sequence[FoundDevice]) -> Host:
+    """Make the tables equal to what the host found; slots that are gone are disabled, their trials stay."""
+    host, _created = Host.objects.update_or_create(
+        name=name, defaults={"boot_id": boot_id, "facts": facts, "draining": False, "last_seen": Now()}
+    )
+    kept: list[int] = []
+    for found in devices:
+        device, _created = Device.objects.update_or_create(
+            host=host, uuid=found.uuid, defaults={"kind": found.kind, "memory": found.memory}
+        )
+        for index in range(found.slots):
+            slot, _created = Slot.objects.update_or_create(
+                device=device, index=index, defaults={"threads": found.threads, "enabled": True, "hinted": None}
+            )
+            kept.append(slot.pk)
+    Slot.objects.filter(device__host=host).exclude(pk__in=kept).update(enabled=False)
+    host.refresh_from_db()
+    return host
+
+
+def beat_host(*, host_id: int) -> None:
+    """The supervisor's heartbeat."""
+    Host.objects.filter(pk=host_id).update(last_seen=Now())
+
+
+def drain_host(*, host_id: int, draining: bool = True) -> None:
+    """Stop (or allow again) claims of this host; its workers send their trials back to waiting."""
+    Host.objects.filter(pk=host_id).update(draining=draining)
+
+
+def take_hint(slot_id: int) -> bool:
+    """Note that a hint is on its way to this slot; False where one already is."""
+    aged = Q(hinted__isnull=True) | Q(hinted__lt=before(HINT_SECONDS))
+    return Slot.objects.filter(aged, pk=slot_id).update(hinted=Now()) == 1
+
+
+def clear_hint(slot_id: int) -> None:
+    """A task has taken up the slot's hint."""
+    Slot.objects.filter(pk=slot_id).update(hinted=None)
+
+
+def slots_with_aged_hints(*, host_id: int, seconds: float) -> list[int]:
+    """Slots whose hint no task has taken up for `seconds`: their cluster does not listen."""
+    return list(
+        Slot.objects.filter(device__host_id=host_id, enabled=True, hinted__lt=before(seconds)).values_list(
+            "pk", flat=True
+        )
+    )
+
+
+def note_process(*, attempt_id: int, pid: int, boot_id: str, process_started: str, log: str) -> None:
+    """Which process runs the attempt, so that a supervisor can find and end it after a crash."""
+    Attempt.objects.filter(pk=attempt_id).update(pid=pid, boot_id=boot_id, process_started=process_started, log=log)
+
+
+def leave_host(*, host_id: int) -> None:
+    """The supervisor has shut down in order: the host is gone until it registers again."""
+    Host.objects.filter(pk=host_id).update(last_seen=None, draining=False)

@@ -1,0 +1,144 @@
+"""A study's states: start, pause, resume, stop. Doing the same again is no error and changes nothing."""
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from tuning.models import Study, Trial
+from tuning.selectors.studies import may_edit
+from tuning.services import hints
+from tuning.services.audit import record
+from tuning.services.errors import Conflict, Forbidden
+from tuning.services.scheduling import settle_paused
+from tuning.services.transitions import count_change, lock_study, move_trial
+
+State = Study.State
+POSSIBLE = {
+    State.DRAFT: "complete its settings first",
+    State.READY: "start or delete it",
+    State.RUNNING: "pause or stop it",
+    State.PAUSED: "resume or stop it",
+    State.STOPPED: "it has ended; make a new study to go on",
+    State.FINISHED: "it has ended; make a new study to go on",
+}
+
+
+def _locked_for(study_id: int, actor: AbstractBaseUser | None) -> Study:
+    study = lock_study(study_id)
+    if actor is not None and not may_edit(actor, study):
+        raise Forbidden(f"Only {study.owner.get_username()} and administrators may do this to {study.name!r}.")
+    return study
+
+
+def _refuse(study: Study, verb: str) -> Conflict:
+    return Conflict(f"The study is {study.state.lower()}, so it cannot be {verb}: {POSSIBLE[State(study.state)]}.")
+
+
+def _set_state(study: Study, actor: AbstractBaseUser | None, verb: str, state: str, **literal: object) -> Study:
+    before = study.state
+    count_change(study, {}, historical=False, state=state, **literal)
+    record(
+        actor=actor,
+        verb=verb,
+        kind="study",
+        object_id=study.pk,
+        name=study.name,
+        before={"state": before},
+        after={"state": state},
+    )
+    study.refresh_from_db()
+    return study
+
+
+@transaction.atomic
+def start_study(*, study_id: int, actor: AbstractBaseUser | None) -> Study:
+    """READY -> RUNNING. Raises Forbidden, NotFound, Conflict."""
+    study = _locked_for(study_id, actor)
+    if study.state == State.RUNNING:
+        return study
+    if study.state != State.READY:
+        raise _refuse(study, "started")
+    study = _set_state(study, actor, "started", State.RUNNING, started=Now(), state_reason="")
+    hints.announce()
+    return study
+
+
+@transaction.atomic
+def pause_study(*, study_id: int, actor: AbstractBaseUser | None) -> Study:
+    """RUNNING -> PAUSED: running trials go back to waiting at their last checkpoint, and their processes are ended."""
+    study = _locked_for(study_id, actor)
+    if study.state == State.PAUSED:
+        return study
+    if study.state != State.RUNNING:
+        raise _refuse(study, "paused")
+    for trial_id in list(Trial.objects.filter(study=study, state=Trial.State.RUNNING).values_list("pk", flat=True)):
+        move_trial(study, trial_id, Trial.State.RUNNING, Trial.State.WAITING, reason="the study was paused")
+    return _set_state(study, actor, "paused", State.PAUSED)
+
+
+@transaction.atomic
+def resume_study(*, study_id: int, actor: AbstractBaseUser | None) -> Study:
+    """PAUSED -> RUNNING: waiting trials go on from their checkpoints."""
+    study = _locked_for(study_id, actor)
+    if study.state == State.RUNNING:
+        return study
+    if study.state != State.PAUSED:
+        raise _refuse(study, "resumed")
+    study = _set_state(study, actor, "resumed", State.RUNNING)
+    hints.announce()
+    return study
+
+
+@transaction.atomic
+def stop_study(*, study_id: int, actor: AbstractBaseUser | None) -> Study:
+    """RUNNING, PAUSED or READY -> STOPPED: running and waiting trials FAILED (cancelled), paused ones PRUNED."""
+    study = _locked_for(study_id, actor)
+    if study.state in (State.STOPPED, State.FINISHED):
+        return study
+    if study.state == State.DRAFT:
+        raise _refuse(study, "stopped")
+    for state in (Trial.State.RUNNING, Trial.State.WAITING):
+        for trial_id in list(Trial.objects.filter(study=study, state=state).values_list("pk", flat=True)):
+            move_trial(
+                study,
+                trial_id,
+                state,
+                Trial.State.FAILED,
+                reason_code=Trial.Reason.CANCELLED,
+                reason="the study was stopped",
+            )
+    settle_paused(study)
+    return _set_state(
+        study,
+        actor,
+        "stopped",
+        State.STOPPED,
+        finished=Now(),
+        state_reason=f"stopped by {actor.get_username()}" if actor else "stopped",
+    )
+
+
+@transaction.atomic
+def cancel_trial(*, trial_id: int, actor: AbstractBaseUser | None) -> Trial:
+    """WAITING, RUNNING or PAUSED -> FAILED (cancelled); a trial that has ended is left as it is."""
+    study = _locked_for(Trial.objects.values_list("study_id", flat=True).get(pk=trial_id), actor)
+    trial = Trial.objects.get(pk=trial_id)
+    if trial.is_open:
+        move_trial(
+            study,
+            trial.pk,
+            trial.state,
+            Trial.State.FAILED,
+            reason_code=Trial.Reason.CANCELLED,
+            reason=f"cancelled by {actor.get_username()}" if actor else "cancelled",
+        )
+        record(actor=actor, verb="cancelled", kind="trial", object_id=trial.pk, name=f"{study.name} #{trial.number}")
+        hints.announce()
+        trial.refresh_from_db()
+    return trial
+
+
+def touch(study_id: int) -> None:
+    """Raise the version that pages compare, without any change of state."""
+    Study.objects.filter(pk=study_id).update(version=F("version") + 1, last_activity=Now())

@@ -1,0 +1,55 @@
+"""Trials and jobs whose worker is gone: an expired lease, or a process that this host knows to be dead."""
+
+from collections.abc import Callable
+
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from tuning.models import Attempt, Job, Trial
+from tuning.services.endings import end_attempt, requeue_trial
+from tuning.services.errors import StaleLease
+from tuning.services.jobs import requeue_job
+
+
+def reap_expired() -> int:
+    """Send trials and jobs with an expired lease back to waiting. Returns how many."""
+    reaped = 0
+    for trial_id, fence, lease_hash in list(
+        Trial.objects.filter(state=Trial.State.RUNNING, lease_until__lt=Now()).values_list("pk", "fence", "lease_hash")
+    ):
+        who = "The script" if lease_hash else "The worker"
+        reaped += _requeue(trial_id, fence, f"{who} that ran it went silent and its lease ran out.", "lease expired")
+    for job_id, fence in list(
+        Job.objects.filter(state=Job.State.RUNNING, lease_until__lt=Now()).values_list("pk", "fence")
+    ):
+        requeue_job(job_id=job_id, fence=fence, why="The worker that ran it went silent and its lease ran out.")
+        reaped += 1
+    return reaped
+
+
+def reap_dead(*, host: str, is_alive: Callable[[Attempt], bool]) -> int:
+    """Requeue at once what a former worker of this host left running. Returns how many."""
+    reaped = 0
+    for attempt in Attempt.objects.select_related("trial").filter(host=host, ended__isnull=True):
+        if is_alive(attempt):
+            continue
+        reaped += _requeue(
+            attempt.trial_id, attempt.fence, "The worker that ran it ended without a word.", "process gone"
+        )
+        end_attempt(attempt_id=attempt.pk, outcome="process gone")
+    for job_id, fence in list(
+        Job.objects.filter(Q(state=Job.State.RUNNING) & Q(slot__device__host__name=host)).values_list("pk", "fence")
+    ):
+        requeue_job(job_id=job_id, fence=fence, why="The worker that ran it ended without a word.")
+        reaped += 1
+    return reaped
+
+
+def _requeue(trial_id: int, fence: int, why: str, outcome: str) -> int:
+    try:
+        requeue_trial(trial_id=trial_id, fence=fence, why=why, lost=True)
+    except StaleLease:
+        return 0  # it ended, or was claimed anew, between the look and the write
+    for attempt_id in Attempt.objects.filter(trial_id=trial_id, fence=fence).values_list("pk", flat=True):
+        end_attempt(attempt_id=attempt_id, outcome=outcome)
+    return 1

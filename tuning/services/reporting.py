@@ -1,0 +1,92 @@
+"""What a running trial reports: metrics, checkpoints, heartbeats. Each write is fenced before anything is stored."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from tuning.models import Attempt, Study, Trial
+from tuning.selectors.curves import curve_rows
+from tuning.services.clock import after, before
+from tuning.services.endings import objective_of, value_columns
+from tuning.services.errors import StaleLease
+from tuning.services.metrics import Point, append_points, rebuild_summaries
+from tuning.services.scheduling import decide_report
+
+State = Trial.State
+VERSION_SECONDS = 1.0  # pages look every two seconds; metrics need not raise the version more often
+
+
+@dataclass(frozen=True)
+class CheckpointNote:
+    """A checkpoint that the trial process has written: kind "last" or "best", its step, its stored path."""
+
+    kind: str
+    step: int
+    path: str
+
+
+def hold(trial_id: int, fence: int) -> None:
+    """Renew the lease of a running trial's claim. Raises StaleLease where the claim is no longer the newest."""
+    if not Trial.objects.filter(pk=trial_id, fence=fence, state=State.RUNNING).update(
+        lease_until=after(settings.LEASE_SECONDS)
+    ):
+        raise StaleLease("This trial is no longer held by this claim: it was stopped, paused, or given to another.")
+
+
+def raise_version(study_id: int) -> None:
+    """Tell pages that metrics came, at most once in VERSION_SECONDS."""
+    Study.objects.filter(pk=study_id, last_activity__lt=before(VERSION_SECONDS)).update(
+        version=F("version") + 1, last_activity=Now()
+    )
+
+
+@transaction.atomic
+def record_points(
+    *, trial_id: int, fence: int, points: Sequence[Point], checkpoints: Sequence[CheckpointNote] = ()
+) -> str:
+    """Store metric points and accepted checkpoints of a claim, and return the scheduler's decision for the newest step.
+
+    Points and the checkpoint that follows them are stored together, so a resume never misses a point before its
+    start. Returns "continue", "pause" or "stop". Raises StaleLease, Invalid.
+    """
+    hold(trial_id, fence)
+    trial = Trial.objects.select_related("study").get(pk=trial_id)
+    study = trial.study
+    if points:
+        append_points(study, trial, fence, points)
+    changes: dict[str, object] = {}
+    for note in checkpoints:
+        if note.kind == "last":
+            changes |= {"checkpoint": note.path, "checkpoint_step": note.step}
+        else:
+            changes |= {"best_checkpoint": note.path, "best_checkpoint_step": note.step}
+    decision = "continue"
+    if points:
+        step = max(point.step for point in points)
+        value, value_step = objective_of(study, trial)
+        changes |= {"resource_done": max(trial.resource_done, step), "value_step": value_step, **value_columns(value)}
+        decision = decide_report(study, trial, points)
+    if changes:
+        Trial.objects.filter(pk=trial_id).update(**changes)
+        raise_version(study.pk)
+    return decision
+
+
+@transaction.atomic
+def forget_checkpoint(*, trial_id: int, fence: int) -> None:
+    """The checkpoint's file is gone: this attempt starts anew, and earlier steps count no more. Raises StaleLease."""
+    hold(trial_id, fence)
+    trial = Trial.objects.select_related("study").get(pk=trial_id)
+    Trial.objects.filter(pk=trial_id).update(checkpoint="", checkpoint_step=None, resource_done=0)
+    Attempt.objects.filter(trial_id=trial_id, fence=fence).update(start_step=0)
+    rebuild_summaries(trial.study, trial, curve_rows(trial))
+
+
+def renew(*, trial_id: int, fence: int) -> None:
+    """A heartbeat: renew the lease, and let pages see metrics that came within the last version's second."""
+    hold(trial_id, fence)
+    raise_version(Trial.objects.values_list("study_id", flat=True).get(pk=trial_id))

@@ -1,0 +1,151 @@
+"""Trials that run in a caller's own process: asked, reported and told over REST under a lease token."""
+
+import math
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.utils import timezone
+
+from tuning.models import Study, Trial
+from tuning.selectors.studies import may_edit
+from tuning.services.endings import complete_trial, end_attempt, fail_trial, prune_trial
+from tuning.services.errors import Conflict, Forbidden, Invalid, NotFound, StaleLease
+from tuning.services.metrics import Point
+from tuning.services.reporting import record_points, renew
+from tuning.services.starting import Holder, hash_lease, start_next
+from tuning.services.suggestions import answer_suggestion
+
+State = Trial.State
+MAX_ASK = 100
+REASONS = ("diverged", "out_of_memory", "code_error", "deadline")
+
+
+@dataclass(frozen=True)
+class AskedTrial:
+    """A trial to run, and the lease token that its reports must carry (shown once)."""
+
+    trial: Trial
+    lease: str
+
+
+def ask_trials(*, study_id: int, actor: AbstractBaseUser, n: int = 1) -> list[AskedTrial]:
+    """Up to `n` trials for the caller to run; fewer, or none, when the study's parallel or budget ends before.
+
+    Raises Invalid, Forbidden, NotFound, and Conflict where the study does not run or its trials run on workers.
+    """
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MAX_ASK:
+        raise Invalid({"n": [f"{n!r} is not usable; ask for 1 to {MAX_ASK} trials at once."]})
+    study = Study.objects.select_related("owner").filter(pk=study_id).first()
+    if study is None:
+        raise NotFound(f"There is no study {study_id}.")
+    if not may_edit(actor, study):
+        raise Forbidden(f"Only {study.owner.get_username()} and administrators may run trials of {study.name!r}.")
+    if study.workload:
+        raise Conflict(
+            f"The trials of this study run on workers, with the workload {study.workload!r}. For trials in "
+            "your own process create a study without a workload."
+        )
+    if study.state != Study.State.RUNNING:
+        raise Conflict(f"The study is {study.state.lower()}; trials can be asked for while it is running.")
+    asked: list[AskedTrial] = []
+    for _ in range(n):
+        lease = secrets.token_urlsafe(24)
+        trial = start_next(study_id=study_id, holder=Holder(lease_hash=hash_lease(lease), host="script"))
+        if trial is None:
+            break
+        asked.append(AskedTrial(trial, lease))
+    return asked
+
+
+def _held(trial_id: int, lease: str) -> Trial:
+    """The running trial that this lease holds. Raises NotFound, StaleLease."""
+    trial = Trial.objects.filter(pk=trial_id).first()
+    if trial is None:
+        raise NotFound(f"There is no trial {trial_id}.")
+    if trial.state != State.RUNNING or not secrets.compare_digest(trial.lease_hash, hash_lease(lease)):
+        raise StaleLease(
+            f"Trial {trial.number} is {trial.state.lower()} and this lease does not hold it: it was stopped, or its "
+            "lease ran out and it was given to another. Ask for a new trial."
+        )
+    return trial
+
+
+def report(*, trial_id: int, lease: str, points: Sequence[Mapping[str, Any]]) -> str:
+    """Store points [{"step": int, "metrics": {name: number}}] and renew the lease; the same again changes nothing.
+
+    Returns "continue", "pause" or "stop"; "stop" also where the trial was ended from outside.
+    """
+    trial = _held(trial_id, lease)
+    now = timezone.now().timestamp()
+    rows = [
+        Point(step=point["step"], metrics={name: float(v) for name, v in point["metrics"].items()}, wall=now)
+        for point in points
+    ]
+    return record_points(trial_id=trial.pk, fence=trial.fence, points=rows)
+
+
+def heartbeat(*, trial_id: int, lease: str) -> None:
+    """Renew the lease."""
+    trial = _held(trial_id, lease)
+    renew(trial_id=trial.pk, fence=trial.fence)
+
+
+def suggest(*, trial_id: int, lease: str, name: str, distribution: dict[str, Any]) -> Any:
+    """The value of one parameter that the study's space does not have."""
+    trial = _held(trial_id, lease)
+    return answer_suggestion(trial_id=trial.pk, fence=trial.fence, name=name, distribution=distribution)
+
+
+@transaction.atomic
+def tell(
+    *,
+    trial_id: int,
+    lease: str,
+    value: float | None = None,
+    state: str | None = None,
+    reason: str = "",
+    constraints: Sequence[float] | None = None,
+) -> Trial:
+    """End a script's trial. The same tell again changes nothing.
+
+    With `value`, COMPLETE (a value that is not finite: FAILED, diverged); with state "failed" or "pruned", that.
+    Neither: COMPLETE with the value of the reported metric. Raises Invalid, NotFound, StaleLease, Conflict.
+    """
+    if state not in (None, "complete", "failed", "pruned"):
+        raise Invalid({"state": [f"{state!r} is not known; tell a value, or the state complete, failed or pruned."]})
+    if value is not None and state in ("failed", "pruned"):
+        raise Invalid({"value": [f"A {state} trial has no value; leave it out, or leave out the state."]})
+    ended = Trial.objects.filter(pk=trial_id).first()
+    if ended is not None and ended.state in Trial.TERMINAL:
+        return _same_again(ended, value, state)
+    trial = _held(trial_id, lease)
+    attempt_id = trial.attempts.values_list("pk", flat=True).get(fence=trial.fence)
+    if state == "failed":
+        code = reason if reason in REASONS else "code_error"
+        new = fail_trial(
+            trial_id=trial.pk, fence=trial.fence, reason_code=code, reason=reason or "told as failed by the script"
+        )
+    elif state == "pruned":
+        new = prune_trial(trial_id=trial.pk, fence=trial.fence, reason=reason, constraints=constraints)
+    else:
+        new = complete_trial(trial_id=trial.pk, fence=trial.fence, value=value, constraints=constraints)
+    end_attempt(attempt_id=attempt_id, outcome=f"told: {new.lower()}")
+    trial.refresh_from_db()
+    return trial
+
+
+def _same_again(trial: Trial, value: float | None, state: str | None) -> Trial:
+    told = {"failed": State.FAILED, "pruned": State.PRUNED}.get(state or "", State.COMPLETE)
+    if value is not None and not math.isfinite(value):
+        told = State.FAILED
+    same_value = value is None or not math.isfinite(value) or value == trial.value
+    if trial.state == told and same_value:
+        return trial
+    raise Conflict(
+        f"Trial {trial.number} has already ended as {trial.state.lower()}"
+        f"{f' with {trial.value}' if trial.value is not None else ''}; a tell cannot change that."
+    )

@@ -1,0 +1,187 @@
+"""Starting the next trial of a study, on a worker's slot or in a script's own process.
+
+Waiting trials (requeued, enqueued, promoted) go first; then the scheduler is asked, and the sampler for a new one.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from tuning.engine import SpaceExhausted
+from tuning.models import Attempt, Slot, Study, Trial
+from tuning.selectors.curves import curve_rows
+from tuning.services.clock import after
+from tuning.services.metrics import rebuild_summaries
+from tuning.services.proposing import Proposal, propose
+from tuning.services.scheduling import Done, Promote, Start, next_action
+from tuning.services.transitions import count_change, counter, finish_study, lock_study, move_trial
+
+State = Trial.State
+TRIES = 3  # to commit a suggestion made outside the lock; the last is made inside it
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who runs the trial: a worker's slot, or a script by the hash of its lease."""
+
+    slot: Slot | None = None
+    host: str = ""
+    device: str = ""
+    lease_hash: str = ""
+
+
+def hash_lease(lease: str) -> str:
+    return hashlib.sha256(lease.encode()).hexdigest()
+
+
+def may_start(study: Study) -> bool:
+    return study.state == Study.State.RUNNING and study.n_running < study.parallel
+
+
+def start_next(*, study_id: int, holder: Holder) -> Trial | None:
+    """Claim or create the study's next trial for `holder`; None where nothing may start now.
+
+    Raises NotFound. Calling it when nothing can start changes nothing but closing a study that is done.
+    """
+    for attempt in range(TRIES):
+        proposal: Proposal | None = None
+        study = Study.objects.select_related("space").filter(pk=study_id).first()
+        if study is None or not may_start(study):
+            return None
+        exhausted = False
+        if attempt < TRIES - 1 and study.n_waiting == 0:
+            try:
+                proposal = propose(study)
+            except SpaceExhausted:
+                exhausted = True
+        with transaction.atomic():
+            study = lock_study(study_id)
+            if not may_start(study):
+                return None
+            if (trial := _first_waiting(study)) is not None:
+                return _claim(study, trial, holder)
+            action = next_action(study)
+            if isinstance(action, Done):
+                _close(study, action.reason)
+                return None
+            if isinstance(action, Promote):
+                trial = _promote(study, action)
+                return _claim(study, trial, holder)
+            if not isinstance(action, Start):
+                return None
+            fits = proposal is not None and (
+                proposal.number == study.next_number and proposal.history_version == study.history_version
+            )
+            if not fits and not exhausted:
+                if attempt < TRIES - 1:
+                    continue
+                try:
+                    proposal = propose(study)
+                except SpaceExhausted:
+                    exhausted = True
+            if exhausted:
+                _close(study, "every configuration of the grid has been tried")
+                return None
+            if proposal is None:
+                continue
+            trial = create_trial(
+                study,
+                proposal.params,
+                origin="sampler",
+                why=proposal.why,
+                sampler=proposal.sampler,
+                asked_at=proposal.history_version,
+                resource=action.resource,
+                bracket=action.bracket,
+            )
+            return _claim(study, trial, holder)
+    return None
+
+
+def create_trial(
+    study: Study,
+    params: dict[str, Any],
+    *,
+    origin: str,
+    why: str,
+    sampler: str = "",
+    asked_at: int | None = None,
+    resource: int | None = None,
+    bracket: int | None = None,
+    rung: int | None = None,
+    fixed_params: dict[str, Any] | None = None,
+) -> Trial:
+    """A new WAITING trial of a locked study, with the study's next number."""
+    number = study.next_number
+    trial = Trial.objects.create(
+        study=study,
+        number=number,
+        space_id=study.space_id,
+        params=params,
+        fixed_params=fixed_params,
+        origin=origin,
+        why=why[:300],
+        sampler_used=sampler,
+        asked_at=asked_at,
+        resource=resource or study.max_resource,
+        bracket=bracket,
+        rung=rung,
+        seed=study.seed + number,
+    )
+    count_change(study, {counter(State.WAITING): +1}, historical=True, next_number=number + 1)
+    return trial
+
+
+def _first_waiting(study: Study) -> Trial | None:
+    return (
+        Trial.objects.filter(study=study, state=State.WAITING).order_by("-priority", "number").first()
+        if study.n_waiting
+        else None
+    )
+
+
+def _promote(study: Study, action: Promote) -> Trial:
+    trial = Trial.objects.get(study=study, number=action.number)
+    move_trial(study, trial.pk, State.PAUSED, State.WAITING, resource=action.resource)
+    trial.refresh_from_db()
+    return trial
+
+
+def _close(study: Study, reason: str) -> None:
+    if study.n_open == 0:
+        finish_study(study, reason)
+
+
+def _claim(study: Study, trial: Trial, holder: Holder) -> Trial:
+    """WAITING -> RUNNING with the next fence, a lease, and an Attempt that starts at the accepted checkpoint."""
+    fence = trial.fence + 1
+    start_step = trial.checkpoint_step or 0
+    move_trial(
+        study,
+        trial.pk,
+        State.WAITING,
+        State.RUNNING,
+        fence=trial.fence,
+    )
+    Trial.objects.filter(pk=trial.pk).update(
+        fence=fence,
+        slot=holder.slot,
+        lease_hash=holder.lease_hash,
+        lease_until=after(settings.LEASE_SECONDS),
+        started=trial.started or timezone.now(),
+        resource_done=start_step,
+        reason_code="",
+        reason="",
+        traceback="",
+    )
+    Attempt.objects.create(
+        trial=trial, fence=fence, slot=holder.slot, host=holder.host, device=holder.device, start_step=start_step
+    )
+    trial.refresh_from_db()
+    if fence > 1:
+        rebuild_summaries(study, trial, curve_rows(trial))
+    return trial

@@ -1,0 +1,312 @@
+"""Creating, changing and deleting studies."""
+
+import secrets
+import shutil
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+
+from tuning.engine import OptionError, SpaceError, registry
+from tuning.engine import SearchSpace as EngineSpace
+from tuning.models import Study, Workload
+from tuning.selectors.studies import may_edit
+from tuning.services import hints
+from tuning.services.audit import record
+from tuning.services.errors import Conflict, Forbidden, Invalid
+from tuning.services.spaces import add_space_version, parse_space
+from tuning.services.transitions import count_change, lock_study
+
+MAX_TRIALS = 1_000_000
+MAX_PARALLEL = 1_000
+DIRECTIONS = ("minimize", "maximize")
+
+
+class Problems:
+    """Collects what is wrong with the fields, so that a person sees everything at once."""
+
+    def __init__(self) -> None:
+        self.fields: dict[str, list[str]] = {}
+        self.space_issues: list[Any] = []
+
+    def add(self, field: str, message: str) -> None:
+        self.fields.setdefault(field, []).append(message)
+
+    def whole(self, field: str, value: Any, low: int, high: int, *, optional: bool = False) -> None:
+        if value is None and optional:
+            return
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            self.add(field, f"{value!r} is not usable; give a whole number from {low:,} to {high:,}.")
+
+    def one_of(self, field: str, value: Any, allowed: tuple[str, ...] | list[str]) -> None:
+        if value not in allowed:
+            self.add(field, f"{value!r} is not known; choose one of {', '.join(allowed)}.")
+
+    def raise_if_any(self) -> None:
+        if self.fields:
+            raise Invalid(self.fields, self.space_issues)
+
+
+@transaction.atomic
+def create_study(
+    *,
+    owner: AbstractBaseUser,
+    name: str,
+    workload: str = "",
+    space: dict[str, Any] | None = None,
+    metric: str = "",
+    direction: str = "",
+    objective: str = "best",
+    sampler: str = "auto",
+    sampler_options: dict[str, Any] | None = None,
+    scheduler: str = "none",
+    scheduler_options: dict[str, Any] | None = None,
+    n_trials: int | None = None,
+    parallel: int = 1,
+    max_resource: int | None = None,
+    min_resource: int = 1,
+    reduction_factor: int = 3,
+    seed: int | None = None,
+    visibility: str = "team",
+    description: str = "",
+    deterministic: bool = False,
+) -> Study:
+    """A READY study with version 1 of its space. What is left out comes from the workload's description.
+
+    Without a workload the trials are run by scripts over REST. Raises Invalid with all that is wrong at once.
+    """
+    problems = Problems()
+    name = name.strip()
+    if not 1 <= len(name) <= 120:
+        problems.add("name", "Give the study a name of 1 to 120 characters.")
+    elif Study.objects.filter(owner_id=owner.pk, name=name).exists():
+        problems.add("name", f"You already have a study named {name!r}; choose another name.")
+    document = _workload_document(workload, problems)
+    metric = metric.strip() or document.get("metric") or "value"
+    direction = direction or document.get("direction") or "minimize"
+    if len(metric) > 120:
+        problems.add("metric", "A metric's name has at most 120 characters.")
+    if metric.lower().replace("/", "_").startswith("test"):
+        problems.add(
+            "metric",
+            f"{metric!r} is a test metric; tuning on it would spend the test set. Choose a validation metric.",
+        )
+    problems.one_of("direction", direction, DIRECTIONS)
+    problems.one_of("objective", objective, list(Study.Objective.values))
+    problems.one_of("visibility", visibility, list(Study.Visibility.values))
+    max_resource = max_resource if max_resource is not None else document.get("max_resource")
+    problems.whole("n_trials", n_trials, 1, MAX_TRIALS, optional=True)
+    problems.whole("parallel", parallel, 1, MAX_PARALLEL)
+    problems.whole("max_resource", max_resource, 1, 10_000_000, optional=True)
+    problems.whole("min_resource", min_resource, 1, 10_000_000)
+    problems.whole("reduction_factor", reduction_factor, 2, 10)
+    if seed is None:
+        seed = secrets.randbelow(2**31)
+    problems.whole("seed", seed, 0, 2**62)
+    engine_space = _space(space if space is not None else document.get("space"), document, problems)
+    _methods(
+        problems,
+        sampler,
+        sampler_options or {},
+        scheduler,
+        scheduler_options or {},
+        engine_space,
+        n_trials,
+        min_resource,
+        max_resource,
+        reduction_factor,
+        direction,
+    )
+    problems.raise_if_any()
+    study = Study.objects.create(
+        owner_id=owner.pk,
+        name=name,
+        description=description,
+        visibility=visibility,
+        kind="tune" if workload else "external",
+        state=Study.State.READY,
+        workload=workload,
+        workload_digest=document.get("digest", ""),
+        metric=metric,
+        directions=[direction],
+        objective=objective,
+        sampler=sampler,
+        sampler_options=sampler_options or {},
+        scheduler=scheduler,
+        scheduler_options=scheduler_options or {},
+        min_resource=min_resource,
+        max_resource=max_resource,
+        reduction_factor=reduction_factor,
+        seed=seed,
+        deterministic=deterministic,
+        budget_total=n_trials,
+        parallel=parallel,
+    )
+    if engine_space is not None:
+        add_space_version(study, engine_space, owner, "as created")
+    record(actor=owner, verb="created", kind="study", object_id=study.pk, name=name)
+    study.refresh_from_db()
+    return study
+
+
+def _workload_document(workload: str, problems: Problems) -> dict[str, Any]:
+    if not workload:
+        return {}
+    row = Workload.objects.filter(name=workload).first()
+    if row is None:
+        known = ", ".join(Workload.objects.filter(error="").order_by("name").values_list("name", flat=True))
+        problems.add(
+            "workload",
+            f"There is no workload named {workload!r}. Known: {known or 'none yet'}. "
+            "New files are found when a worker starts, or by Refresh on the workloads page.",
+        )
+        return {}
+    if row.error:
+        problems.add(
+            "workload",
+            f"The workload {workload!r} cannot be loaded: {row.error.strip().splitlines()[-1]} "
+            "The workloads page has the whole error.",
+        )
+        return {}
+    return dict(row.document)
+
+
+def _space(space: Any, document: dict[str, Any], problems: Problems) -> EngineSpace | None:
+    if space is None:
+        if document.get("kind") != "objective":
+            problems.add(
+                "space",
+                'Describe at least one parameter, such as {"lr": {"type": "float", "low": 1.0e-5, '
+                '"high": 0.1, "log": true}}.',
+            )
+        return None
+    try:
+        return parse_space(space)
+    except Invalid as error:
+        for field, messages in error.fields.items():
+            problems.fields.setdefault(field, []).extend(messages)
+        problems.space_issues = error.space_issues
+        return None
+
+
+def _methods(
+    problems: Problems,
+    sampler: str,
+    sampler_options: dict[str, Any],
+    scheduler: str,
+    scheduler_options: dict[str, Any],
+    space: EngineSpace | None,
+    n_trials: int | None,
+    min_resource: int,
+    max_resource: int | None,
+    reduction_factor: int,
+    direction: str,
+) -> None:
+    """The sampler and scheduler exist, take their options, and can serve the space; something ends the study."""
+    known = registry.samplers()
+    if sampler not in known:
+        problems.one_of("sampler", sampler, sorted(known))
+        return
+    try:
+        method = registry.make_sampler(
+            sampler, sampler_options, budget=n_trials if "n_trials" not in problems.fields else None
+        )
+    except OptionError as error:
+        problems.add("sampler_options", str(error))
+        return
+    problems.one_of("scheduler", scheduler, sorted(registry.schedulers()))
+    if "scheduler" not in problems.fields and "min_resource" not in problems.fields:
+        try:
+            registry.make_scheduler(
+                scheduler,
+                scheduler_options,
+                min_resource=min_resource,
+                max_resource=max_resource,
+                reduction_factor=reduction_factor,
+                direction=direction,
+            )
+        except OptionError as error:
+            problems.add("scheduler_options", str(error))
+    size: int | None = None
+    if space is not None:
+        try:
+            method.check(space)
+            size = method.plan_size(space)
+        except SpaceError as error:
+            for issue in error.errors:
+                path = ".".join(part for part in ("space", issue.parameter, issue.field) if part)
+                problems.add(path, issue.message)
+            problems.space_issues.extend(error.errors)
+    elif sampler == "grid":
+        problems.add(
+            "sampler",
+            "A grid needs a declared search space; this workload suggests its parameters as it "
+            "runs. Choose another sampler, or declare SPACE in the workload.",
+        )
+    if n_trials is None and size is None and "space" not in " ".join(problems.fields):
+        problems.add("n_trials", "Say how many trials to run; only a grid ends by itself.")
+
+
+@transaction.atomic
+def update_study(*, study: Study, actor: AbstractBaseUser, **changes: Any) -> Study:
+    """Change name, description, visibility, parallel, n_trials or priority. Raises Invalid, Forbidden, Conflict."""
+    study = lock_study(study.pk)
+    if not may_edit(actor, study):
+        raise Forbidden(f"Only {study.owner.get_username()} and administrators may change {study.name!r}.")
+    allowed = {"name", "description", "visibility", "parallel", "n_trials", "priority"}
+    problems = Problems()
+    for field in changes.keys() - allowed:
+        problems.add(field, f"This cannot be changed after creation; changeable are {', '.join(sorted(allowed))}.")
+    if "name" in changes:
+        changes["name"] = str(changes["name"]).strip()
+        if not 1 <= len(changes["name"]) <= 120:
+            problems.add("name", "Give the study a name of 1 to 120 characters.")
+        elif Study.objects.filter(owner=study.owner, name=changes["name"]).exclude(pk=study.pk).exists():
+            problems.add("name", f"There is already a study named {changes['name']!r}; choose another name.")
+    if "visibility" in changes:
+        problems.one_of("visibility", changes["visibility"], list(Study.Visibility.values))
+    if "parallel" in changes:
+        problems.whole("parallel", changes["parallel"], 1, MAX_PARALLEL)
+    if "priority" in changes:
+        problems.whole("priority", changes["priority"], -1000, 1000)
+    if "n_trials" in changes:
+        problems.whole("n_trials", changes["n_trials"], max(1, study.n_created), MAX_TRIALS)
+        if study.state in (Study.State.STOPPED, Study.State.FINISHED):
+            raise Conflict(f"The study is {study.state.lower()}; its number of trials stands. Make a new study.")
+    problems.raise_if_any()
+    columns = {("budget_total" if name == "n_trials" else name): value for name, value in changes.items()}
+    before = {name: getattr(study, name) for name in columns}
+    count_change(study, {}, historical=False, **columns)
+    record(actor=actor, verb="changed", kind="study", object_id=study.pk, name=study.name, before=before, after=columns)
+    hints.announce()
+    study.refresh_from_db()
+    return study
+
+
+@transaction.atomic
+def delete_study(*, study: Study, actor: AbstractBaseUser) -> None:
+    """Remove a study that is not running, with its trials, curves, checkpoints and logs."""
+    study = lock_study(study.pk)
+    if not may_edit(actor, study):
+        raise Forbidden(f"Only {study.owner.get_username()} and administrators may delete {study.name!r}.")
+    if study.state in (Study.State.RUNNING, Study.State.PAUSED):
+        raise Conflict(f"The study is {study.state.lower()}; stop it before you delete it.")
+    record(
+        actor=actor,
+        verb="deleted",
+        kind="study",
+        object_id=study.pk,
+        name=study.name,
+        before={"trials": study.n_created},
+    )
+    folder = settings.ARTIFACT_DIR / f"study-{study.pk}"
+    Study.objects.filter(pk=study.pk).update(best_trial=None, space=None)
+    study.trials.all().delete()
+    study.delete()
+
+    def remove_files() -> None:
+        if folder.exists():
+            shutil.rmtree(folder)
+
+    transaction.on_commit(remove_files)

@@ -1,0 +1,75 @@
+"""The log of one attempt, always drained and never larger than its limits: the first 1 MB and the last 4 MB."""
+
+import os
+import threading
+from pathlib import Path
+from typing import IO
+
+HEAD_BYTES = 1_000_000
+SEGMENT_BYTES = 2_000_000  # two of them make the tail
+
+
+class LogWriter:
+    """Writes to `path`; past HEAD_BYTES to two segments beside it by turns, which `close` joins into one file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._new = path.with_name(path.name + ".tail")
+        self._old = path.with_name(path.name + ".tail.old")
+        self._head: IO[bytes] = path.open("wb", buffering=0)
+        self._tail: IO[bytes] | None = None
+        self._room = HEAD_BYTES
+        self._segment = 0
+        self.dropped = 0
+
+    def write(self, data: bytes) -> None:
+        if self._room > 0:
+            taken = data[: self._room]
+            self._head.write(taken)
+            self._room -= len(taken)
+            data = data[len(taken) :]
+        while data:
+            tail = self._tail if self._tail is not None and self._segment < SEGMENT_BYTES else self._rotate()
+            taken = data[: SEGMENT_BYTES - self._segment]
+            tail.write(taken)
+            self._segment += len(taken)
+            data = data[len(taken) :]
+
+    def _rotate(self) -> IO[bytes]:
+        if self._tail is not None:
+            self._tail.close()
+            if self._old.exists():
+                self.dropped += self._old.stat().st_size
+            os.replace(self._new, self._old)
+        self._tail = self._new.open("wb", buffering=0)
+        self._segment = 0
+        return self._tail
+
+    def close(self) -> None:
+        """Join head and tail into `path`, with a line that says how much was left out between them."""
+        if self._tail is not None:
+            self._tail.close()
+            if self.dropped:
+                self._head.write(f"\n[… {self.dropped:,} bytes left out …]\n".encode())
+            for segment in (self._old, self._new):
+                if segment.exists():
+                    self._head.write(segment.read_bytes())
+                    segment.unlink()
+        self._head.close()
+
+
+def drain(pipe: IO[bytes], writer: LogWriter) -> threading.Thread:
+    """Copy everything that the process prints into `writer`, in a thread, until the last holder closes the pipe."""
+
+    def copy() -> None:
+        with pipe:
+            while data := os.read(pipe.fileno(), 65_536):
+                try:
+                    writer.write(data)
+                except OSError:
+                    continue  # a full disk must not block the process that prints
+
+    thread = threading.Thread(target=copy, daemon=True, name="log drain")
+    thread.start()
+    return thread

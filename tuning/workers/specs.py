@@ -1,0 +1,55 @@
+"""What a trial process is told to do: the `start` message of the runner's protocol."""
+
+import hashlib
+from typing import Any
+
+from django.conf import settings
+
+from tuning.models import Job, Slot, Trial, Workload
+from tuning.selectors.artifacts import opened, trial_folder
+
+
+def trial_start(trial: Trial, slot: Slot) -> dict[str, Any]:
+    """The start message for one attempt of a trial. Raises NotFound where its checkpoint's file is gone."""
+    study = trial.study
+    document = Workload.objects.values_list("document", flat=True).filter(name=study.workload).first() or {}
+    common = {
+        "workload": study.workload,
+        "params": trial.params,
+        "seed": trial.seed,
+        "trial": trial.number,
+        "fence": trial.fence,
+        "threads": slot.threads,
+        "device": "cpu" if slot.device.uuid == "cpu" else "cuda",
+        "deterministic": study.deterministic,
+    }
+    if document.get("kind") == "objective":
+        given = {**(trial.fixed_params or {}), **trial.params}
+        return {"type": "start", "kind": "objective", "spec": {**common, "params": given, "resource": trial.resource}}
+    return {
+        "type": "start",
+        "kind": "train",
+        "spec": {
+            **common,
+            "epochs": trial.resource or study.max_resource or document.get("max_resource"),
+            "metric": study.metric,
+            "direction": study.direction,
+            "objective": study.objective,
+            "resume_from": str(opened(trial.checkpoint)) if trial.checkpoint else None,
+            "checkpoint_dir": str(trial_folder(trial) / "checkpoints"),
+        },
+    }
+
+
+def hash_key() -> str:
+    """The key of content hashes, as hex: the same on every host of an installation, useless outside it."""
+    return hashlib.blake2b(settings.SECRET_KEY.encode(), digest_size=32, person=b"hpweb-splits").hexdigest()
+
+
+def job_start(job: Job) -> dict[str, Any]:
+    """The start message for a job. Raises ValueError for a kind that trial processes do not know."""
+    if job.kind == "describe":
+        return {"type": "start", "kind": "describe", "spec": {}}
+    if job.kind == "split":
+        return {"type": "start", "kind": "split", "spec": {"workload": job.args["workload"], "hash_key": hash_key()}}
+    raise ValueError(f"There is no job of kind {job.kind!r}.")

@@ -1,0 +1,186 @@
+"""The supervisor of one host: starts its django-q cluster in a session of its own and watches it from outside.
+
+A django-q cluster cannot be trusted to watch itself: killing its sentinel leaves its workers alive while main exits 0,
+and killing an idle worker that holds the queue's lock hangs it for good. So the supervisor restarts it whole when main
+or the sentinel is gone, or when a free slot ignores a hint for too long.
+"""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from types import FrameType
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+from django_q.brokers import get_broker
+
+from tuning.models import Attempt, Host, Slot
+from tuning.selectors.hosts import idle_slots
+from tuning.services.hosts import beat_host, drain_host, leave_host, register_host, slots_with_aged_hints
+from tuning.services.reaper import reap_dead, reap_expired
+from tuning.workers import wake
+from tuning.workers.devices import find_devices, host_facts
+from tuning.workers.processes import (
+    attempt_alive,
+    boot_id,
+    children,
+    end_session,
+    session_members,
+)
+
+logger = logging.getLogger(__name__)
+
+LOOP_SECONDS = 0.5
+BEAT_SECONDS = 3.0
+REAP_SECONDS = 2.0
+HINT_SECONDS = 2.0
+DEAF_SECONDS = 20.0  # a hint this old on a free slot means that the cluster does not listen
+STOP_SECONDS = 0.5  # from SIGTERM of the idle cluster's main to SIGKILL of its session
+
+
+class Supervisor:
+    """One per host. `run` loops over `step` until a signal; each step can be called on its own in a test."""
+
+    def __init__(self) -> None:
+        self.host: Host | None = None
+        self.cluster: subprocess.Popen[bytes] | None = None
+        self.cluster_started = 0.0
+        self.stopping = False
+        self._due: dict[str, float] = {}
+
+    def run(self) -> None:
+        """Supervise until SIGTERM or SIGINT, then shut down in order."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._stop)
+        self.start()
+        try:
+            while not self.stopping:
+                self.step()
+                time.sleep(LOOP_SECONDS if not self.stopping else 0)
+        finally:
+            self.shut_down()
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self.stopping = True
+
+    def start(self) -> None:
+        """Clear what a former supervisor of this host left, announce the host, start the cluster."""
+        devices = find_devices()
+        self.end_leftovers()
+        self.host = register_host(name=settings.HOST_NAME, boot_id=boot_id(), facts=host_facts(), devices=devices)
+        reap_dead(host=settings.HOST_NAME, is_alive=attempt_alive)
+        get_broker(list_key=wake.queue_of(settings.HOST_NAME)).purge_queue()
+        self.start_cluster()
+
+    def end_leftovers(self) -> None:
+        """End the processes of this host's unfinished attempts; their trials are then requeued at once."""
+        for attempt in Attempt.objects.filter(host=settings.HOST_NAME, ended__isnull=True):
+            if attempt.pid and attempt_alive(attempt):
+                logger.warning("ending process %s, left by a former supervisor", attempt.pid)
+                end_session(attempt.pid)
+
+    def start_cluster(self) -> None:
+        """Start `manage.py qcluster` on this host's queue, in a session of its own."""
+        slots = Slot.objects.filter(device__host=self._host(), enabled=True)
+        slots.update(hinted=None)
+        environment = {
+            **os.environ,
+            "Q_CLUSTER_NAME": wake.queue_of(settings.HOST_NAME),
+            "HPWEB_CLUSTER_WORKERS": str(max(1, slots.count())),
+            "HPWEB_HOST": settings.HOST_NAME,
+        }
+        self.cluster = subprocess.Popen(
+            [sys.executable, str(settings.BASE_DIR / "manage.py"), "qcluster"],
+            cwd=settings.BASE_DIR,
+            env=environment,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+        )
+        self.cluster_started = time.monotonic()
+        logger.info("cluster %s started for %s slots on %s", self.cluster.pid, slots.count(), settings.HOST_NAME)
+
+    def step(self) -> None:
+        """One look: is the cluster well, is a heartbeat, a reaping or a hint due?"""
+        try:
+            if not self.cluster_is_well():
+                self.restart_cluster()
+            if self._is_due("beat", BEAT_SECONDS):
+                beat_host(host_id=self._host().pk)
+            if self._is_due("reap", REAP_SECONDS):
+                reap_expired()
+            if self._is_due("hint", HINT_SECONDS):
+                wake.send()
+        except (OperationalError, InterfaceError, ConnectionError) as error:
+            connection.close()
+            logger.warning("the database or the broker is away, trying again: %s", error)
+
+    def cluster_is_well(self) -> bool:
+        """Main lives, has its sentinel, and no free slot has ignored a hint for DEAF_SECONDS."""
+        if self.cluster is None or self.cluster.poll() is not None:
+            return False
+        young = time.monotonic() - self.cluster_started < DEAF_SECONDS
+        if young:
+            return True
+        if not children(self.cluster.pid):
+            return False
+        aged = set(slots_with_aged_hints(host_id=self._host().pk, seconds=DEAF_SECONDS))
+        return not aged & set(idle_slots(settings.HOST_NAME).values_list("pk", flat=True))
+
+    def restart_cluster(self) -> None:
+        """End whatever is left of the cluster's session, requeue its trials, start it anew."""
+        logger.error("the cluster is not well; starting it anew")
+        self.end_cluster(0.0)
+        self.end_leftovers()
+        reap_dead(host=settings.HOST_NAME, is_alive=attempt_alive)
+        self.start_cluster()
+
+    def end_cluster(self, grace: float) -> None:
+        """SIGTERM to main alone (to the group it hangs), then SIGKILL to the session."""
+        if self.cluster is None:
+            return
+        if self.cluster.poll() is None and grace > 0:
+            self.cluster.terminate()
+            try:
+                self.cluster.wait(grace)
+            except subprocess.TimeoutExpired:
+                logger.info("the cluster does not leave by itself; killing its session")
+        end_session(self.cluster.pid, grace=0.0)
+        self.cluster.wait()
+
+    def shut_down(self) -> None:
+        """Stop claims, let running trials go back to waiting at a checkpoint, end the cluster, leave nothing behind."""
+        host = self._host()
+        try:
+            drain_host(host_id=host.pk)
+            deadline = time.monotonic() + settings.GRACE_SECONDS + 1.0
+            while time.monotonic() < deadline and self._busy(host):
+                time.sleep(0.05)
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("shutting down without the database: %s", error)
+        self.end_cluster(STOP_SECONDS)
+        try:
+            self.end_leftovers()
+            reap_dead(host=settings.HOST_NAME, is_alive=attempt_alive)
+            leave_host(host_id=host.pk)
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("the next start will requeue this host's trials: %s", error)
+        logger.info("%s is down", settings.HOST_NAME)
+
+    def _busy(self, host: Host) -> bool:
+        well = self.cluster is not None and self.cluster.poll() is None and bool(session_members(self.cluster.pid))
+        return well and Attempt.objects.filter(host=host.name, ended__isnull=True).exists()
+
+    def _is_due(self, name: str, seconds: float) -> bool:
+        now = time.monotonic()
+        if now < self._due.get(name, 0.0):
+            return False
+        self._due[name] = now + seconds
+        return True
+
+    def _host(self) -> Host:
+        if self.host is None:
+            raise RuntimeError("the supervisor has not been started")
+        return self.host

@@ -1,0 +1,74 @@
+"""The django-q entry point: a hint wakes a slot, which claims and runs work until there is none."""
+
+import fcntl
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+
+from tuning.models import Job, Slot, Trial
+from tuning.selectors.hosts import claimable_studies
+from tuning.services.hosts import clear_hint
+from tuning.services.jobs import claim_job
+from tuning.services.starting import Holder, start_next
+from tuning.workers.job_run import JobRun
+from tuning.workers.launcher import Launcher, LocalLauncher
+from tuning.workers.trial_run import TrialRun
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def slot_lock(slot_id: int) -> Iterator[bool]:
+    """Hold the slot on this host; yields False where another process holds it. The kernel frees it if we die."""
+    folder = Path(settings.STATE_DIR) / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder / f"slot-{slot_id}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+    finally:
+        os.close(handle)
+
+
+def claim_next(slot: Slot) -> Job | Trial | None:
+    """Claim what this slot should run now: a job first, else a trial by its study's priority."""
+    slot.refresh_from_db()
+    host = slot.device.host
+    host.refresh_from_db()
+    if host.draining or not slot.enabled:
+        return None
+    job = claim_job(slot=slot)
+    if job is not None:
+        return job
+    holder = Holder(slot=slot, host=host.name, device=f"{slot.device.kind}, slot {slot.index}")
+    for study_id in claimable_studies().values_list("pk", flat=True):
+        trial = start_next(study_id=study_id, holder=holder)
+        if trial is not None:
+            return trial
+    return None
+
+
+def work(slot_id: int, launcher: Launcher | None = None) -> int:
+    """Run work on the slot until there is none; returns how much. A hint for a slot that is busy does nothing."""
+    launcher = launcher or LocalLauncher()
+    done = 0
+    clear_hint(slot_id)
+    slot = Slot.objects.select_related("device__host").filter(pk=slot_id).first()
+    if slot is None:
+        return 0
+    with slot_lock(slot_id) as held:
+        while held and (claimed := claim_next(slot)) is not None:
+            if isinstance(claimed, Job):
+                JobRun(claimed, slot, launcher).run()
+            else:
+                TrialRun(claimed, slot, launcher).run()
+            done += 1
+    return done

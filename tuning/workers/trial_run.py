@@ -1,0 +1,297 @@
+"""One attempt of a trial, seen from the worker: start its process, store what it says, end it when that is due.
+
+The database decides: every write carries the claim's fence, and a claim that is no longer the newest ends the process.
+A database that is away for longer than the lease ends it too, before another worker may have the trial.
+"""
+
+import logging
+import signal
+import time
+from typing import Any
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+
+from tuning.models import Attempt, Slot, Trial
+from tuning.runner.protocol import Message, ProtocolError
+from tuning.selectors.artifacts import stored, trial_folder
+from tuning.selectors.control import TrialControl, trial_control
+from tuning.selectors.errors import NotFound
+from tuning.services.endings import (
+    complete_trial,
+    end_attempt,
+    fail_trial,
+    park_trial,
+    prune_trial,
+    requeue_trial,
+)
+from tuning.services.errors import Invalid, StaleLease
+from tuning.services.hosts import note_process
+from tuning.services.metrics import Point
+from tuning.services.reporting import CheckpointNote, forget_checkpoint, record_points, renew
+from tuning.services.suggestions import answer_suggestion
+from tuning.workers.launcher import Launcher, TrialProcess
+from tuning.workers.specs import trial_start
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.1
+FLUSH_ROWS = 50
+MARGIN_SECONDS = 5.0  # before the lease's end, by which a process without a database is gone
+DATABASE_AWAY = (OperationalError, InterfaceError)
+
+
+class TrialRun:
+    """Runs one claimed attempt. `run` loops over `step`; each step can be called on its own in a test."""
+
+    def __init__(self, trial: Trial, slot: Slot, launcher: Launcher) -> None:
+        self.trial, self.slot, self.launcher = trial, slot, launcher
+        self.fence = trial.fence
+        self.attempt = Attempt.objects.get(trial=trial, fence=trial.fence)
+        self.log = trial_folder(trial) / f"attempt-{trial.fence}.log"
+        self.process: TrialProcess | None = None
+        self.points: list[Point] = []
+        self.checkpoints: list[CheckpointNote] = []
+        self.findings: list[Message] = []
+        self.wanted = ""  # "prune" or "park" once the scheduler, "requeue" once the host asked for the end
+        self.outcome = ""
+        self.held = self.flushed = self.looked = self.beaten = time.monotonic()
+        self.grace_ends: float | None = None
+
+    def run(self) -> str:
+        """Run the attempt to its end; returns its outcome in words."""
+        try:
+            self.start()
+            while not self.outcome:
+                self.step()
+        except StaleLease as error:
+            self.outcome = f"ended from outside: {error.message}"
+        except LeaseInDanger:
+            self.outcome = "the database was away for too long"
+        finally:
+            code = self.process.exit_code() if self.process else None  # None: it is ended here, not by itself
+            if self.process:
+                self.process.end()
+        self._note_end(code)
+        return self.outcome
+
+    def start(self) -> None:
+        """Launch the process and tell it what to do."""
+        try:
+            message = trial_start(self.trial, self.slot)
+        except NotFound:
+            forget_checkpoint(trial_id=self.trial.pk, fence=self.fence)
+            self.trial.refresh_from_db()
+            message = trial_start(self.trial, self.slot)
+        self.process = self.launcher.launch(self.slot, self.log)
+        note_process(
+            attempt_id=self.attempt.pk,
+            pid=self.process.pid,
+            boot_id=self.process.boot_id,
+            process_started=self.process.started,
+            log=stored(self.log),
+        )
+        self._send(message)
+
+    def step(self) -> None:
+        """Wait briefly for messages, then do what is due: store, look for a stop, renew the lease, notice the end."""
+        process = self._process()
+        code = process.exit_code()
+        try:
+            messages = process.channel.poll(POLL_SECONDS if code is None else 0.0)
+        except ProtocolError as error:
+            self._fail("code_error", f"The trial process broke the protocol: {error}")
+            return
+        for message in messages:
+            self.handle(message)
+            if self.outcome:
+                return
+        if code is not None and not messages:
+            self.process_ended(code)
+            return
+        self.tick(time.monotonic())
+
+    def tick(self, now: float) -> None:
+        """What is due at `now` (monotonic seconds)."""
+        if (self.points or self.checkpoints) and (
+            now - self.flushed >= settings.FLUSH_SECONDS or len(self.points) >= FLUSH_ROWS
+        ):
+            self.flush()
+        if now - self.looked >= settings.CONTROL_SECONDS:
+            self.looked = now
+            control = self._with_database(lambda: trial_control(self.trial.pk, self.fence))
+            if control is not None:
+                self.obey(control, now)
+        if now - self.beaten >= settings.HEARTBEAT_SECONDS:
+            self.beaten = now
+            self._with_database(lambda: renew(trial_id=self.trial.pk, fence=self.fence))
+        if self.grace_ends is not None and now >= self.grace_ends:
+            self._requeue("the host is shutting down", lost=False)
+
+    def obey(self, control: TrialControl, now: float) -> None:
+        """Act on what the database says of this claim. Raises StaleLease where it is no longer the newest."""
+        if not control.held:
+            raise StaleLease(control.words)
+        if control.draining and self.grace_ends is None:
+            self.wanted = "requeue"
+            self.grace_ends = now + settings.GRACE_SECONDS
+            self._send({"type": "pause"})
+
+    def handle(self, message: Message) -> None:
+        """Take one message of the process."""
+        kind = message["type"]
+        if kind == "step":
+            self.points.append(Point(int(message["step"]), message["metrics"], float(message["wall"])))
+        elif kind == "checkpoint":
+            path = stored(trial_folder(self.trial) / "checkpoints" / str(message["path"]).rsplit("/", 1)[-1])
+            self.checkpoints.append(CheckpointNote(message["kind"], int(message["step"]), path))
+        elif kind == "suggest":
+            self._suggest(message)
+        elif kind == "finding":
+            self.findings.append({key: value for key, value in message.items() if key != "type"})
+        elif kind == "result":
+            self.result(message)
+        elif kind == "error":
+            self.flush(final=True)
+            words = " ".join(word for word in (message["message"], message.get("remedy")) if word)
+            self._fail(message["reason_code"], words, message.get("traceback") or "")
+        elif kind != "hello":
+            self._fail("code_error", f"The trial process sent a message of unknown type {kind!r}.")
+
+    def result(self, message: Message) -> None:
+        """The process has finished what it was told: settle the trial."""
+        self.flush(final=True)
+        facts = {
+            key: value
+            for key, value in message.items()
+            if key not in ("type", "value", "state", "constraints", "stopped")
+        }
+        if self.findings:
+            facts["findings"] = self.findings
+        constraints = message.get("constraints") or None
+        key = {"trial_id": self.trial.pk, "fence": self.fence}
+        if message.get("state") == "pruned":
+            self._settle(
+                lambda: prune_trial(**key, reason="pruned by the objective", constraints=constraints, facts=facts)
+            )
+        elif self.wanted == "requeue" and message.get("stopped"):
+            self._requeue("the host was shut down", lost=False)
+        elif self.wanted == "park" and message.get("stopped"):
+            self._settle(lambda: park_trial(**key, facts=facts))
+        elif self.wanted == "prune" and message.get("stopped"):
+            self._settle(lambda: prune_trial(**key, reason="stopped by the scheduler", facts=facts))
+        else:
+            value = message.get("value")
+            self._settle(lambda: complete_trial(**key, value=value, facts=facts, constraints=constraints))
+
+    def process_ended(self, code: int) -> None:
+        """The process is gone without a result: killed ones go back to waiting, others have failed."""
+        self.flush(final=True)
+        if code < 0:
+            name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+            self._requeue(f"The trial process was killed ({name}).", lost=True)
+        else:
+            tail = self._log_tail()
+            self._fail(
+                "code_error",
+                f"The trial process ended with exit code {code} before the training was over. "
+                f"{'Its last words are below.' if tail else 'It printed nothing.'}",
+                tail,
+            )
+
+    def flush(self, *, final: bool = False) -> None:
+        """Store points and checkpoints that have come; `final` waits for a database that is away."""
+        while self.points or self.checkpoints:
+            points, checkpoints = self.points, self.checkpoints
+            decision = self._with_database(
+                lambda points=points, checkpoints=checkpoints: record_points(  # type: ignore[misc]
+                    trial_id=self.trial.pk, fence=self.fence, points=points, checkpoints=checkpoints
+                )
+            )
+            self.flushed = time.monotonic()
+            if decision is not None:
+                self.points, self.checkpoints = [], []
+                self._decide(decision)
+            if decision is not None or not final:
+                return
+            time.sleep(0.2)
+
+    def _decide(self, decision: str) -> None:
+        if decision == "continue" or self.wanted:
+            return
+        self.wanted = "park" if decision == "pause" else "prune"
+        self._send({"type": "pause" if decision == "pause" else "stop"})
+
+    def _suggest(self, message: Message) -> None:
+        reply: Message = {"type": "suggest_reply", "id": message["id"]}
+        try:
+            reply["value"] = answer_suggestion(
+                trial_id=self.trial.pk, fence=self.fence, name=message["name"], distribution=message["distribution"]
+            )
+        except Invalid as error:
+            reply["error"] = error.message
+        self._send(reply)
+
+    def _settle(self, ending: Any) -> None:
+        state: str | None = None
+        while state is None:
+            state = self._with_database(ending)
+            if state is None:
+                time.sleep(0.2)
+        self.outcome = state.lower()
+
+    def _fail(self, reason_code: str, reason: str, traceback: str = "") -> None:
+        self._settle(
+            lambda: fail_trial(
+                trial_id=self.trial.pk,
+                fence=self.fence,
+                reason_code=reason_code,
+                reason=reason,
+                traceback=traceback,
+                facts={"findings": self.findings} if self.findings else {},
+            )
+        )
+
+    def _requeue(self, why: str, *, lost: bool) -> None:
+        self._settle(lambda: requeue_trial(trial_id=self.trial.pk, fence=self.fence, why=why, lost=lost))
+        self.outcome = why
+
+    def _with_database(self, action: Any) -> Any:
+        """The action's result, or None while the database is away. Raises LeaseInDanger before the lease can end."""
+        try:
+            result = action()
+        except DATABASE_AWAY as error:
+            connection.close()
+            away = time.monotonic() - self.held
+            logger.warning("trial %s: the database is away for %.1f s (%s)", self.trial.pk, away, error)
+            if away > max(settings.LEASE_SECONDS - MARGIN_SECONDS, settings.LEASE_SECONDS / 2):
+                raise LeaseInDanger from error
+            return None
+        self.held = time.monotonic()
+        return True if result is None else result
+
+    def _send(self, message: Message) -> None:
+        try:
+            self._process().channel.send(message)
+        except ConnectionError:
+            return  # its end is noticed, with its exit code, in the next step
+
+    def _process(self) -> TrialProcess:
+        if self.process is None:
+            raise RuntimeError("the attempt has not been started")
+        return self.process
+
+    def _log_tail(self) -> str:
+        self._process().end()
+        return self.log.read_bytes()[-4_000:].decode("utf-8", "replace") if self.log.exists() else ""
+
+    def _note_end(self, code: int | None) -> None:
+        try:
+            end_attempt(attempt_id=self.attempt.pk, outcome=self.outcome, exit_code=code)
+        except DATABASE_AWAY:
+            connection.close()
+            logger.warning("attempt %s: its end could not be noted; the reaper will", self.attempt.pk)
+
+
+class LeaseInDanger(Exception):
+    """The lease may end before the database is back."""
