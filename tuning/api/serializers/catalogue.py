@@ -1,0 +1,109 @@
+"""What there is to choose from and where it runs: workloads, samplers, schedulers, workers."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from tuning.api.serializers.strict import Document
+
+
+class WorkloadRow(serializers.Serializer[Any]):
+    """A training problem as the workers described it."""
+
+    name = serializers.CharField()
+    digest = serializers.CharField(allow_blank=True)
+    document = Document(
+        help_text="title, doc, space, metric, direction, metrics, max_resource, resource_unit, kind.",
+    )
+    error = serializers.CharField(allow_blank=True, help_text="Why it cannot be used.")
+    described = serializers.DateTimeField()
+
+
+class WorkloadList(serializers.Serializer[Any]):
+    """All workloads, usable ones first."""
+
+    results = WorkloadRow(many=True)
+
+
+class MethodOption(serializers.Serializer[Any]):
+    """One setting of a sampler or scheduler."""
+
+    name = serializers.CharField()
+    type = serializers.ChoiceField(["bool", "int", "float", "text"])
+    default = serializers.JSONField(allow_null=True)
+    low = serializers.FloatField(allow_null=True)
+    high = serializers.FloatField(allow_null=True)
+    choices = serializers.ListField(child=serializers.JSONField(), allow_null=True)
+    help = serializers.CharField()
+
+
+class SamplerRow(serializers.Serializer[Any]):
+    """A method that chooses configurations."""
+
+    name = serializers.CharField()
+    title = serializers.CharField()
+    summary = serializers.CharField()
+    options = MethodOption(many=True)
+
+
+class SchedulerRow(SamplerRow):
+    """A policy that stops or pauses trials early."""
+
+    needs_max_resource = serializers.BooleanField()
+
+
+class SamplerList(serializers.Serializer[Any]):
+    """All samplers, the default first."""
+
+    results = SamplerRow(many=True)
+
+
+class SchedulerList(serializers.Serializer[Any]):
+    """All schedulers, the default first."""
+
+    results = SchedulerRow(many=True)
+
+
+class SlotState(serializers.Serializer[Any]):
+    """A place for one process, and what runs there: a trial, a job, or nothing."""
+
+    index = serializers.IntegerField(source="slot.index")
+    trial = serializers.IntegerField(source="trial.id", default=None, allow_null=True)
+    study = serializers.IntegerField(source="trial.study_id", default=None, allow_null=True)
+    job = serializers.CharField(
+        source="job.kind", default=None, allow_null=True, help_text="The kind of the job."
+    )
+
+
+class WorkerDevice(serializers.Serializer[Any]):
+    """A GPU, or the CPU, of a host."""
+
+    uuid = serializers.CharField(source="device.uuid")
+    kind = serializers.CharField(source="device.kind")
+    memory = serializers.IntegerField(source="device.memory", allow_null=True, help_text="Bytes.")
+    slots = SlotState(many=True)
+
+
+class WorkerHost(serializers.Serializer[Any]):
+    """A host that runs workers."""
+
+    name = serializers.CharField(source="host.name")
+    alive = serializers.BooleanField()
+    age_seconds = serializers.FloatField(allow_null=True, help_text="Seconds since its last heartbeat.")
+    draining = serializers.BooleanField(source="host.draining")
+    facts = Document(source="host.facts")
+    devices = WorkerDevice(many=True)
+
+
+class Queue(serializers.Serializer[Any]):
+    """What waits for a slot."""
+
+    waiting_trials = serializers.IntegerField()
+    waiting_jobs = serializers.IntegerField()
+
+
+class WorkerOverview(serializers.Serializer[Any]):
+    """The hosts with their devices and slots, and the queue."""
+
+    results = WorkerHost(many=True)
+    queue = Queue()

@@ -1,0 +1,157 @@
+"""Studies: what creates and changes them, and how they are shown."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from tuning.api.serializers.strict import Choice, Document, Flag, Integer, MetricValue, StrictSerializer, Text
+
+STATES = ("DRAFT", "READY", "RUNNING", "PAUSED", "STOPPED", "FINISHED")
+SPACE_HELP = (
+    "The search space: an object from a parameter's name to its description, such as "
+    '{"lr": {"type": "float", "low": 1e-5, "high": 0.1, "log": true}, '
+    '"optimizer": {"type": "categorical", "choices": ["sgd", "adamw"]}}. '
+    "Types are float, int, categorical and constant; `when` makes a parameter conditional."
+)
+
+
+class StudyCreation(StrictSerializer):
+    """A new study; what is left out comes from the workload's description, or from the default."""
+
+    name = Text(max_length=120, help_text="Unique among the owner's studies.")
+    workload = Text(
+        required=False,
+        allow_blank=True,
+        max_length=120,
+        help_text="Empty: scripts run the trials over this interface.",
+    )
+    space = Document(required=False, allow_null=True, help_text=SPACE_HELP)
+    metric = Text(
+        required=False,
+        allow_blank=True,
+        max_length=120,
+        help_text='The metric to optimize, such as "validation/loss".',
+    )
+    direction = Choice(["minimize", "maximize"], required=False)
+    objective = Choice(
+        ["best", "last"],
+        required=False,
+        help_text="Whether a trial's value is its best step's or its last step's.",
+    )
+    sampler = Text(required=False, max_length=40, help_text="A name from samplers/.")
+    sampler_options = Document(required=False)
+    scheduler = Text(required=False, max_length=40, help_text="A name from schedulers/.")
+    scheduler_options = Document(required=False)
+    n_trials = Integer(required=False, allow_null=True, min_value=1, help_text="Optional only for a grid.")
+    parallel = Integer(required=False, min_value=1, help_text="How many trials may run at once.")
+    min_resource = Integer(required=False, min_value=1)
+    max_resource = Integer(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        help_text="The most steps of one trial (epochs, mostly).",
+    )
+    reduction_factor = Integer(required=False, min_value=2)
+    seed = Integer(
+        required=False, allow_null=True, min_value=0, help_text="Drawn at random where it is left out."
+    )
+    visibility = Choice(["team", "private"], required=False)
+    description = Text(required=False, allow_blank=True, max_length=20_000)
+    deterministic = Flag(required=False, help_text="Ask the workers for bitwise repeatable training.")
+
+
+class StudyChange(StrictSerializer):
+    """What may change after creation; only the fields that are sent change."""
+
+    name = Text(required=False, max_length=120)
+    description = Text(required=False, allow_blank=True, max_length=20_000)
+    visibility = Choice(["team", "private"], required=False)
+    parallel = Integer(required=False, min_value=1)
+    n_trials = Integer(required=False, min_value=1)
+    priority = Integer(required=False, min_value=-1000, max_value=1000)
+
+
+class StudyQuery(StrictSerializer):
+    """How to search the list of studies."""
+
+    search = serializers.CharField(
+        required=False, allow_blank=True, help_text="Words that name, workload or owner contain."
+    )
+    state = serializers.ChoiceField(STATES, required=False)
+    page = serializers.IntegerField(required=False, min_value=1, max_value=1_000_000)
+    per_page = serializers.IntegerField(required=False, min_value=1, max_value=200)
+
+
+class TrialCounts(serializers.Serializer[Any]):
+    """How many trials of a study are in which state."""
+
+    waiting = serializers.IntegerField(source="n_waiting")
+    running = serializers.IntegerField(source="n_running")
+    paused = serializers.IntegerField(source="n_paused")
+    complete = serializers.IntegerField(source="n_complete")
+    pruned = serializers.IntegerField(source="n_pruned")
+    failed = serializers.IntegerField(source="n_failed")
+
+
+class BestTrial(serializers.Serializer[Any]):
+    """The study's best complete trial, in short."""
+
+    id = serializers.IntegerField()
+    number = serializers.IntegerField()
+    value = MetricValue(allow_null=True)
+    params = Document()
+
+
+class StudyRow(serializers.Serializer[Any]):
+    """A study in the list."""
+
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    owner = serializers.CharField(source="owner.username")
+    visibility = serializers.ChoiceField(["team", "private"])
+    state = serializers.ChoiceField(STATES)
+    workload = serializers.CharField(allow_blank=True)
+    metric = serializers.CharField()
+    direction = serializers.ChoiceField(["minimize", "maximize"])
+    n_trials = serializers.IntegerField(source="budget_total", allow_null=True)
+    counts = TrialCounts(source="*")
+    best_trial = BestTrial(allow_null=True)
+    created = serializers.DateTimeField()
+    started = serializers.DateTimeField(allow_null=True)
+    finished = serializers.DateTimeField(allow_null=True)
+    last_activity = serializers.DateTimeField()
+
+
+class StudyDetail(StudyRow):
+    """A study with everything that it was made with."""
+
+    description = serializers.CharField(allow_blank=True)
+    state_reason = serializers.CharField(allow_blank=True)
+    space = serializers.SerializerMethodField(help_text="The newest version of the search space.")
+    objective = serializers.ChoiceField(["best", "last"])
+    sampler = serializers.CharField()
+    sampler_options = Document()
+    scheduler = serializers.CharField()
+    scheduler_options = Document()
+    min_resource = serializers.IntegerField()
+    max_resource = serializers.IntegerField(allow_null=True)
+    reduction_factor = serializers.IntegerField()
+    seed = serializers.IntegerField()
+    deterministic = serializers.BooleanField()
+    parallel = serializers.IntegerField()
+    priority = serializers.IntegerField()
+    version = serializers.IntegerField(help_text="Rises with any change.")
+
+    @extend_schema_field({"type": "object", "nullable": True, "additionalProperties": {}})
+    def get_space(self, study: Any) -> Any:
+        return study.space.document if study.space else None
+
+
+class StudyPage(serializers.Serializer[Any]):
+    """One page of the list of studies."""
+
+    results = StudyRow(many=True, source="rows")
+    page = serializers.IntegerField(source="number")
+    pages = serializers.IntegerField()
+    total = serializers.IntegerField()

@@ -1,0 +1,36 @@
+"""The addresses of /api/v1/. What is not listed is answered with a problem document, too."""
+
+from django.urls import path, re_path
+
+from tuning.api import schema
+from tuning.api.endpoint import Unknown
+from tuning.api.views import catalogue, exports, scripts, studies, tokens, trials
+
+urlpatterns = [
+    path("studies/", studies.Studies.as_view(), name="api-studies"),
+    path("studies/<int:study_id>/", studies.OneStudy.as_view(), name="api-study"),
+    path("studies/<int:study_id>/start/", studies.StartStudy.as_view(), name="api-study-start"),
+    path("studies/<int:study_id>/pause/", studies.PauseStudy.as_view(), name="api-study-pause"),
+    path("studies/<int:study_id>/resume/", studies.ResumeStudy.as_view(), name="api-study-resume"),
+    path("studies/<int:study_id>/stop/", studies.StopStudy.as_view(), name="api-study-stop"),
+    path("studies/<int:study_id>/ask/", scripts.Ask.as_view(), name="api-study-ask"),
+    path("studies/<int:study_id>/enqueue/", scripts.Enqueue.as_view(), name="api-study-enqueue"),
+    path("studies/<int:study_id>/trials/", trials.Trials.as_view(), name="api-study-trials"),
+    path("studies/<int:study_id>/leaderboard/", trials.BestTrials.as_view(), name="api-study-leaderboard"),
+    path("studies/<int:study_id>/export/", exports.Export.as_view(), name="api-study-export"),
+    path("trials/<int:trial_id>/", trials.OneTrial.as_view(), name="api-trial"),
+    path("trials/<int:trial_id>/curves/", trials.TrialCurves.as_view(), name="api-trial-curves"),
+    path("trials/<int:trial_id>/suggest/", scripts.Suggest.as_view(), name="api-trial-suggest"),
+    path("trials/<int:trial_id>/report/", scripts.Report.as_view(), name="api-trial-report"),
+    path("trials/<int:trial_id>/heartbeat/", scripts.Heartbeat.as_view(), name="api-trial-heartbeat"),
+    path("trials/<int:trial_id>/tell/", scripts.Tell.as_view(), name="api-trial-tell"),
+    path("workloads/", catalogue.Workloads.as_view(), name="api-workloads"),
+    path("samplers/", catalogue.Samplers.as_view(), name="api-samplers"),
+    path("schedulers/", catalogue.Schedulers.as_view(), name="api-schedulers"),
+    path("workers/", catalogue.Workers.as_view(), name="api-workers"),
+    path("tokens/", tokens.Tokens.as_view(), name="api-tokens"),
+    path("tokens/<int:token_id>/", tokens.OneToken.as_view(), name="api-token"),
+    path("schema/", schema.SchemaView.as_view(), name="api-schema"),
+    path("docs/", schema.DocsView.as_view(), name="api-docs"),
+    re_path(r"", Unknown.as_view(), name="api-unknown"),
+]

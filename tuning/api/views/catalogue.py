@@ -1,0 +1,83 @@
+"""Workloads, samplers, schedulers, workers."""
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from tuning.api.endpoint import Endpoint, shown
+from tuning.api.serializers.catalogue import SamplerList, SchedulerList, WorkerOverview, WorkloadList
+from tuning.engine.registry import describe
+from tuning.selectors.hosts import hosts_overview, queue_counts
+from tuning.selectors.workloads import workload_list
+
+TAGS = ["catalogue"]
+
+
+class Workloads(Endpoint):
+    """What can be trained."""
+
+    @extend_schema(
+        operation_id="workloads",
+        summary="List workloads",
+        description=(
+            "The training problems that the workers found, each with its default search space, its metrics "
+            "and, where it cannot be loaded, its error."
+        ),
+        tags=TAGS,
+        responses=WorkloadList,
+    )
+    def get(self, request: Request) -> Response:
+        self.query()
+        return Response(shown(WorkloadList, {"results": workload_list()}))
+
+
+class Samplers(Endpoint):
+    """How configurations are chosen."""
+
+    @extend_schema(
+        operation_id="samplers",
+        summary="List samplers",
+        description=(
+            "The methods that choose configurations, the default first, each with the schema of its options."
+        ),
+        tags=TAGS,
+        responses=SamplerList,
+    )
+    def get(self, request: Request) -> Response:
+        self.query()
+        return Response(shown(SamplerList, {"results": describe()["samplers"]}))
+
+
+class Schedulers(Endpoint):
+    """How much of a trial is run."""
+
+    @extend_schema(
+        operation_id="schedulers",
+        summary="List schedulers",
+        description=(
+            "The policies that stop or pause trials early, the default first, each with the schema of its "
+            "options."
+        ),
+        tags=TAGS,
+        responses=SchedulerList,
+    )
+    def get(self, request: Request) -> Response:
+        self.query()
+        return Response(shown(SchedulerList, {"results": describe()["schedulers"]}))
+
+
+class Workers(Endpoint):
+    """Where trials run."""
+
+    @extend_schema(
+        operation_id="workers",
+        summary="List workers",
+        description=(
+            "The hosts that run workers, their devices and slots, what runs there, and what waits for a slot."
+        ),
+        tags=TAGS,
+        responses=WorkerOverview,
+    )
+    def get(self, request: Request) -> Response:
+        self.query()
+        return Response(shown(WorkerOverview, {"results": hosts_overview(), "queue": queue_counts()}))

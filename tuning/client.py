@@ -1,0 +1,719 @@
+"""The script's side of hpweb: ask for configurations, train them in your own process, report, tell. Standard
+library only.
+
+This file can be copied next to a training script. A study that a script runs has no workload of its own:
+
+    from tuning.client import Client, TrialPruned
+
+    client = Client("http://127.0.0.1:8000", token="hp_…")
+    study = client.create_study(
+        "my net", metric="validation/loss", direction="minimize", n_trials=50,
+        space={"lr": {"type": "float", "low": 1e-5, "high": 0.1, "log": True}},
+    )
+    study.start()
+
+    def objective(trial):
+        lr = trial.suggest_float("lr", 1e-5, 0.1, log=True)
+        for epoch in range(1, 11):
+            loss = train_one_epoch(lr)
+            trial.report(loss, epoch)
+            if trial.should_prune():
+                raise TrialPruned
+        return loss
+
+    study.optimize(objective)
+    print(study.best())
+
+Errors are exceptions that carry the server's own words: `ApiError` and its kinds for what the server refused,
+`ConnectionFailed` where it did not answer. Calls that may be repeated without harm are repeated when the
+connection breaks; the others only when it is certain that they never arrived.
+"""
+
+import contextlib
+import http.client
+import json
+import math
+import random
+import socket
+import ssl
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+__all__ = [
+    "ApiError",
+    "Client",
+    "Conflict",
+    "ConnectionFailed",
+    "Forbidden",
+    "HpwebError",
+    "InvalidInput",
+    "LeaseLost",
+    "NotFound",
+    "ServerFault",
+    "Study",
+    "TooManyRequests",
+    "Trial",
+    "TrialPruned",
+    "Unauthorized",
+]
+
+API_PATH = "/api/v1/"
+STALE_LEASE = "urn:hpweb:problem:stale-lease"
+REASON_LENGTH = 2_000  # characters of a failure's words that are sent
+LONGEST_WAIT = 60.0  # seconds that a Retry-After or a backoff may ask for
+
+
+# --- what can go wrong --------------------------------------------------------------------------------------
+class HpwebError(Exception):
+    """Base of everything that this module raises about the server."""
+
+
+class ConnectionFailed(HpwebError):
+    """The server could not be reached, or the connection broke, also after the retries."""
+
+
+class ApiError(HpwebError):
+    """The server refused a call. `status`, `title`, `detail` and `errors` ([{"field", "message"}]) are its
+    words.
+    """
+
+    def __init__(self, status: int, document: Mapping[str, Any]) -> None:
+        self.status = status
+        self.type = str(document.get("type", "about:blank"))
+        self.title = str(document.get("title", ""))
+        self.detail = str(document.get("detail", ""))
+        self.errors: list[dict[str, str]] = list(document.get("errors") or [])
+        self.retry_after: float | None = None  # seconds, where the server said so
+        super().__init__(f"{status} {self.title}: {self.detail}")
+
+
+class InvalidInput(ApiError):
+    """400: a field is wrong; `errors` names it."""
+
+
+class Unauthorized(ApiError):
+    """401: no valid token."""
+
+
+class Forbidden(ApiError):
+    """403: the token's owner may see this but not change it."""
+
+
+class NotFound(ApiError):
+    """404: there is no such thing, or the token's owner may not see it."""
+
+
+class Conflict(ApiError):
+    """409: the state of the study or trial forbids it."""
+
+
+class LeaseLost(Conflict):
+    """409: the trial is no longer this script's: it ended, was paused or stopped by a person, or the lease
+    ran out.
+    """
+
+
+class TooManyRequests(ApiError):
+    """429, also after the waits that the server asked for."""
+
+
+class ServerFault(ApiError):
+    """5xx: a fault of the server."""
+
+
+class TrialPruned(Exception):
+    """Raised by an objective that ends early because `should_prune` said so."""
+
+
+KINDS: dict[int, type[ApiError]] = {
+    400: InvalidInput,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    429: TooManyRequests,
+}
+
+
+def api_error(status: int, document: Mapping[str, Any]) -> ApiError:
+    """The exception for a problem document."""
+    if document.get("type") == STALE_LEASE:
+        return LeaseLost(status, document)
+    return KINDS.get(status, ServerFault if status >= 500 else ApiError)(status, document)
+
+
+# --- HTTP ---------------------------------------------------------------------------------------------------
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect would carry the token to another address, so it is answered as an error."""
+
+    def redirect_request(self, *_arguments: Any) -> None:
+        return None
+
+
+class Connection:
+    """JSON over HTTP with a token, timeouts and retries."""
+
+    def __init__(self, url: str, token: str, *, timeout: float, retries: int) -> None:
+        parts = urllib.parse.urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise ValueError(f"The address {url!r} must be like http://host:8000 or https://host.")
+        if not token or not token.isascii() or any(character.isspace() for character in token):
+            raise ValueError("Give the token as the account page showed it: hp_…, without spaces.")
+        self.base = url.rstrip("/") + API_PATH
+        self.timeout = timeout
+        self.retries = retries
+        self._headers = {"Authorization": f"Token {token}", "Accept": "application/json"}
+        self._opener = urllib.request.build_opener(_NoRedirect)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: Mapping[str, Any] | None = None,
+        repeatable: bool | None = None,
+    ) -> Any:
+        """The decoded answer, None where it has no body.
+
+        `repeatable` says whether the call may run twice without harm; by default every method but POST.
+        Raises ApiError or ConnectionFailed.
+        """
+        may_repeat = method != "POST" if repeatable is None else repeatable
+        address = self.base + path
+        if given := {name: value for name, value in (query or {}).items() if value not in (None, "", [], ())}:
+            address += "?" + urllib.parse.urlencode(given, doseq=True)
+        data = None if body is None else json.dumps(finite(body), allow_nan=False, default=_plain).encode()
+        attempt = 0
+        while True:
+            last = attempt >= self.retries
+            try:
+                return self._send(method, address, data)
+            except ApiError as error:
+                if last or not (error.status == 429 or (may_repeat and error.status in (502, 503, 504))):
+                    raise
+                pause = error.retry_after
+            except _Broken as broken:
+                if last or not (may_repeat or broken.never_arrived):
+                    raise ConnectionFailed(f"{method} {address}: {broken.reason}") from broken
+                pause = None
+            time.sleep(min(LONGEST_WAIT, backoff(attempt) if pause is None else pause))
+            attempt += 1
+
+    def _send(self, method: str, address: str, data: bytes | None) -> Any:
+        headers = dict(self._headers)
+        if data is not None:
+            headers["Content-Type"] = "application/json"
+        request = urllib.request.Request(address, data=data, headers=headers, method=method)  # noqa: S310
+        try:
+            with self._opener.open(request, timeout=self.timeout) as response:
+                raw = response.read()
+        except urllib.error.HTTPError as error:
+            raise self._refusal(error) from None
+        except urllib.error.URLError as error:
+            reason = error.reason
+            if isinstance(reason, ssl.SSLCertVerificationError):
+                raise ConnectionFailed(f"{address}: {reason}") from None
+            raise _Broken(reason, isinstance(reason, ConnectionRefusedError | socket.gaierror)) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise _Broken(error, False) from error
+        return _decoded(raw, address) if raw else None
+
+    def _refusal(self, error: urllib.error.HTTPError) -> ApiError:
+        """What the server said, also where a proxy before it answered with a page."""
+        if 300 <= error.code < 400:
+            target = error.headers.get("Location", "another address")
+            return ApiError(
+                error.code,
+                {
+                    "title": "Redirect",
+                    "detail": f"The server sends {error.url} on to {target}; give Client the final address.",
+                },
+            )
+        try:
+            document = json.loads(error.read())
+        except (ValueError, OSError, http.client.HTTPException):
+            document = None
+        if not isinstance(document, dict):
+            document = {"title": error.reason, "detail": f"{error.url} answered without an explanation."}
+        refusal = api_error(error.code, document)
+        wait = error.headers.get("Retry-After", "")
+        if wait.isdigit():
+            refusal.retry_after = float(wait)
+        return refusal
+
+
+class _Broken(Exception):
+    """The connection failed on the way; `never_arrived`: the server certainly saw nothing."""
+
+    def __init__(self, reason: object, never_arrived: bool) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+        self.never_arrived = never_arrived
+
+
+def backoff(attempt: int) -> float:
+    """Seconds to wait before repetition `attempt` (from 0): doubling from a quarter, at most 8, with
+    jitter.
+    """
+    return min(8.0, 0.25 * 2**attempt) * random.uniform(0.5, 1.0)
+
+
+def finite(value: Any) -> Any:
+    """`value` with every NaN and infinity, at any depth, as the string that the server reads for it."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+    if isinstance(value, Mapping):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's and torch's scalars as Python's; they have `item()`, and this file imports neither."""
+    if callable(item := getattr(value, "item", None)):
+        return finite(item())
+    raise TypeError(f"{value!r} of type {type(value).__name__} cannot be sent as JSON.")
+
+
+def _decoded(raw: bytes, address: str) -> Any:
+    try:
+        return json.loads(raw)
+    except ValueError:
+        raise HpwebError(f"{address} did not answer with JSON; is hpweb running there?") from None
+
+
+# --- the server as an object --------------------------------------------------------------------------------
+class Client:
+    """A connection to one hpweb server as one person.
+
+    `url` is the address of the server's start page, `token` comes from the account page. `timeout` is in
+    seconds for each attempt; `retries` is how often a call is repeated when the connection breaks or the
+    server is busy.
+    """
+
+    def __init__(self, url: str, token: str, *, timeout: float = 30.0, retries: int = 5) -> None:
+        self.connection = Connection(url, token, timeout=timeout, retries=retries)
+
+    def create_study(
+        self,
+        name: str,
+        *,
+        space: Mapping[str, Any] | None = None,
+        metric: str | None = None,
+        direction: str | None = None,
+        n_trials: int | None = None,
+        workload: str | None = None,
+        **settings: Any,
+    ) -> "Study":
+        """A new study, READY to be started. Without `workload`, scripts run its trials.
+
+        `settings` are the further fields of POST studies/: sampler, sampler_options, scheduler,
+        scheduler_options, objective, parallel, min_resource, max_resource, reduction_factor, seed,
+        visibility, description, deterministic. Raises InvalidInput with every wrong field.
+        """
+        fields = {
+            "name": name,
+            "space": space,
+            "metric": metric,
+            "direction": direction,
+            "n_trials": n_trials,
+            "workload": workload,
+            **settings,
+        }
+        body = {field: value for field, value in fields.items() if value is not None}
+        return Study(self, self.connection.call("POST", "studies/", body))
+
+    def study(self, study_id: int) -> "Study":
+        """The study with this id. Raises NotFound."""
+        return Study(self, self.connection.call("GET", f"studies/{int(study_id)}/"))
+
+    def studies(self, *, search: str = "", state: str = "") -> Iterator[dict[str, Any]]:
+        """Rows of the list of studies, last activity first."""
+        page, pages = 1, 1
+        while page <= pages:
+            query = {"search": search, "state": state, "page": page}
+            answer = self.connection.call("GET", "studies/", query=query)
+            yield from answer["results"]
+            page, pages = page + 1, answer["pages"]
+
+    def workloads(self) -> list[dict[str, Any]]:
+        """The workloads that the workers know, each with its default space and metrics."""
+        return list(self.connection.call("GET", "workloads/")["results"])
+
+
+class Study:
+    """A study on the server. `document` is its last known state; `refresh` reads it anew."""
+
+    def __init__(self, client: Client, document: dict[str, Any]) -> None:
+        self.client = client
+        self.document = document
+
+    def __repr__(self) -> str:
+        return f"<Study {self.id} {self.name!r} {self.state}>"
+
+    @property
+    def id(self) -> int:
+        return int(self.document["id"])
+
+    @property
+    def name(self) -> str:
+        return str(self.document["name"])
+
+    @property
+    def state(self) -> str:
+        """READY, RUNNING, PAUSED, STOPPED or FINISHED, as last read."""
+        return str(self.document["state"])
+
+    @property
+    def metric(self) -> str:
+        """The name of the metric that the study minimizes or maximizes."""
+        return str(self.document["metric"])
+
+    @property
+    def direction(self) -> str:
+        return str(self.document["direction"])
+
+    def _call(self, method: str, path: str = "", body: Any = None, **options: Any) -> Any:
+        return self.client.connection.call(method, f"studies/{self.id}/{path}", body, **options)
+
+    def refresh(self) -> "Study":
+        """Read the study's present state."""
+        self.document = self._call("GET")
+        return self
+
+    def update(self, **changes: Any) -> "Study":
+        """Change name, description, visibility, parallel, n_trials or priority."""
+        self.document = self._call("PATCH", body=changes)
+        return self
+
+    def delete(self) -> None:
+        """Remove the study with all its trials; it must not be running."""
+        self._call("DELETE")
+
+    def start(self) -> "Study":
+        """READY -> RUNNING; the same again is no error."""
+        return self._turn("start")
+
+    def pause(self) -> "Study":
+        """RUNNING -> PAUSED; running trials go back to waiting."""
+        return self._turn("pause")
+
+    def resume(self) -> "Study":
+        """PAUSED -> RUNNING."""
+        return self._turn("resume")
+
+    def stop(self) -> "Study":
+        """End the study; trials that have not ended are cancelled."""
+        return self._turn("stop")
+
+    def _turn(self, action: str) -> "Study":
+        self.document = self._call("POST", f"{action}/", repeatable=True)
+        return self
+
+    def ask(self, n: int = 1) -> "list[Trial]":
+        """Up to `n` trials to run in this process, fewer (also none) where the study has no more to give
+        now.
+        """
+        answer = self._call("POST", "ask/", {"n": n})
+        return [Trial(self, document) for document in answer["trials"]]
+
+    def enqueue(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Make the next trial run these parameters; those left out are sampled."""
+        return dict(self._call("POST", "enqueue/", {"params": params}))
+
+    def trials(
+        self, *, state: str | Sequence[str] = (), ordering: str = "number"
+    ) -> Iterator[dict[str, Any]]:
+        """Every trial of the study, read in pages as they are needed."""
+        cursor = ""
+        while True:
+            page = self._call(
+                "GET", "trials/", query={"state": state, "ordering": ordering, "cursor": cursor}
+            )
+            yield from page["results"]
+            cursor = page["next_cursor"]
+            if not cursor:
+                return
+
+    def leaderboard(self, limit: int = 20) -> list[dict[str, Any]]:
+        """The best trials, best first."""
+        return list(self._call("GET", "leaderboard/", query={"limit": limit})["results"])
+
+    def best(self) -> dict[str, Any]:
+        """The best configuration with its value, metric and seed. Raises NotFound while no trial is
+        complete.
+        """
+        return dict(self._call("GET", "export/", query={"format": "json"}))
+
+    def optimize(
+        self,
+        objective: "Callable[[Trial], float | None]",
+        n_trials: int | None = None,
+        *,
+        catch: tuple[type[Exception], ...] = (),
+        heartbeat: bool = True,
+        poll: float = 2.0,
+    ) -> "list[Trial]":
+        """Ask, run `objective(trial)`, tell; until `n_trials` are done here, or the study gives no more.
+
+        The objective returns the trial's value, or None to let the server take it from the reported metric,
+        or raises TrialPruned. Any other exception fails the trial and is raised again, unless it is one of
+        `catch`. A trial that the server took back (the study was paused or stopped) is left, and the loop
+        goes on. With `heartbeat` a thread keeps the lease while the objective runs. `poll` is the time in
+        seconds between questions while others run the study's last trials. Returns the trials that ended
+        here.
+
+        Ctrl-C ends the loop without telling: the server gives the trial to the next who asks when its lease
+        runs out.
+        """
+        ended: list[Trial] = []
+        while n_trials is None or len(ended) < n_trials:
+            try:
+                asked = self.ask(1)
+            except LeaseLost:
+                raise
+            except Conflict:
+                if self.refresh().state in ("STOPPED", "FINISHED"):
+                    return ended
+                if self.state != "PAUSED":
+                    raise
+                asked = []
+            if not asked:
+                if self.refresh().state not in ("RUNNING", "PAUSED"):
+                    return ended
+                time.sleep(poll)
+                continue
+            if self._run(asked[0], objective, catch, heartbeat):
+                ended.append(asked[0])
+        return ended
+
+    def _run(
+        self,
+        trial: "Trial",
+        objective: "Callable[[Trial], float | None]",
+        catch: tuple[type[Exception], ...],
+        heartbeat: bool,
+    ) -> bool:
+        """Run one trial and tell; False where it was taken from this script meanwhile."""
+        try:
+            try:
+                with trial.keep_alive() if heartbeat else contextlib.nullcontext():
+                    value = objective(trial)
+            except TrialPruned:
+                return trial.end_early()
+            except HpwebError:
+                raise
+            except MemoryError:
+                trial.tell(state="failed", reason="out_of_memory")
+                raise
+            except Exception as error:
+                trial.tell(state="failed", reason=f"{type(error).__name__}: {error}"[:REASON_LENGTH])
+                if not isinstance(error, catch):
+                    raise
+                return True
+            if trial.decision == "pause":
+                return False
+            trial.tell(value)
+            return True
+        except LeaseLost:
+            return False
+
+
+class Trial:
+    """One configuration to run here, held by a lease until it is told, or until the lease runs out
+    unrenewed.
+    """
+
+    def __init__(self, study: Study, document: dict[str, Any]) -> None:
+        self.study = study
+        self.id = int(document["id"])
+        self.number = int(document["number"])
+        self.params: dict[str, Any] = dict(document["params"])
+        self.resource: int | None = document["resource"]  # the step to reach
+        self.resume_step = int(
+            document["resume_step"]
+        )  # steps up to here are done; go on from your own checkpoint
+        self.seed = int(document["seed"])
+        self.why = str(document["why"])
+        self.lease = str(document["lease"])
+        self.lease_seconds = float(document["lease_seconds"])
+        self.decision = "continue"  # of the newest report: "continue", "pause" or "stop"
+        self.state = "RUNNING"
+        self.value: float | None = None
+        self._constraints: dict[str, float] = {}
+        self._last_step = self.resume_step
+        self._lost = threading.Event()
+
+    def __repr__(self) -> str:
+        return f"<Trial {self.number} {self.state} {self.params}>"
+
+    def _call(self, path: str, body: dict[str, Any]) -> Any:
+        """Calls on a trial may be repeated: the server stores a point, a draw and an ending once."""
+        connection = self.study.client.connection
+        try:
+            return connection.call(
+                "POST", f"trials/{self.id}/{path}/", {"lease": self.lease, **body}, repeatable=True
+            )
+        except LeaseLost:
+            self._lost.set()
+            raise
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """A float of [low, high]: the study's value for `name`, or one drawn by the server for a name it does
+        not know.
+        """
+        form: dict[str, Any] = {"type": "float", "low": float(low), "high": float(high)}
+        if step is not None:
+            form["step"] = float(step)
+        if log:
+            form["log"] = True
+        return float(self._suggest(name, form))
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
+        """An integer of [low, high]."""
+        form: dict[str, Any] = {"type": "int", "low": int(low), "high": int(high)}
+        if step != 1:
+            form["step"] = int(step)
+        if log:
+            form["log"] = True
+        return int(self._suggest(name, form))
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """One of `choices`: strings, numbers, true or false."""
+        return self._suggest(name, {"type": "categorical", "choices": list(choices)})
+
+    def _suggest(self, name: str, form: dict[str, Any]) -> Any:
+        """The value that came with the trial where it lies in the distribution asked for, else the server's
+        answer.
+
+        The server names the disagreement where the study's own space has the name with another range.
+        """
+        if name not in self.params or not fits(form, self.params[name]):
+            self.params[name] = self._call("suggest", {"name": name, "distribution": form})["value"]
+        return self.params[name]
+
+    def report(self, value: float | Mapping[str, float], step: int) -> str:
+        """Send what `step` measured and renew the lease. Returns "continue", "pause" or "stop".
+
+        A single number is the study's metric; a mapping holds several by name. NaN and infinities are taken.
+        Steps count from 1. "stop": end the trial, it has reached its resource or is not worth more; "pause":
+        keep your checkpoint and return, the trial may come again with a larger resource. Raises LeaseLost
+        where the trial was taken back.
+        """
+        named = value if isinstance(value, Mapping) else {self.study.metric: value}
+        metrics = {name: float(number) for name, number in named.items()}
+        self.decision = str(self._call("report", {"step": int(step), "metrics": metrics})["decision"])
+        self._last_step = max(self._last_step, int(step))
+        return self.decision
+
+    def should_prune(self) -> bool:
+        """Whether the objective should end now: the newest report said stop or pause, or the trial was taken
+        back.
+        """
+        return self.decision != "continue" or self._lost.is_set()
+
+    def end_early(self) -> bool:
+        """Tell the ending that should_prune asked for: pruned, or complete where the trial has reached its
+        resource.
+
+        After "pause" there is nothing to tell, the trial may come again. Returns whether the trial has ended.
+        """
+        if self.decision == "pause":
+            return False
+        if self.resource is not None and self._last_step >= self.resource:
+            self.tell()
+        else:
+            self.tell(state="pruned", reason=f"pruned at step {self._last_step}")
+        return True
+
+    def set_constraint(self, name: str, value: float) -> None:
+        """Note a constraint, to be sent with `tell`; a value above 0 makes the configuration infeasible."""
+        self._constraints[name] = float(value)
+
+    def heartbeat(self) -> None:
+        """Renew the lease without a report. Raises LeaseLost."""
+        self._call("heartbeat", {})
+
+    @contextlib.contextmanager
+    def keep_alive(self) -> Iterator[None]:
+        """Renew the lease from a thread while the block runs, three times in each lease.
+
+        When the server has taken the trial back, the thread ends and `should_prune` is true from then on.
+        """
+        done = threading.Event()
+        thread = threading.Thread(
+            target=self._beat, args=(done,), name=f"hpweb trial {self.number}", daemon=True
+        )
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def _beat(self, done: threading.Event) -> None:
+        while not done.wait(self.lease_seconds / 3):
+            try:
+                self.heartbeat()
+            except LeaseLost:
+                return  # noted by _call; should_prune tells the objective
+            except HpwebError as error:
+                # the next beat tries again; while the lease lasts nothing is lost, and report or tell
+                # raises the rest
+                warnings.warn(f"heartbeat of trial {self.number}: {error}", RuntimeWarning, stacklevel=1)
+
+    def tell(
+        self,
+        value: float | None = None,
+        *,
+        state: str | None = None,
+        reason: str = "",
+        constraints: Sequence[float] | None = None,
+    ) -> "Trial":
+        """End the trial: with its value; with neither value nor state by the reported metric; or with state
+        "failed" or "pruned" and a reason.
+
+        Reasons that teach the sampler to stay away are "diverged", "out_of_memory", "code_error" and
+        "deadline"; other words are kept as they are. Telling the same again changes nothing. Raises
+        LeaseLost, Conflict, InvalidInput.
+        """
+        bounds = list(constraints) if constraints is not None else list(self._constraints.values())
+        body: dict[str, Any] = {
+            "value": None if value is None else float(value),
+            "state": state,
+            "reason": reason,
+        }
+        if bounds:
+            body["constraints"] = [float(bound) for bound in bounds]
+        answer = self._call("tell", {field: item for field, item in body.items() if item not in (None, "")})
+        self.state = answer["state"]
+        self.value = answer["value"]
+        return self
+
+
+def fits(form: Mapping[str, Any], value: Any) -> bool:
+    """Whether `value` lies in a distribution as suggest_* describes it."""
+    if form["type"] == "categorical":
+        return any(type(choice) is type(value) and choice == value for choice in form["choices"])
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not form["low"] <= value <= form["high"]
+    ):
+        return False
+    if form["type"] == "int" and not isinstance(value, int):
+        return False
+    if "step" not in form:
+        return True
+    steps = (value - form["low"]) / form["step"]
+    return abs(steps - round(steps)) < 1e-6
