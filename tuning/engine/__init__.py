@@ -16,6 +16,7 @@ from tuning.engine.errors import (
     TrialError,
 )
 from tuning.engine.history import History
+from tuning.engine.optimizer import Optimizer
 from tuning.engine.samplers.base import Suggestion
 from tuning.engine.space import SearchSpace
 from tuning.engine.trial import Direction, Trial, TrialState, rng_for
@@ -25,6 +26,7 @@ __all__ = [
     "History",
     "HistoryError",
     "NothingToRun",
+    "Optimizer",
     "OptionError",
     "ParamsError",
     "SearchSpace",

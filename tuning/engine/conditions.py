@@ -92,7 +92,7 @@ class Condition:
 
 
 def passing(parent: Parameter, test: Test) -> Intervals:
-    """The parent's values that pass, as ascending disjoint closed intervals (of indices where it is finite)."""
+    """The parent's values that pass, as ascending disjoint closed intervals (of indices where finite)."""
     if parent.size is None:
         low, high = parent.bounds  # type: ignore[attr-defined]
         if isinstance(test, OneOf):

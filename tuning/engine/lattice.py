@@ -143,7 +143,7 @@ class Lattice:
             self._counts.update(((number, i, mask), ways) for mask, ways in counts.items())
 
     def rank(self, params: Mapping[str, Any]) -> int:
-        """The number of a valid configuration. Raises ValueError for a value that a parameter does not take."""
+        """The number of a valid configuration. Raises ValueError for a value outside its parameter."""
         rank, dead = 0, 0
         for i, parameter in enumerate(self._parameters):
             if dead >> i & 1:

@@ -15,7 +15,7 @@ TYPES = {"bool": "true or false", "int": "a whole number", "float": "a number", 
 
 @dataclass(frozen=True)
 class Option:
-    """One setting: name, type ("bool", "int", "float" or "text"), default, bounds or choices, what it does."""
+    """One setting: name, type ("bool", "int", "float" or "text"), default, bounds or choices, effect."""
 
     name: str
     type: str
@@ -26,7 +26,7 @@ class Option:
     choices: tuple[Any, ...] | None = None
 
     def check(self, value: Any) -> Any:
-        """The value in the option's type; null gives the default. Raises OptionError with what would be right."""
+        """The value in the option's type; null gives the default. Raises OptionError with the remedy."""
         if value is None:
             return self.default
         checked = self._typed(value)
@@ -79,3 +79,11 @@ def check_options(owner: str, options: Sequence[Option], given: Mapping[str, Any
             )
             raise OptionError(str(name), f"{owner} has no such option: {remedy}")
     return {name: option.check(given.get(name)) for name, option in known.items()}
+
+
+def whole_setting(name: str, value: Any, least: int) -> int:
+    """A setting that is a whole number of at least `least`. Raises OptionError naming it."""
+    number = whole_number(value)
+    if number is None or number < least:
+        raise OptionError(name, f"{shown(value)} is not a whole number of at least {least}")
+    return number

@@ -191,7 +191,7 @@ class SearchSpace:
 
     @cached_property
     def lattice(self) -> Lattice:
-        """The numbered configurations of a finite space. Raises SpaceError naming each continuous parameter."""
+        """The numbered configurations of a finite space. Raises SpaceError naming continuous parameters."""
         issues = [
             SpaceIssue(
                 parameter.name,

@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from tuning.engine.errors import OptionError
+from tuning.engine.values import shown
+
 
 class TrialState(StrEnum):
     """WAITING to run, RUNNING, PAUSED by its scheduler, and the three ways to end."""
@@ -39,11 +42,13 @@ class Direction(StrEnum):
 
     @classmethod
     def of(cls, direction: str) -> Direction:
-        """The direction of this name. Raises ValueError naming the two."""
+        """The direction of this name. Raises OptionError naming the two."""
         try:
             return cls(direction)
         except ValueError:
-            raise ValueError(f'direction: {direction!r} is not one of "minimize" and "maximize"') from None
+            raise OptionError(
+                "direction", f'{shown(direction)} is not one of "minimize" and "maximize"'
+            ) from None
 
 
 # Failures of the configuration teach a sampler to stay away; those of the surroundings say nothing about it.

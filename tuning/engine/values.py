@@ -67,7 +67,7 @@ def whole_number(value: Any) -> int | None:
 
 
 def real_number(value: Any) -> float | None:
-    """The value as a finite double where it is a number of any type; None otherwise, for true and false too."""
+    """The value as a finite double where it is a number of any type; None otherwise, and for true, false."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
         return None
     try:

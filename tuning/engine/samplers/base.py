@@ -8,11 +8,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tuning.engine.errors import HistoryError, OptionError
+from tuning.engine.errors import HistoryError
 from tuning.engine.history import History
-from tuning.engine.options import Option, check_options
+from tuning.engine.options import Option, check_options, whole_setting
 from tuning.engine.space import SearchSpace
-from tuning.engine.values import shown
 
 
 @dataclass(frozen=True)
@@ -39,13 +38,8 @@ class Sampler(ABC):
 
     def __init__(self, *, budget: int | None = None, parallel: int = 1, **options: Any) -> None:
         """Raises OptionError naming an option that does not exist or does not take its value."""
-        if budget is not None and (isinstance(budget, bool) or not isinstance(budget, int) or budget < 1):
-            raise OptionError("budget", f"{shown(budget)} is not a number of trials: write 1 or more")
-        if isinstance(parallel, bool) or not isinstance(parallel, int) or parallel < 1:
-            raise OptionError(
-                "parallel", f"{shown(parallel)} is not a number of trials at once: write 1 or more"
-            )
-        self.budget, self.parallel = budget, parallel
+        self.budget = None if budget is None else whole_setting("budget", budget, 1)
+        self.parallel = whole_setting("parallel", parallel, 1)
         self.settings = check_options(self.name, self.options, options)
 
     def suggest(self, space: SearchSpace, history: History, rng: np.random.Generator) -> Suggestion:

@@ -42,7 +42,7 @@ class Grid(Sampler):
         if left == 0:
             raise SpaceExhausted(f"all {lattice.size} configurations of the grid have been handed out")
         place = int(rng.integers(left)) if self.settings["shuffle"] else 0
-        # used[j] - j free numbers lie below the j-th used one, so this many used ones lie below free number `place`.
+        # Below the j-th used number used[j] - j are free, so this many used ones lie below the free one wanted.
         rank = place + int(np.searchsorted(used - np.arange(len(used)), place, side="right"))
         return Suggestion(
             lattice.unrank(rank), f"Grid: configuration {rank + 1} of {lattice.size}, {left - 1} left."

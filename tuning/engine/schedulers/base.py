@@ -18,10 +18,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from tuning.engine.errors import OptionError
-from tuning.engine.options import Option, check_options
+from tuning.engine.options import Option, check_options, whole_setting
 from tuning.engine.schedulers.view import View
 from tuning.engine.trial import Direction, TrialState
-from tuning.engine.values import shown, whole_number
 
 Verdict = Literal["continue", "pause", "stop"]
 
@@ -116,18 +115,18 @@ class Scheduler(ABC):
         **options: Any,
     ) -> None:
         """Raises OptionError naming what does not exist or is out of range."""
-        self.min_resource = _at_least("min_resource", min_resource, 1)
+        self.min_resource = whole_setting("min_resource", min_resource, 1)
         if max_resource is None and self.needs_max_resource:
             raise OptionError(
                 "max_resource", f"{self.name} needs it: write the number of steps of a full training"
             )
-        self.max_resource = None if max_resource is None else _at_least("max_resource", max_resource, 1)
+        self.max_resource = None if max_resource is None else whole_setting("max_resource", max_resource, 1)
         if self.max_resource is not None and self.max_resource < self.min_resource:
             raise OptionError(
                 "max_resource",
                 f"{self.max_resource} is below min_resource, {self.min_resource}: write at least that",
             )
-        self.reduction_factor = _at_least("reduction_factor", reduction_factor, 2)
+        self.reduction_factor = whole_setting("reduction_factor", reduction_factor, 2)
         self.direction = Direction.of(direction)
         self.settings = check_options(self.name, self.options, options)
 
@@ -150,13 +149,6 @@ class Scheduler(ABC):
     def settle(self, view: Any, closing: bool) -> Sequence[Transition]:
         """What becomes of PAUSED trials; `closing`: no trial will be promoted any more, so all end."""
         return ()
-
-
-def _at_least(name: str, value: Any, least: int) -> int:
-    number = whole_number(value)
-    if number is None or number < least:
-        raise OptionError(name, f"{shown(value)} is not a whole number of at least {least}")
-    return number
 
 
 def check_budget(view: View) -> Done | None:

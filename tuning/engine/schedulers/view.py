@@ -48,7 +48,7 @@ class Cohort:
 
 @dataclass(frozen=True)
 class RungCounts:
-    """A cohort's members at one rung: `busy` are waiting or running on their way to it, the others have an entry."""
+    """A cohort's members at one rung: `busy` are waiting or running towards it, the others have an entry."""
 
     busy: int = 0
     reached: int = 0
@@ -94,7 +94,7 @@ class View(Protocol):
         """WAITING, RUNNING and PAUSED together."""
 
     def resource_of(self, number: int) -> int | None:
-        """The resource that the trial may run to, None where none is set. Raises KeyError if it is unknown."""
+        """The resource that the trial may run to, None where none is set. Raises KeyError if unknown."""
 
 
 class RungView(View, Protocol):
@@ -124,7 +124,8 @@ def budget_left(view: View) -> int | None:
 @dataclass
 class _Rung:
     states: dict[int, EntryState] = field(default_factory=dict)
-    ranking: list[tuple[float, int]] = field(default_factory=list)  # (sign * value, number), ascending
+    losses: dict[int, float] = field(default_factory=dict)  # sign * value
+    ranking: list[tuple[float, int]] = field(default_factory=list)  # (loss, number), ascending
     busy: int = 0
 
 
@@ -213,8 +214,11 @@ class InMemoryView:
     def enter(self, number: int, state: EntryState, value: float | None = None) -> None:
         """The trial's entry at its present rung: new with a value (FAILED: without), or in a new state."""
         rung = self._rung_of(*self.place_of(number))
-        if number not in rung.states and value is not None:
-            bisect.insort(rung.ranking, (self.direction.sign * value, number))
+        if value is not None and number not in rung.states:
+            rung.losses[number] = self.direction.sign * value
+            bisect.insort(rung.ranking, (rung.losses[number], number))
+        if state is EntryState.FAILED and number in rung.losses:
+            rung.ranking.remove((rung.losses.pop(number), number))
         rung.states[number] = state
 
     def entered(self, number: int) -> bool:
