@@ -1,4 +1,4 @@
-"""A finding: something about a study, a trial or a job that a person should look at, and what to do about it."""
+"""A finding: what a person should look at in a study, a trial or a job, and what to do about it."""
 
 from __future__ import annotations
 

@@ -101,7 +101,14 @@ def test_a_message_larger_than_the_socket_buffer_passes(pair):
 
 @pytest.mark.parametrize(
     "line",
-    [b"[1]\n", b'{"kind": 1}\n', b"{\n", b'{"type": "a", "x": NaN}\n', b'{"type":"a","x":{"$f":"0"}}\n', b"\xff\n"],
+    [
+        b"[1]\n",
+        b'{"kind": 1}\n',
+        b"{\n",
+        b'{"type": "a", "x": NaN}\n',
+        b'{"type":"a","x":{"$f":"0"}}\n',
+        b"\xff\n",
+    ],
 )
 def test_anything_but_a_message_is_refused(pair, line):
     left, right = pair

@@ -1,7 +1,7 @@
 """The trial process: `python -m tuning.runner --channel FD --parent PID [--lock PATH]`.
 
-It dies with its parent, says hello before torch is imported (which takes seconds), and then serves one start after
-another until it is told to exit or the channel ends.
+It dies with its parent, says hello before torch is imported (which takes seconds), and then serves one start
+after another until it is told to exit or the channel ends.
 """
 
 from __future__ import annotations

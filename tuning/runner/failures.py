@@ -1,9 +1,9 @@
-"""Why a job failed, in the four words that the rest of the program knows, and what a person can do about it."""
+"""Why a job failed, in the four words that the rest of the program knows, and what would help."""
 
 from __future__ import annotations
 
 import errno
-import sys
+import sysconfig
 import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -23,10 +23,11 @@ from tuning.training.catalogue import UnknownWorkload
 
 _OUT_OF_MEMORY_TEXTS = ("can't allocate memory", "CUDA out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 _OWN_CODE = str(Path(__file__).resolve().parent.parent)
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 class JobError(ValueError):
-    """A start that this process cannot serve: an unknown kind, or a spec that lacks or misstates something."""
+    """A start that this process cannot serve: an unknown kind, or a spec with a wrong field."""
 
 
 class NotFiniteObjective(ArithmeticError):
@@ -84,7 +85,7 @@ def _diverged_remedy(params: Mapping[str, Any]) -> str:
     rates = [name for name in params if name == "lr" or "learning_rate" in name or name.endswith("_lr")]
     if rates:
         named = ", ".join(f"'{name}' (here {_short(params[name])})" for name in rates)
-        return f"Lower the upper end of the range of {named}, or add a warm-up to the schedule or gradient clipping."
+        return f"Lower the upper end of the range of {named}, or warm the learning rate up in the schedule."
     return "Lower the learning rate, or look for a division by zero or the logarithm of zero in the loss."
 
 
@@ -92,13 +93,19 @@ def _memory_remedy(params: Mapping[str, Any]) -> str:
     words = ("batch", "units", "filters", "width", "hidden", "layers", "depth", "channels", "dim")
     sizes = [name for name in params if any(word in name.lower() for word in words)]
     named = ", ".join(f"'{name}' (here {_short(params[name])})" for name in sizes)
-    lower = f"Lower the upper end of the range of {named}" if sizes else "Lower the batch size or the model's size"
+    lower = (
+        f"Lower the upper end of the range of {named}"
+        if sizes
+        else "Lower the batch size or the model's size"
+    )
     return f"{lower}, or run fewer trials at once on this device."
 
 
 def _code_remedy(error: BaseException) -> str:
     if isinstance(error, SealedTestError):
-        return "Use the validation split that data() returns; finalise the study to measure on the test split once."
+        return (
+            "Use the validation split that data() returns; to measure on the test split, finalise the study."
+        )
     if isinstance(error, CheckpointError):
         return "Start the trial again from its beginning, or restore the file from a backup."
     if isinstance(error, UnknownWorkload):
@@ -125,8 +132,10 @@ def _place(error: BaseException, named: bool) -> str:
 
 
 def _is_users(filename: str) -> bool:
-    foreign = (_OWN_CODE, sys.prefix, sys.base_prefix, "<")
-    return not filename.startswith(foreign) or f"{_OWN_CODE}/training/workloads/" in filename
+    return (
+        not filename.startswith((_OWN_CODE, *_LIBRARIES, "<"))
+        or f"{_OWN_CODE}/training/workloads/" in filename
+    )
 
 
 def _traceback(error: BaseException) -> str:

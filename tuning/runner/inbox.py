@@ -1,4 +1,4 @@
-"""The worker's messages as the running job sees them: starts queue, requests take effect, replies are awaited."""
+"""The worker's messages as a job sees them: starts queue, requests take effect, replies are awaited."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tuning.runner.protocol import Channel, ChannelClosed, Message, ProtocolErro
 class Inbox:
     """Sort what the worker sends.
 
-    A stop or a pause belongs to the job that runs when it is read; one that crossed the job's result on its way is
-    of no effect, and since messages stay in order it can never hit the next job.
+    A stop or a pause belongs to the job that runs when it is read; one that crossed the job's result on its
+    way is of no effect, and since messages stay in order it can never hit the next job.
     """
 
     def __init__(self, channel: Channel) -> None:
@@ -39,7 +39,7 @@ class Inbox:
         return self._starts.popleft()
 
     def request(self) -> str | None:
-        """Return "stop" or "pause" if the running job shall end now; never waits.
+        """Return "stop" or "pause" if the running job shall end now; never waits for it.
 
         Raises:
             ChannelClosed: the worker is gone, and with it everyone who could use the job's result.
@@ -61,7 +61,7 @@ class Inbox:
         messages = self.channel.poll(timeout)
         for message in messages:
             self._take(message)
-        if self.channel.eof and not self._starts:
+        if self.channel.eof:
             raise ChannelClosed("the worker has closed the channel")
 
     def _take(self, message: dict[str, Any]) -> None:

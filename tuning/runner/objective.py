@@ -1,8 +1,8 @@
 """The kind "objective": a user's plain function of a trial, in Optuna's manner.
 
-`Trial` has the methods of the client's trial, so that one function runs under a worker and in the user's own script.
-A value that came with the start (predicted from the search space, or enqueued) is used without asking; anything else
-is asked for over the channel, one round trip a name.
+`Trial` has the methods of the client's trial, so that one function runs under a worker and in the user's own
+script. A value that came with the start (predicted from the search space, or enqueued) is used without
+asking; anything else is asked for over the channel, one round trip a name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tuning.runner.failures import NotFiniteObjective
 from tuning.runner.inbox import Inbox
 from tuning.runner.spec import read
 from tuning.training.catalogue import Catalogue, UnknownWorkload
-from tuning.training.determinism import seed_everything
+from tuning.training.determinism import prepare_device, seed_everything
 
 Scalar = None | bool | int | float | str
 
@@ -36,7 +36,10 @@ class Trial:
     Attributes:
         number: the trial's number in its study.
         params: the values suggested so far, by name.
-        resource: how far the trial may go, in the workload's unit.
+        resource: the step to reach, in the workload's unit; None: as far as the function goes.
+        resume_step: steps up to here are done by an earlier attempt; the function's own checkpoint knows
+            them.
+        seed: the trial's; python, numpy and torch are seeded with it before the function is called.
     """
 
     def __init__(
@@ -47,11 +50,15 @@ class Trial:
         metric: str = "value",
         known: Mapping[str, Any] | None = None,
         resource: int | None = None,
+        resume_step: int = 0,
+        seed: int = 0,
     ) -> None:
         self.number = number
         self.resource = resource
+        self.resume_step = resume_step
+        self.seed = seed
         self.params: dict[str, Any] = {}
-        self.constraints: list[float] = []
+        self.constraints: dict[str, float] = {}
         self.user_attrs: dict[str, Any] = {}
         self.last_report: float | None = None
         self._inbox = inbox
@@ -62,17 +69,19 @@ class Trial:
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
-        """Return a value in [low, high], on a grid of `step` from `low`, or uniform in its logarithm."""
+        """Return a number in [low, high], on a grid of `step` from `low`, or log-uniform."""
         low, high = float(low), float(high)
         step = None if step is None else float(step)
         value = self._suggest(name, _numeric("float", name, low, high, step, log))
         return float(value)
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
-        """Return a whole number in [low, high], on a grid of `step` from `low`, or uniform in its logarithm."""
+        """Return a whole number in [low, high], on a grid of `step` from `low`, or log-uniform."""
         for bound in (low, high, step):
             if not isinstance(bound, numbers.Integral) or isinstance(bound, bool):
-                raise SuggestionError(f"{name!r}: the bounds and the step of an int are whole numbers, not {bound!r}")
+                raise SuggestionError(
+                    f"{name!r}: the bounds and the step of an int are whole numbers, not {bound!r}"
+                )
         low, high, step = int(low), int(high), int(step)
         value = self._suggest(name, _numeric("int", name, low, high, None if step == 1 else step, log))
         return int(value)
@@ -84,22 +93,24 @@ class Trial:
             raise SuggestionError(f"{name!r}: there are no choices")
         for choice in choices:
             if not (choice is None or isinstance(choice, (bool, int, float, str))):
-                raise SuggestionError(f"{name!r}: a choice is a number, a text, a boolean or None, not {choice!r}")
+                raise SuggestionError(
+                    f"{name!r}: a choice is a number, a text, a boolean or None, not {choice!r}"
+                )
         return self._suggest(name, {"type": "categorical", "choices": choices})
 
-    def report(self, value: float, step: int) -> None:
-        """Report the objective value that the trial has reached at `step` (1-based)."""
+    def report(self, value: float | Mapping[str, float], step: int) -> str:
+        """Report what `step` (1-based) measured: the study's metric, or several numbers by name.
+
+        Returns "continue", or "stop" or "pause" once the worker has asked for it. NaN is taken.
+        """
         if isinstance(step, bool) or not isinstance(step, numbers.Integral) or step < 1:
             raise ValueError(f"report: the step is a whole number of at least 1, not {step!r}")
-        self.last_report = _number(value, "report")
-        self._inbox.channel.send(
-            {
-                "type": "step",
-                "step": int(step),
-                "metrics": {self._metric: self.last_report},
-                "wall": time.time(),
-            }
-        )
+        named = value if isinstance(value, Mapping) else {self._metric: value}
+        metrics = {name: _number(number, "report") for name, number in named.items()}
+        self.last_report = metrics.get(self._metric, self.last_report)
+        message = {"type": "step", "step": int(step), "metrics": metrics, "wall": time.time()}
+        self._inbox.channel.send(message)
+        return self._inbox.request() or "continue"
 
     def should_prune(self) -> bool:
         """Whether the worker wants this trial to end; then raise TrialPruned."""
@@ -111,11 +122,12 @@ class Trial:
             raise ValueError(f"set_user_attr: the key is a text, not {key!r}")
         self.user_attrs[key] = value
 
-    def set_constraint(self, *values: float) -> None:
-        """Say how far the constraints are violated: the trial is feasible if no value is above 0."""
-        self.constraints = [_number(value, "set_constraint") for value in values]
-        if not all(map(math.isfinite, self.constraints)):
-            raise ValueError(f"set_constraint: the values must be finite, not {self.constraints}")
+    def set_constraint(self, name: str, value: float) -> None:
+        """Note a constraint; a value above 0 makes the configuration infeasible."""
+        number = _number(value, "set_constraint")
+        if not math.isfinite(number):
+            raise ValueError(f"set_constraint: the value of {name!r} must be finite, not {number}")
+        self.constraints[name] = number
 
     def _suggest(self, name: str, distribution: dict[str, Any]) -> Any:
         if not isinstance(name, str) or not name:
@@ -123,8 +135,8 @@ class Trial:
         if name in self.params:
             if self._distributions[name] != distribution:
                 raise SuggestionError(
-                    f"{name!r} was suggested from {self._distributions[name]} before and from {distribution} now; "
-                    "use another name for another range"
+                    f"{name!r} was suggested from {self._distributions[name]} before and from {distribution} "
+                    "now; use another name for another range"
                 )
             return self.params[name]
         if name in self._known and _contains(distribution, self._known[name]):
@@ -136,7 +148,9 @@ class Trial:
 
     def _ask(self, name: str, distribution: dict[str, Any]) -> Any:
         number = len(self._distributions) + 1
-        self._inbox.channel.send({"type": "suggest", "id": number, "name": name, "distribution": distribution})
+        self._inbox.channel.send(
+            {"type": "suggest", "id": number, "name": name, "distribution": distribution}
+        )
         reply = self._inbox.reply(number)
         if reply is None:
             raise TrialPruned("the worker ended the trial before it suggested a value")
@@ -149,30 +163,42 @@ class Trial:
 
 
 def run_objective(spec: Mapping[str, Any], catalogue: Catalogue, inbox: Inbox) -> dict[str, Any]:
-    """Call the objective function once and return {"value", "state", "params", "constraints", "user_attrs", ...}.
+    """Call the objective function once and return its value, its state and what it noted.
 
-    Fields of `spec`: workload, trial; optional: seed, params (known values), metric, resource.
+    Fields of `spec`: workload, trial; optional: seed, params (known values), metric, resource, resume_step,
+    device, threads, deterministic. The value is null where the function returns None and leaves it to what it
+    has reported.
     """
     name = read(spec, "workload", str)
     entry = catalogue.find(name)
     if entry.objective is None:
-        raise UnknownWorkload(f"{name!r} is a PyTorch workload, not an objective function; start it with kind train")
-    seed_everything(read(spec, "seed", int, 0))
-    metric = read(spec, "metric", str, None) or entry.metric or "value"
+        raise UnknownWorkload(
+            f"{name!r} is a PyTorch workload, not an objective function; start it with kind train"
+        )
     trial = Trial(
         inbox,
         number=read(spec, "trial", int),
-        metric=metric,
+        metric=read(spec, "metric", str, None) or entry.metric or "value",
         known=read(spec, "params", dict, {}),
         resource=read(spec, "resource", int, None),
+        resume_step=read(spec, "resume_step", int, 0),
+        seed=read(spec, "seed", int, 0),
     )
+    prepare_device(
+        read(spec, "device", str, "cpu"),
+        threads=read(spec, "threads", int, 1),
+        deterministic=read(spec, "deterministic", bool, False),
+    )
+    seed_everything(trial.seed)
     started = time.perf_counter()
     value, state = _call(entry.objective, trial)
+    request = inbox.request()
     return {
         "value": value,
         "state": state,
+        "stopped": True if request == "stop" else request or False,
         "params": trial.params,
-        "constraints": trial.constraints,
+        "constraints": list(trial.constraints.values()),
         "user_attrs": trial.user_attrs,
         "seconds": time.perf_counter() - started,
     }
@@ -185,6 +211,8 @@ def _call(objective: Callable[[Trial], Any], trial: Trial) -> tuple[float | None
         if not _is_pruning(error):
             raise
         return trial.last_report, "pruned"
+    if value is None and trial.last_report is not None:
+        return None, "complete"
     number = _number(value, "the objective function", what="return one number")
     if not math.isfinite(number):
         raise NotFiniteObjective(f"the objective function returned {number}")
@@ -203,9 +231,7 @@ def _number(value: Any, where: str, what: str = "take one number") -> float:
     return float(item)
 
 
-def _numeric(
-    kind: str, name: str, low: float, high: float, step: float | None, log: bool
-) -> dict[str, Any]:
+def _numeric(kind: str, name: str, low: float, high: float, step: float | None, log: bool) -> dict[str, Any]:
     if not low <= high:
         raise SuggestionError(f"{name!r}: low ({low}) is above high ({high})")
     if log and low <= 0:
@@ -234,5 +260,3 @@ def _contains(distribution: Mapping[str, Any], value: Any) -> bool:
         return False
     steps = (value - low) / distribution.get("step", 1) if "step" in distribution else 0.0
     return math.isclose(steps, round(steps), rel_tol=0.0, abs_tol=1e-6)
-
-

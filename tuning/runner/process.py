@@ -1,4 +1,4 @@
-"""What ties a trial process to the worker that started it: its life, its channel, and the lock of its slot."""
+"""What ties a trial process to the worker that started it: its life, its channel, its slot's lock."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ EXIT_LOCKED = 75
 def die_with_parent(parent: int) -> None:
     """Have this process killed when `parent` dies, and leave at once if it is dead already.
 
-    On Linux the kernel does it, even for a process that hangs; it counts the death of the parent's *thread* that
-    started this process. Elsewhere a thread looks once a second.
+    On Linux the kernel does it, even for a process that hangs; it counts the death of the parent's *thread*
+    that started this process. Elsewhere a thread looks once a second.
     """
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
@@ -50,8 +50,8 @@ def open_channel(descriptor: int) -> Channel:
 def take_lock(path: str) -> int:
     """Return a descriptor that holds `path` locked until this process and all that it forked are gone.
 
-    A predecessor that was killed may take a moment to go, so this waits up to LOCK_WAIT_SECONDS and then exits with
-    EXIT_LOCKED.
+    A predecessor that was killed may take a moment to go, so this waits up to LOCK_WAIT_SECONDS and then
+    exits with EXIT_LOCKED.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + LOCK_WAIT_SECONDS

@@ -1,11 +1,12 @@
 """The runner's protocol: JSON lines over one socketpair, all that workers and trial processes share.
 
-A worker makes a socketpair, keeps one end and starts `python -m tuning.runner --channel FD --parent PID` with the
-other. Standard output and error of that process are logs and never carry a message. Standard library only.
+A worker makes a socketpair, keeps one end and starts `python -m tuning.runner --channel FD --parent PID` with
+the other. Standard output and error of that process are logs and never carry a message. This module needs
+the standard library only.
 
 Worker to runner
-    start          kind ("train", "describe", "split", "objective"), spec: the job; exactly one result or error follows
-    stop, pause    finish the running job now; its result says stopped = true or "pause". Between jobs: no effect
+    start          kind ("train", "describe", "split", "objective"), spec: one result or one error follows
+    stop, pause    finish the running job now: its result says stopped = true or "pause"; idle: no effect
     suggest_reply  id, and value or error: the answer to a suggest
     exit           finish as by stop, answer, and leave
 
@@ -16,7 +17,8 @@ Runner to worker
     suggest        id, name, distribution (a parameter in the search space's JSON form)
     finding        rule, severity, message, evidence, fix
     result         the fields that belong to the kind
-    error          reason_code ("diverged", "out_of_memory", "disk_full", "code_error"), message, traceback, remedy
+    error          reason_code ("diverged", "out_of_memory", "disk_full", "code_error"), message,
+                   traceback, remedy
 
 JSON has no NaN and no infinities: they travel as {"$f": "nan"}, {"$f": "inf"} and {"$f": "-inf"}.
 """
@@ -138,8 +140,8 @@ class Channel:
     def eof(self) -> bool:
         """Whether the other end has closed and everything that it sent has been handed out.
 
-        A process that still runs may have closed its end, and a grandchild may hold the end of one that is dead:
-        the end of a process is what waitpid says.
+        A process that still runs may have closed its end, and a grandchild may hold the end of one that is
+        dead: the end of a process is what waitpid says.
         """
         return self._eof
 
@@ -156,7 +158,8 @@ class Channel:
 
         Raises:
             ProtocolError: the message cannot be expressed (see encode); nothing was sent.
-            ChannelClosed: the other end is gone or has not read for `send_timeout`; the channel is of no more use.
+            ChannelClosed: the other end is gone or has not read for `send_timeout`; the channel is of no more
+                use.
         """
         remaining = memoryview(encode(message))
         deadline = None if self._send_timeout is None else time.monotonic() + self._send_timeout
@@ -173,10 +176,10 @@ class Channel:
                 raise ChannelClosed("the other end of the channel is gone") from error
 
     def poll(self, timeout: float | None = 0.0) -> list[Message]:
-        """Return the messages that have arrived, waiting up to `timeout` seconds (None: no limit) for the first.
+        """Return what has arrived, waiting up to `timeout` seconds (None: no limit) for a first message.
 
-        After `eof` the list is empty, still only after `timeout`, so that a loop that waits for the end of the
-        process does not spin; with None it then returns at once.
+        After `eof` the list is empty, still only after `timeout`, so that a loop that waits for the end of
+        the process does not spin; with None it then returns at once.
 
         Raises:
             ProtocolError: a line is not a message, or is longer than MAX_LINE bytes.
@@ -227,7 +230,7 @@ class Channel:
 
 
 def _wait(sock: socket.socket, event: int, timeout: float | None) -> bool:
-    """Whether the socket became ready within `timeout` seconds; poll(2), since select(2) ends at descriptor 1023."""
-    poller = select.poll()
+    """Whether the socket became ready within `timeout` seconds."""
+    poller = select.poll()  # select(2) would refuse descriptors above 1023
     poller.register(sock, event)
     return bool(poller.poll(None if timeout is None else math.ceil(timeout * 1000)))

@@ -14,7 +14,7 @@ from tuning.training.splits import fingerprint
 
 
 def split(spec: Mapping[str, Any], catalogue: Catalogue, inbox: Inbox) -> dict[str, Any]:
-    """Return {"sizes", "hashes", "fraction", "digest"}; a workload without test data has a test split of size 0."""
+    """Return {"sizes", "hashes", "fraction", "digest"}; without test data the test split has size 0."""
     try:
         key = bytes.fromhex(read(spec, "hash_key", str))
     except ValueError as error:

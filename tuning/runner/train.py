@@ -38,9 +38,9 @@ class ChannelListener:
 def run_training(spec: Mapping[str, Any], catalogue: Catalogue, inbox: Inbox) -> dict[str, Any]:
     """Train as `spec` says and return the result's fields.
 
-    Fields: workload, params, seed, epochs, checkpoint_dir; optional: max_epochs (the study's longest training: the
-    horizon of schedules), metric, direction (default: the workload's), resume_from, fence, trial, device, threads,
-    deterministic.
+    Fields: workload, params, seed, epochs, checkpoint_dir; optional: max_epochs (the study's longest
+    training: the horizon of schedules), metric, direction (default: the workload's), resume_from, fence,
+    trial, device, threads, deterministic.
     """
     workload = catalogue.make(read(spec, "workload", str))
     run = Run(

@@ -1,4 +1,4 @@
-"""How a model is trained: the contract of a workload, the loop, checkpoints and splits. Needs torch, not Django."""
+"""How a model is trained: the contract of a workload, the loop, checkpoints and splits. Needs torch."""
 
 from torch.utils.data import Dataset, TensorDataset
 

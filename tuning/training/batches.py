@@ -27,12 +27,14 @@ def size_of(dataset: Dataset[Any]) -> int:
 class Batches:
     """Iterate over (inputs, targets) batches; each pass is one epoch.
 
-    With a generator every pass draws a new order from it, and a last batch of a single example is left out, for which
-    batch normalisation has no variance. Without one the order is the dataset's and every example is there.
-    Tensor datasets are indexed at once; other datasets go through torch's DataLoader in this process.
+    With a generator every pass draws a new order from it, and a last batch of a single example is left out,
+    for which batch normalisation has no variance. Without one the order is the dataset's and every example is
+    there. Tensor datasets are indexed at once; other datasets go through torch's DataLoader in this process.
     """
 
-    def __init__(self, dataset: Dataset[Any], batch_size: int, generator: torch.Generator | None = None) -> None:
+    def __init__(
+        self, dataset: Dataset[Any], batch_size: int, generator: torch.Generator | None = None
+    ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size is at least 1, not {batch_size}")
         self.dataset = dataset
@@ -56,4 +58,8 @@ class Batches:
                 inputs, targets = (tensor[rows] for tensor in self.dataset.tensors)
                 yield inputs, targets
         else:
-            yield from DataLoader(self.dataset, batch_sampler=[rows.tolist() for rows in batches])
+            # Every pass of a DataLoader draws a seed for worker processes, from the global generator by default.
+            spare = torch.Generator()
+            yield from DataLoader(
+                self.dataset, batch_sampler=[rows.tolist() for rows in batches], generator=spare
+            )

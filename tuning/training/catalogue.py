@@ -1,8 +1,9 @@
 """Where workloads come from: the shipped ones, modules that the installation names, and files in a folder.
 
-A source that cannot be imported, or that breaks the contract, becomes an entry with its error; the others stand.
-A plain function `objective(trial)` in Optuna's manner is a workload too, named after its file; the module may add
-SPACE (a search space), METRIC and DIRECTION, TITLE, and MAX_RESOURCE, MIN_RESOURCE, RESOURCE_UNIT.
+A source that cannot be imported, or that breaks the contract, becomes an entry with its error; the others
+stand. A plain function `objective(trial)` in Optuna's manner is a workload too, named after its file; the
+module may add SPACE (a search space), METRIC and DIRECTION, TITLE, and MAX_RESOURCE, MIN_RESOURCE,
+RESOURCE_UNIT.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import inspect
 import pkgutil
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
@@ -31,7 +32,7 @@ class UnknownWorkload(LookupError):
 
 @dataclass(frozen=True)
 class Entry:
-    """A workload that was found, or a source that failed; exactly one of `workload`, `objective`, `error` is set.
+    """A workload that was found, or a source that failed: one of `workload`, `objective`, `error` is set.
 
     Attributes:
         digest: sha256 of the source file, "" where it could not be read.
@@ -71,8 +72,10 @@ class Sources:
     """Where to look besides the shipped workloads.
 
     Attributes:
-        modules: importable names. folder: its *.py files, those that begin with "_" excepted, are workload files;
-            it is also on the import path, so that they can share a `_module`. data_dir: what workloads read from.
+        modules: importable names. folder: its *.py files, those that begin with "_" excepted, are workload
+            files;
+            it is also on the import path, so that they can share a `_module`. data_dir: what workloads read
+            from.
     """
 
     modules: tuple[str, ...] = ()
@@ -81,7 +84,7 @@ class Sources:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Sources:
-        """Return the sources that HPWEB_WORKLOADS (comma separated), HPWEB_WORKLOAD_DIR and HPWEB_DATA_DIR name."""
+        """Read HPWEB_WORKLOADS (names, comma separated), HPWEB_WORKLOAD_DIR and HPWEB_DATA_DIR."""
         modules = (name.strip() for name in environment.get("HPWEB_WORKLOADS", "").split(","))
         folder, data_dir = environment.get("HPWEB_WORKLOAD_DIR"), environment.get("HPWEB_DATA_DIR")
         return cls(
@@ -100,27 +103,22 @@ class Catalogue:
 
     def entries(self) -> list[Entry]:
         """Return every workload and every failure, the shipped ones first."""
-        found: list[Entry] = []
-        package = importlib.import_module(SHIPPED)
-        for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
-            found += self._from_module(f"{SHIPPED}.{info.name}")
-        for name in self.sources.modules:
-            found += self._from_module(name)
-        found += self._from_folder()
-        return _without_duplicates(found)
+        return _without_duplicates(list(self._found()))
 
     def find(self, name: str) -> Entry:
-        """Return the working entry of that name.
+        """Return the working entry of that name; sources behind the one that has it are not even loaded.
 
         Raises:
-            UnknownWorkload: there is none; the message says what is wrong with it, or which there are.
+            UnknownWorkload: there is none; the message says which there are and what is wrong with the
+                others.
         """
-        entries = self.entries()
-        for entry in entries:
+        seen = []
+        for entry in self._found():
             if entry.name == name and entry.error is None:
                 return entry
-        names = ", ".join(entry.name for entry in entries if entry.error is None)
-        failures = "".join(f"\n{entry.name}: {entry.error}" for entry in entries if entry.error is not None)
+            seen.append(entry)
+        names = ", ".join(entry.name for entry in seen if entry.error is None)
+        failures = "".join(f"\n{entry.name}: {entry.error}" for entry in seen if entry.error is not None)
         raise UnknownWorkload(f"there is no workload {name!r}; there are {names}.{failures}")
 
     def make(self, name: str) -> Workload:
@@ -134,6 +132,13 @@ class Catalogue:
             raise UnknownWorkload(f"{name!r} is an objective function, not a PyTorch workload")
         return entry.workload(self.sources.data_dir)
 
+    def _found(self) -> Iterator[Entry]:
+        package = importlib.import_module(SHIPPED)
+        shipped = sorted(f"{SHIPPED}.{info.name}" for info in pkgutil.iter_modules(package.__path__))
+        for name in (*shipped, *self.sources.modules):
+            yield from self._from_module(name)
+        yield from self._from_folder()
+
     def _from_module(self, name: str) -> list[Entry]:
         digest = ""
         try:
@@ -145,21 +150,21 @@ class Catalogue:
             return [_failure(name, name, digest, _short_traceback(error))]
         return _entries_of(module, source=name, stem=name.rpartition(".")[2], digest=digest)
 
-    def _from_folder(self) -> list[Entry]:
+    def _from_folder(self) -> Iterator[Entry]:
         folder = self.sources.folder
         if folder is None:
-            return []
+            return
         if not folder.is_dir():
-            text = f"HPWEB_WORKLOAD_DIR names {folder}, which is not a folder; create it or correct the variable"
-            return [_failure(folder.name, str(folder), "", text)]
+            text = (
+                f"HPWEB_WORKLOAD_DIR names {folder}, which is not a folder; create it or correct the variable"
+            )
+            yield _failure(folder.name, str(folder), "", text)
+            return
         if str(folder) not in sys.path:
             sys.path.append(str(folder))
-        return [
-            entry
-            for path in sorted(folder.glob("*.py"))
-            if not path.name.startswith("_")
-            for entry in self._from_file(path)
-        ]
+        for path in sorted(folder.glob("*.py")):
+            if not path.name.startswith("_"):
+                yield from self._from_file(path)
 
     def _from_file(self, path: Path) -> list[Entry]:
         try:
@@ -241,13 +246,17 @@ def _objective_entry(
         problems.append("objective takes one argument, the trial")
     if direction not in DIRECTIONS:
         problems.append(f"DIRECTION is 'minimize' or 'maximize', not {direction!r}")
-    if space is not None and not (isinstance(space, dict) and all(isinstance(p, dict) for p in space.values())):
+    if space is not None and not (
+        isinstance(space, dict) and all(isinstance(p, dict) for p in space.values())
+    ):
         problems.append('SPACE is a dict such as {"lr": {"type": "float", "low": 1e-4, "high": 0.1}}')
     for constant, value in (("METRIC", metric), ("TITLE", title), ("RESOURCE_UNIT", unit)):
         if not isinstance(value, str) or not value:
             problems.append(f"{constant} is a text, not {value!r}")
     if not all(isinstance(n, int) and not isinstance(n, bool) for n in (low, high)) or not 1 <= low <= high:
-        problems.append(f"MIN_RESOURCE and MAX_RESOURCE are whole numbers, 1 <= {low!r} <= {high!r} does not hold")
+        problems.append(
+            f"MIN_RESOURCE and MAX_RESOURCE are whole numbers, 1 <= {low!r} <= {high!r} does not hold"
+        )
     if problems:
         return _failure(source, source, digest, "; ".join(problems))
     split = metric.partition("/")[0] if "/" in metric else None

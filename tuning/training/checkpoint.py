@@ -1,9 +1,9 @@
-"""Checkpoints: everything that an exact continuation needs, written so that a crash leaves the old one or the new one.
+"""Checkpoints: all that an exact continuation needs, written so that a crash leaves the old or the new one.
 
-A checkpoint is written to a temporary file, flushed to the disk and renamed; the folder is flushed too. Its name
-carries the kind, the step and the fence of the attempt that wrote it (`last-7-f2.pt`), so that an attempt that has
-lost its trial can never overwrite the files of its successor. Files hold tensors and plain containers only and are
-read with torch's `weights_only`, which runs no code from the file.
+A checkpoint is written to a temporary file, flushed to the disk and renamed; the folder is flushed too. Its
+name carries the kind, the step and the fence of the attempt that wrote it (`last-7-f2.pt`), so that an
+attempt that has lost its trial can never overwrite the files of its successor. Files hold tensors and plain
+containers only and are read with torch's `weights_only`, which runs no code from the file.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import torch
 
 FORMAT = "hpweb checkpoint"
 VERSION = 1
-# A worker stores an accepted path within a second, and kills its trial when it has not reached the database for the
-# 30 s of its lease: what is older than this and not among the newest two can be nobody's accepted checkpoint.
+# A worker stores an accepted path within a second, and kills its trial when it has not reached the database for
+# the 30 s of its lease: what is older than this and not among the newest two is no longer anybody's.
 RETENTION_SECONDS = 60.0
 KEEP = 2
 
@@ -49,7 +49,7 @@ class CheckpointFolder:
         self._remove_leftovers()
 
     def save(self, kind: str, step: int, state: Mapping[str, Any]) -> Path:
-        """Write `state` durably as the checkpoint of `kind` ("last" or "best") at `step`, and return its path.
+        """Write `state` durably as the checkpoint of `kind` ("last" or "best") at `step`; return its path.
 
         Raises:
             DiskFullError: there is no room; every earlier checkpoint stands.
@@ -62,7 +62,7 @@ class CheckpointFolder:
         return target
 
     def link(self, kind: str, step: int, existing: Path) -> Path:
-        """Make the complete file `existing` also the checkpoint of `kind` at `step`, without a second copy of it."""
+        """Make the complete file `existing` the checkpoint of `kind` at `step` too, without a second copy."""
         target = self._target(kind, step)
         temporary = self._temporary(target)
         temporary.unlink(missing_ok=True)
@@ -147,7 +147,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise CheckpointError(f"{os.fspath(path)} is a torch file, but not a checkpoint of a trial")
     if state["version"] != VERSION:
         raise CheckpointError(
-            f"the checkpoint {os.fspath(path)} has version {state['version']}; this program reads version {VERSION}"
+            f"the checkpoint {os.fspath(path)} has version {state['version']}; only {VERSION} can be read"
         )
     return state
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import random
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,8 @@ class PeakMemory:
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
         else:
-            try:
-                Path("/proc/self/clear_refs").write_text("5")  # Linux: the high-water mark starts again from now
-            except OSError:  # elsewhere the mark is that of the whole process's life
-                pass
+            with suppress(OSError):  # not Linux: the mark stays that of the process's whole life
+                Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts again from now
 
     def read(self) -> int:
         """Return the peak so far."""
@@ -78,7 +77,7 @@ class PeakMemory:
 
 
 def seed_everything(seed: int) -> torch.Generator:
-    """Seed python, numpy and torch (every device), and return the generator of the batches' order, seeded too."""
+    """Seed python, numpy and torch (every device); return the generator of the batches' order, seeded too."""
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
@@ -91,7 +90,13 @@ def random_state(generator: torch.Generator, device: torch.device) -> dict[str, 
     algorithm, words, position, has_gauss, cached = np.random.get_state(legacy=True)
     return {
         "python": [version, list(internal), gauss],
-        "numpy": [algorithm, torch.from_numpy(np.asarray(words, dtype=np.int64)), position, has_gauss, cached],
+        "numpy": [
+            algorithm,
+            torch.from_numpy(np.asarray(words, dtype=np.int64)),
+            position,
+            has_gauss,
+            cached,
+        ],
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
         "batches": generator.get_state(),

@@ -1,9 +1,9 @@
 """The training loop: seed, build, resume, then for each epoch train, measure, report and checkpoint.
 
-A trial that is stopped at a checkpoint and continued gives bit for bit the numbers of one that never stopped: on the
-CPU with the same number of threads, on CUDA in deterministic mode. For this the checkpoint holds the model, the
-optimizer, the schedule, the loss scaler and every random generator at the end of an epoch; an epoch that is
-interrupted is trained again from its beginning.
+A trial that is stopped at a checkpoint and continued gives bit for bit the numbers of one that never stopped:
+on the CPU with the same number of threads, on CUDA in deterministic mode. For this the checkpoint holds the
+model, the optimizer, the schedule, the loss scaler and every random generator at the end of an epoch; an
+epoch that is interrupted is trained again from its beginning.
 """
 
 from __future__ import annotations
@@ -54,13 +54,15 @@ class Run:
         params: the trial's configuration.
         seed: of weights, batches, dropout and augmentation.
         epochs: the number of finished epochs to arrive at, those before a resume counted in.
-        max_epochs: the longest training of the study, over which a schedule stretches; None: the larger of the
-            workload's `max_epochs` and `epochs`.
+        max_epochs: the longest training of the study, over which a schedule stretches; None: that of the
+            checkpoint, else of the workload, or `epochs` where that is more.
         metric, direction: what decides the best epoch.
         checkpoint_dir, fence: where checkpoints go, and the attempt's number in their names.
         resume_from: the checkpoint to continue from.
         trial: the trial's number, for the record.
-        device: "cpu" or "cuda". threads: of the CPU. deterministic: only algorithms with reproducible results.
+        device: "cpu" or "cuda".
+        threads: of the CPU.
+        deterministic: only algorithms whose results are reproducible.
     """
 
     params: Mapping[str, Any]
@@ -118,7 +120,9 @@ def train(workload: Workload, run: Run, listener: Listener) -> Outcome:
         ValueError: the run does not fit the workload.
     """
     started = time.perf_counter()
-    max_epochs = run.max_epochs or max(run.epochs, workload.max_epochs)
+    state = None if run.resume_from is None else load_checkpoint(run.resume_from)
+    horizon = workload.max_epochs if state is None else state["max_epochs"]
+    max_epochs = run.max_epochs or max(run.epochs, horizon)
     _check(workload, run, max_epochs)
 
     device = prepare_device(run.device, threads=run.threads, deterministic=run.deterministic)
@@ -133,10 +137,14 @@ def train(workload: Workload, run: Run, listener: Listener) -> Outcome:
     scaler = torch.amp.GradScaler(device.type, enabled=workload.amp == "float16" and device.type == "cuda")
 
     folder = CheckpointFolder(run.checkpoint_dir, run.fence)
-    identity = {"workload": workload.name, "params": dict(run.params), "seed": run.seed, "max_epochs": max_epochs}
+    identity = {
+        "workload": workload.name,
+        "params": dict(run.params),
+        "seed": run.seed,
+        "max_epochs": max_epochs,
+    }
     step, best = 0, None
-    if run.resume_from is not None:
-        state = load_checkpoint(run.resume_from)
+    if state is not None:
         _check_identity(state, identity, run.resume_from)
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
@@ -175,7 +183,7 @@ def train(workload: Workload, run: Run, listener: Listener) -> Outcome:
                 if device.type == "cpu" or number % CUDA_CHECK_EVERY == 0:
                     _check_finite(loss, "training", epoch, learning_rate)
 
-            metrics = {}
+            metrics: dict[str, float] = {}
             for name, dataset in (("train", splits.train), ("validation", splits.validation)):
                 scores = evaluate(workload, model, dataset, device, between_batches)
                 _check_finite(scores["loss"], name, epoch, learning_rate)
@@ -247,8 +255,8 @@ def evaluate(
     declared = {score.name for score in workload.scores}
     if set(scores) != declared:
         raise ValueError(
-            f"metrics() of {workload.name} returned {', '.join(sorted(scores)) or 'nothing'}, but scores declares "
-            f"{', '.join(sorted(declared)) or 'nothing'}; list each as Metric(name, goal) in scores"
+            f"metrics() of {workload.name} returned {', '.join(sorted(scores)) or 'nothing'}, but scores "
+            f"declares {', '.join(sorted(declared)) or 'nothing'}; list each there as Metric(name, goal)"
         )
     return {"loss": total / len(target), **scores}
 
@@ -257,18 +265,21 @@ def _check(workload: Workload, run: Run, max_epochs: int) -> None:
     if run.epochs < 1:
         raise ValueError(f"epochs is at least 1, not {run.epochs}")
     if run.epochs > max_epochs:
-        raise ValueError(f"epochs ({run.epochs}) is above max_epochs ({max_epochs}), the longest training allowed")
+        raise ValueError(
+            f"epochs ({run.epochs}) is above max_epochs ({max_epochs}), the longest training allowed"
+        )
     if run.metric not in (reported := workload.reported_metrics()):
         raise ValueError(f"{workload.name} does not report {run.metric!r}, but {', '.join(reported)}")
     if run.direction not in ("minimize", "maximize"):
         raise ValueError(f"direction is 'minimize' or 'maximize', not {run.direction!r}")
 
 
-def _check_identity(state: Mapping[str, Any], identity: Mapping[str, Any], path: str | Path) -> None:
+def _check_identity(state: Mapping[str, Any], identity: Mapping[str, Any], path: str | Path | None) -> None:
     for key, expected in identity.items():
         if state[key] != expected:
             raise CheckpointError(
-                f"the checkpoint {path} belongs to another trial: its {key} is {state[key]!r}, this one's {expected!r}"
+                f"the checkpoint {path} belongs to another trial: "
+                f"its {key} is {state[key]!r}, this one's {expected!r}"
             )
 
 

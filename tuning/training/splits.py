@@ -1,9 +1,10 @@
 """Splits of a data set: fixed by a seed, stratified, fingerprinted, with the test split behind a seal.
 
-A test score means something only if nothing that was tuned has seen the test examples. So the test split lives in a
-method of its own, `Workload.test_data`, and that method is sealed: it raises in every process except inside
-`opened_seal`, which the split job and the final evaluation of a study enter. The split job keeps sizes and keyed
-hashes, from which an example that lies in two splits can be found and no example can be reconstructed.
+A test score means something only if nothing that was tuned has seen the test examples. So the test split
+lives in a method of its own, `Workload.test_data`, and that method is sealed: it raises in every process
+except inside `opened_seal`, which the split job and the final evaluation of a study enter. The split job
+keeps sizes and keyed hashes, from which an example that lies in two splits can be found and no example can be
+reconstructed.
 """
 
 from __future__ import annotations
@@ -65,8 +66,8 @@ def guard_test_data(method: Callable[..., Any]) -> Callable[..., Any]:
     def sealed(*args: Any, **kwargs: Any) -> Any:
         if not getattr(_seal, "open", False):
             raise SealedTestError(
-                "test_data() was called in a trial. The test split is sealed until the study is finalised, because a "
-                "score that tuning has seen is no test; measure on the validation split that data() returns."
+                "test_data() was called in a trial. The test split is sealed until the study is finalised, "
+                "because a score that tuning has seen is no test; measure on the validation split of data()."
             )
         return method(*args, **kwargs)
 
@@ -74,7 +75,7 @@ def guard_test_data(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def stratified_split(labels: Any, fractions: Mapping[str, float], seed: int = 0) -> dict[str, np.ndarray]:
-    """Divide the rows into named parts in which every label has the same share, as nearly as whole rows allow.
+    """Divide the rows into named parts in which every label has its share, as nearly as whole rows allow.
 
     Args:
         labels: (n,) class labels.
@@ -113,8 +114,8 @@ def quantile_bins(values: Any, bins: int = 10) -> np.ndarray:
 def example_hashes(dataset: Dataset[Any], key: bytes) -> list[str]:
     """Return the keyed BLAKE2b hash of every example's inputs, in the dataset's order.
 
-    Two examples with equal inputs hash alike, whatever their targets, dtype widths or memory layout; -0.0 counts as
-    0.0 and every NaN as the same. Without the key a hash cannot be linked to a guessed example.
+    Two examples with equal inputs hash alike, whatever their targets, dtype widths or memory layout; -0.0
+    counts as 0.0 and every NaN as the same. Without the key a hash cannot be linked to a guessed example.
     """
     hashes = []
     for index in range(size_of(dataset)):
@@ -132,7 +133,8 @@ class Fingerprint:
 
     Attributes:
         sizes: the number of examples of each split.
-        hashes: each split's example hashes. Above MAX_HASHES in all, only the examples whose hash lies below a common
+        hashes: each split's example hashes. Above MAX_HASHES in all, only the examples whose hash lies below
+            a common
             threshold: the same example is then kept in both splits or in neither.
         fraction: the share of examples that `hashes` keeps, 1.0 or a power of one half.
         digest: one hash over all examples of all splits, in order.

@@ -61,7 +61,9 @@ class Metric:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z][\w.-]*", self.name):
-            raise ValueError(f"a metric's name is a word such as 'accuracy', without a slash, not {self.name!r}")
+            raise ValueError(
+                f"a metric's name is a word such as 'accuracy', without a slash, not {self.name!r}"
+            )
         if self.goal not in DIRECTIONS:
             raise ValueError(f"metric {self.name!r}: the goal is 'minimize' or 'maximize', not {self.goal!r}")
 
@@ -141,8 +143,9 @@ class Workload:
     ) -> Iterable[tuple[Tensor, Tensor]]:
         """Return an iterable with a length whose every pass is one epoch of (inputs, targets) batches.
 
-        `generator` is the only source of the order: its state is part of the checkpoint. A DataLoader with workers
-        takes it as `generator=` and must not use persistent_workers, whose random state no checkpoint holds.
+        `generator` is the only source of the order: its state is part of the checkpoint. A DataLoader with
+        workers takes it as `generator=` and must not use persistent_workers, whose random state no checkpoint
+        holds.
         """
         return Batches(dataset, int(params.get("batch_size", self.batch_size)), generator)
 
@@ -161,9 +164,9 @@ class Workload:
     def build_schedule(self, optimizer: Optimizer, params: Params, epochs: int, steps_per_epoch: int) -> Any:
         """Return a learning-rate scheduler, stepped after every batch, or None.
 
-        `epochs` is the longest training that the study allows and not this trial's present target, so that a trial
-        that is paused and promoted follows the schedule of one that was never interrupted. A ReduceLROnPlateau is
-        stepped once an epoch, with the validation loss.
+        `epochs` is the longest training that the study allows and not this trial's present target, so that a
+        trial that is paused and promoted follows the schedule of one that was never interrupted. A
+        ReduceLROnPlateau is stepped once an epoch, with the validation loss.
         """
         return None
 
@@ -253,7 +256,9 @@ def _number_problems(cls: type[Workload]) -> list[str]:
 def _space_problems(cls: type[Workload]) -> list[str]:
     space = getattr(cls, "space", None)
     if space is None:
-        return ['it has no space; add for example space = {"lr": {"type": "float", "low": 1e-4, "high": 0.1}}']
+        return [
+            'it has no space; add for example space = {"lr": {"type": "float", "low": 1e-4, "high": 0.1}}'
+        ]
     if not isinstance(space, dict):
         return [f"space is a dict from parameter names to their ranges, not a {type(space).__name__}"]
     problems = []
@@ -261,7 +266,9 @@ def _space_problems(cls: type[Workload]) -> list[str]:
         if not isinstance(parameter, str):
             problems.append(f"space: a parameter's name is a text, not {parameter!r}")
         elif not isinstance(document, dict):
-            problems.append(f'space: {parameter!r} is a dict such as {{"type": "float", ...}}, not {document!r}')
+            problems.append(
+                f'space: {parameter!r} is a dict such as {{"type": "float", ...}}, not {document!r}'
+            )
         elif not isinstance(document.get("type"), str):
             problems.append(f'space: {parameter!r} has no "type" (float, int, categorical or constant)')
     return problems
@@ -283,7 +290,9 @@ def _metric_problems(cls: type[Workload]) -> list[str]:
     elif cls.metric not in (reported := cls.reported_metrics()):
         problems.append(f"metric {cls.metric!r} is not reported; choose one of {', '.join(reported)}")
     elif reported[cls.metric] != cls.direction:
-        problems.append(f"direction is {cls.direction!r}, but {cls.metric!r} has the goal {reported[cls.metric]!r}")
+        problems.append(
+            f"direction is {cls.direction!r}, but {cls.metric!r} has the goal {reported[cls.metric]!r}"
+        )
     return problems
 
 

@@ -1,5 +1,7 @@
 """A multilayer perceptron that tells malignant from benign tumours by 30 measurements of cell nuclei."""
 
+from itertools import pairwise
+
 import torch
 from sklearn.datasets import load_breast_cancer
 from torch import Tensor, nn
@@ -10,7 +12,7 @@ from tuning.training import Metric, Params, Splits, TensorDataset, Workload, str
 
 
 class BreastCancerMLP(Workload):
-    """569 patients (Wisconsin diagnostic data): 60 % train, 20 % validation, 20 % test, stratified by diagnosis."""
+    """569 patients (Wisconsin diagnostic data): 60 % train, 20 % validation, 20 % test, stratified."""
 
     name, title = "breast_cancer_mlp", "Breast cancer: multilayer perceptron"
     scores = (Metric("accuracy", "maximize"),)
@@ -41,7 +43,7 @@ class BreastCancerMLP(Workload):
     def build_model(self, params: Params) -> nn.Module:
         widths = [30] + [params["units"]] * params["layers"]
         blocks: list[nn.Module] = []
-        for before, width in zip(widths, widths[1:], strict=False):
+        for before, width in pairwise(widths):
             blocks += [nn.Linear(before, width), nn.ReLU(), nn.Dropout(params["dropout"])]
         return nn.Sequential(*blocks, nn.Linear(widths[-1], 1), nn.Flatten(0))
 

@@ -1,4 +1,6 @@
-"""A multilayer perceptron that predicts the progression of diabetes after a year: regression on few, noisy data."""
+"""A multilayer perceptron that predicts the progression of diabetes: regression on few, noisy data."""
+
+from itertools import pairwise
 
 import torch
 from sklearn.datasets import load_diabetes
@@ -10,9 +12,10 @@ from tuning.training import Metric, Params, Splits, TensorDataset, Workload, qua
 
 
 class DiabetesMLP(Workload):
-    """442 patients, ten measurements: 60 % train, 20 % validation, 20 % test, stratified by tenths of the target.
+    """442 patients, ten measurements each: 60 % train, 20 % validation, 20 % test, stratified by the target.
 
-    The target is standardised by the train split: a loss of 1 is that of the constant train mean, or an R² near 0.
+    The target is standardised by the train split: a loss of 1 is that of the constant train mean, or an R²
+    near 0.
     """
 
     name, title = "diabetes_mlp", "Diabetes progression: multilayer perceptron, regression"
@@ -47,7 +50,7 @@ class DiabetesMLP(Workload):
     def build_model(self, params: Params) -> nn.Module:
         widths = [10] + [params["units"]] * params["layers"]
         blocks: list[nn.Module] = []
-        for before, width in zip(widths, widths[1:], strict=False):
+        for before, width in pairwise(widths):
             blocks += [nn.Linear(before, width), nn.ReLU(), nn.Dropout(params["dropout"])]
         return nn.Sequential(*blocks, nn.Linear(widths[-1], 1), nn.Flatten(0))
 

@@ -1,6 +1,7 @@
 """A small convolutional network on handwritten digits, with the knobs of a large one."""
 
 import math
+from itertools import pairwise
 
 import torch
 from sklearn.datasets import load_digits
@@ -13,7 +14,7 @@ from tuning.training import Metric, Params, Splits, TensorDataset, Workload, str
 
 
 def digits(*parts: str) -> list[TensorDataset]:
-    """Return the asked-for parts of the digits, normalised by the train split: images (n, 1, 8, 8), labels (n,)."""
+    """Return parts of the digits, normalised by the train split: images (n, 1, 8, 8) and labels (n,)."""
     images, labels = load_digits(return_X_y=True)
     rows = stratified_split(labels, {"train": 0.6, "validation": 0.2, "test": 0.2})
     mean, std = images[rows["train"]].mean(), images[rows["train"]].std()
@@ -53,7 +54,7 @@ class DigitsCNN(Workload):
     def build_model(self, params: Params) -> nn.Module:
         widths = [1] + [params["filters"] * 2**layer for layer in range(params["layers"])]
         blocks: list[nn.Module] = []
-        for before, width in zip(widths, widths[1:], strict=False):
+        for before, width in pairwise(widths):
             blocks += [nn.Conv2d(before, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
             blocks += [nn.MaxPool2d(2)]
         features = widths[-1] * (8 // 2 ** params["layers"]) ** 2
@@ -86,7 +87,10 @@ class DigitsCNN(Workload):
 
     def augment(self, inputs: Tensor, params: Params, generator: torch.Generator) -> Tensor:
         draws = params["augment"] * (2 * torch.rand(3, len(inputs), generator=generator) - 1)
-        angle, shift = draws[0] * math.radians(15), draws[1:] * 2 / 8  # the grid is 2 wide, the image 8 pixels
+        angle, shift = (
+            draws[0] * math.radians(15),
+            draws[1:] * 2 / 8,
+        )  # the grid is 2 wide, the image 8 pixels
         cos, sin = angle.cos(), angle.sin()
         maps = torch.stack([cos, -sin, shift[0], sin, cos, shift[1]], dim=1).reshape(-1, 2, 3)
         grid = F.affine_grid(maps, list(inputs.shape), align_corners=False)

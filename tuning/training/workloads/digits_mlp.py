@@ -1,5 +1,7 @@
 """A multilayer perceptron on handwritten digits: the smallest workload, and the fastest."""
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import AdamW, Optimizer
@@ -32,7 +34,7 @@ class DigitsMLP(Workload):
     def build_model(self, params: Params) -> nn.Module:
         widths = [64] + [params["units"]] * params["layers"]
         blocks: list[nn.Module] = [nn.Flatten()]
-        for before, width in zip(widths, widths[1:], strict=False):
+        for before, width in pairwise(widths):
             blocks += [nn.Linear(before, width), nn.ReLU(), nn.Dropout(params["dropout"])]
         return nn.Sequential(*blocks, nn.Linear(widths[-1], 10))
 
