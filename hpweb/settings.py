@@ -225,7 +225,7 @@ REDIS_URL = text("HPWEB_REDIS_URL")
 WORKER_QUEUE_PREFIX = "hpweb-"  # one queue per host: hpweb-<host name>
 # django-q2 warns whenever there is no timeout; deadlines are ours, and a retry never comes before 31 days.
 warnings.filterwarnings("ignore", message="Retry and timeout are misconfigured")
-Q_CLUSTER = {
+Q_CLUSTER: dict[str, Any] = {
     "name": "hpweb",
     "workers": max(1, int(number("HPWEB_CLUSTER_WORKERS", 1))),  # the supervisor sets it to the number of slots
     "queue_limit": 1,

@@ -1,12 +1,11 @@
 """Fixtures for every test: the three people, and databases as the environment names them."""
 
 import pytest
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.db import connection
 
 from tests.factories import make_user
-
 
 
 @pytest.fixture(autouse=True)
@@ -34,23 +33,23 @@ def django_db_setup(django_db_setup, django_db_blocker) -> None:
 
 
 @pytest.fixture
-def alice(db) -> AbstractUser:
+def alice(db) -> User:
     """Owns what the test is about."""
     return make_user("alice")
 
 
 @pytest.fixture
-def bob(db) -> AbstractUser:
+def bob(db) -> User:
     """A team mate: may look at the team's studies, not change Alice's."""
     return make_user("bob")
 
 
 @pytest.fixture
-def charlie(db) -> AbstractUser:
+def charlie(db) -> User:
     """Has an account and nothing to do with it: is refused."""
     return make_user("charlie")
 
 
 @pytest.fixture
-def admin(db) -> AbstractUser:
+def admin(db) -> User:
     return make_user("admin", staff=True)

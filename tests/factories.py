@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import User
 
 from tuning.models import Device, Host, Slot, Study, Trial, Workload
 from tuning.services.hosts import FoundDevice, register_host
@@ -43,9 +43,9 @@ DESCRIPTION: dict[str, Any] = {
 _numbers = itertools.count(1)
 
 
-def make_user(username: str, *, staff: bool = False) -> AbstractUser:
+def make_user(username: str, *, staff: bool = False) -> User:
     users = get_user_model()
-    user: AbstractUser = users.objects.create_user(username=username, password=f"{username}-password")
+    user: User = users.objects.create_user(username=username, password=f"{username}-password")
     if staff:
         user.is_staff = user.is_superuser = True
         user.save()
@@ -60,7 +60,7 @@ def make_workload(name: str = "tiny", **changes: Any) -> Workload:
     return row
 
 
-def make_study(owner: AbstractUser, *, started: bool = False, **settings: Any) -> Study:
+def make_study(owner: User, *, started: bool = False, **settings: Any) -> Study:
     """A READY (or RUNNING) study; without `workload` its trials are run by scripts."""
     settings.setdefault("name", f"study {next(_numbers)}")
     settings.setdefault("n_trials", 10)

@@ -85,7 +85,7 @@ def valid_until(trial_ids: Sequence[int]) -> dict[tuple[int, int], int]:
     return limits
 
 
-def _unpack(chunk: MetricChunk) -> tuple[array, array, array]:  # type: ignore[type-arg]
+def _unpack(chunk: MetricChunk) -> tuple[array, array, array]:
     steps, values, walls = array("i"), array("d"), array("d")
     steps.frombytes(bytes(chunk.steps))
     values.frombytes(bytes(chunk.values))

@@ -4,6 +4,7 @@ import math
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tuning.models import CurveSummary, Metric, MetricChunk, Study, Trial
 from tuning.services.errors import Invalid
@@ -62,8 +63,8 @@ def pack(values: Sequence[float], kind: str) -> bytes:
     return data.tobytes()
 
 
-def unpack(data: bytes, kind: str) -> list[float]:
-    result = array(kind)
+def unpack(data: bytes | memoryview, kind: str) -> list[Any]:
+    result: array[Any] = array(kind)
     result.frombytes(bytes(data))
     return result.tolist()
 

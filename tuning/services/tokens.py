@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from datetime import datetime, timedelta
 
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
@@ -20,7 +20,7 @@ def digest_of(secret: str) -> str:
 
 
 @transaction.atomic
-def create_token(*, user: AbstractUser, name: str, expires: datetime | None = None) -> tuple[ApiToken, str]:
+def create_token(*, user: User, name: str, expires: datetime | None = None) -> tuple[ApiToken, str]:
     """A new token and its secret, which cannot be read again. Raises Invalid for an empty name or a past date."""
     name = name.strip()
     if not name or len(name) > 100:
@@ -36,7 +36,7 @@ def create_token(*, user: AbstractUser, name: str, expires: datetime | None = No
 
 
 @transaction.atomic
-def revoke_token(*, user: AbstractUser, token_id: int) -> None:
+def revoke_token(*, user: User, token_id: int) -> None:
     """Delete one of the person's tokens; scripts that use it are refused from now on."""
     token = ApiToken.objects.filter(pk=token_id, user=user).first()
     if token is None:
@@ -45,7 +45,7 @@ def revoke_token(*, user: AbstractUser, token_id: int) -> None:
     token.delete()
 
 
-def user_for_token(secret: str) -> AbstractUser | None:
+def user_for_token(secret: str) -> User | None:
     """The active owner of a valid token, or None; notes the use at most once a minute."""
     now = timezone.now()
     token = ApiToken.objects.select_related("user").filter(prefix=secret[:PREFIX_LENGTH]).first()

@@ -169,7 +169,7 @@ class TrialRun:
         if self.findings:
             facts["findings"] = self.findings
         constraints = message.get("constraints") or None
-        key = {"trial_id": self.trial.pk, "fence": self.fence}
+        key: dict[str, Any] = {"trial_id": self.trial.pk, "fence": self.fence}
         if message.get("state") == "pruned":
             self._settle(
                 lambda: prune_trial(**key, reason="pruned by the objective", constraints=constraints, facts=facts)
@@ -204,7 +204,7 @@ class TrialRun:
         while self.points or self.checkpoints:
             points, checkpoints = self.points, self.checkpoints
             decision = self._with_database(
-                lambda points=points, checkpoints=checkpoints: record_points(  # type: ignore[misc]
+                lambda points=points, checkpoints=checkpoints: record_points(
                     trial_id=self.trial.pk, fence=self.fence, points=points, checkpoints=checkpoints
                 )
             )

@@ -19,7 +19,7 @@ from tuning.services.lifecycle import start_study
 from tuning.services.studies import create_study
 
 USERNAME = "admin"
-STUDY = {
+STUDY: dict[str, Any] = {
     "name": "digits CNN, first look",
     "description": "Handwritten digits, 8 by 8 pixels: the study that the demonstration trains.",
     "workload": "digits_cnn",
