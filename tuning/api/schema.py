@@ -1,6 +1,6 @@
 """The OpenAPI document: what drf-spectacular cannot see from the serializers, and the page that shows it."""
 
-from typing import Any
+from typing import Any, Literal
 
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
@@ -27,7 +27,7 @@ WORDS = {
 class ProblemSchema(AutoSchema):
     """Adds to each operation the refusals that it can answer with, as problem documents."""
 
-    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+    def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         for status in self._refusals():
             refusal = OpenApiResponse(Problem, description=WORDS[status])

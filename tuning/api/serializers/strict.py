@@ -10,6 +10,8 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.fields import empty
+from rest_framework.settings import api_settings
 
 LARGEST_INTEGER = 2**63 - 1
 NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
@@ -18,15 +20,15 @@ NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 class StrictSerializer(serializers.Serializer[Any]):
     """A serializer whose input may hold its own fields and nothing else."""
 
+    def run_validation(self, data: Any = empty) -> Any:
+        """The validated input. Raises ValidationError, also where the input is no JSON object."""
+        if data is not empty and not isinstance(data, Mapping):
+            words = f"Send a JSON object with the fields {_listing(self.writable())}; this is {json_type(data)}."
+            raise serializers.ValidationError({api_settings.NON_FIELD_ERRORS_KEY: [words]})
+        return super().run_validation(data)
+
     def to_internal_value(self, data: Any) -> Any:
-        """The validated input. Raises ValidationError naming unknown fields and listing the known ones."""
-        if not isinstance(data, Mapping):
-            raise serializers.ValidationError(
-                [
-                    f"Send a JSON object with the fields {_listing(self.writable())}; this is "
-                    f"{json_type(data)}."
-                ]
-            )
+        """The input's fields. Raises ValidationError naming unknown fields and listing the known ones."""
         known = self.writable()
         unknown = [name for name in data if name not in known]
         if unknown:
