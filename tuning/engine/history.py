@@ -72,6 +72,7 @@ class History:
         self.direction = Direction.of(direction)
         self._columns = _Columns(len(space))
         self._finished = 0
+        self._is_view = False
         self._pending: tuple[Trial, ...] = ()
 
     def append(
@@ -89,8 +90,7 @@ class History:
     ) -> None:
         """Add one finished trial.
 
-        Raises ParamsError where the params do not fit the space, HistoryError for an open state, and where
-        the history is a view or has been appended to through another one.
+        Raises ParamsError where the params do not fit the space, HistoryError for an open state and on a view.
         """
         self.append_trial(
             Trial(
@@ -114,7 +114,7 @@ class History:
                 f"trial {trial.number} is {trial.state}: append it when it has finished, and show it "
                 f"to a sampler by with_pending until then"
             )
-        if self._pending or self._finished != self._columns.n:
+        if self._is_view:
             raise HistoryError(
                 "this history is a view of an earlier moment: append to the one it was made from"
             )
@@ -136,7 +136,7 @@ class History:
         """
         view = History.__new__(History)
         view.space, view.direction = self.space, self.direction
-        view._columns, view._finished = self._columns, self._finished
+        view._columns, view._finished, view._is_view = self._columns, self._finished, True
         pending = list(self._pending)
         for trial in trials:
             if not trial.state.open:

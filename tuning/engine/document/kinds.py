@@ -32,7 +32,8 @@ def read_int(entry: Entry, condition: Condition | None, annotation: str | None) 
             f'the type "float"',
         )
     size = (high - low) // step + 1
-    _check_size(entry, step, high - low, size)
+    if not entry.issues:
+        _check_size(entry, step, high - low, size)
     if prior is not None and not entry.issues:
         check_steps(entry, prior, low, step, size)
     if entry.issues:
