@@ -182,7 +182,10 @@ def demo(once: bool, port: int) -> int:
     prepare_state()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupted)
-    worker = {"HPWEB_GRACE_SECONDS": os.environ.get("HPWEB_GRACE_SECONDS", "1")}
+    worker = {
+        "HPWEB_GRACE_SECONDS": os.environ.get("HPWEB_GRACE_SECONDS", "1"),
+        "HPWEB_LOG_LEVEL": os.environ.get("HPWEB_LOG_LEVEL", "WARNING"),
+    }
     processes: list[subprocess.Popen[bytes]] = []
     try:
         if once:

@@ -20,7 +20,7 @@ SHARES = ((Trial.State.COMPLETE, 0.85), (Trial.State.PRUNED, 0.10), (Trial.State
 
 
 def make_trials(*, study_id: int, n: int, steps: int = 20, seed: int = 0) -> float:
-    """Add `n` ended trials with curves of `steps` points each to a study that does not run; returns the seconds it took.
+    """Add `n` ended trials with curves of `steps` points each to a study that does not run; returns the seconds taken.
 
     85 % are complete, 10 % pruned half-way, 5 % failed as diverged. The loss falls with the distance of the
     configuration from a hidden optimum in the unit cube, so that the pages have something to show.

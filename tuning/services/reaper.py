@@ -27,15 +27,14 @@ def reap_expired() -> int:
     return reaped
 
 
-def reap_dead(*, host: str, is_alive: Callable[[Attempt], bool]) -> int:
-    """Requeue at once what a former worker of this host left running. Returns how many."""
+def reap_dead(*, host: str, is_alive: Callable[[Attempt], bool], lost: bool = True) -> int:
+    """Requeue at once what a worker of this host left running, and return how many; `lost` False: ended in order."""
     reaped = 0
     for attempt in Attempt.objects.select_related("trial").filter(host=host, ended__isnull=True):
         if is_alive(attempt):
             continue
-        reaped += _requeue(
-            attempt.trial_id, attempt.fence, "The worker that ran it ended without a word.", "process gone"
-        )
+        why = "The worker that ran it ended without a word." if lost else "the host was shut down"
+        reaped += _requeue(attempt.trial_id, attempt.fence, why, "process gone", lost=lost)
         end_attempt(attempt_id=attempt.pk, outcome="process gone")
     for job_id, fence in list(
         Job.objects.filter(Q(state=Job.State.RUNNING) & Q(slot__device__host__name=host)).values_list("pk", "fence")
@@ -45,9 +44,9 @@ def reap_dead(*, host: str, is_alive: Callable[[Attempt], bool]) -> int:
     return reaped
 
 
-def _requeue(trial_id: int, fence: int, why: str, outcome: str) -> int:
+def _requeue(trial_id: int, fence: int, why: str, outcome: str, *, lost: bool = True) -> int:
     try:
-        requeue_trial(trial_id=trial_id, fence=fence, why=why, lost=True)
+        requeue_trial(trial_id=trial_id, fence=fence, why=why, lost=lost)
     except StaleLease:
         return 0  # it ended, or was claimed anew, between the look and the write
     for attempt_id in Attempt.objects.filter(trial_id=trial_id, fence=fence).values_list("pk", flat=True):

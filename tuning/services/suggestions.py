@@ -60,7 +60,8 @@ def _check_known(trial: Trial, name: str, space: SearchSpace) -> None:
         raise Invalid(
             {
                 f"params.{name}": [
-                    f"{name} was {old['type']} in an earlier trial and is {new['type']} now; give the new kind another name."
+                    f"{name} was {old['type']} in an earlier trial and is {new['type']} now; "
+                    "give the new kind another name."
                 ]
             }
         )

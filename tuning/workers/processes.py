@@ -62,6 +62,14 @@ def session_members(session: int) -> list[int]:
     return members
 
 
+def is_cluster(pid: int) -> bool:
+    """Whether the process belongs to a django-q cluster, by its command line."""
+    try:
+        return b"qcluster" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
 def end_session(session: int, *, grace: float = TERM_SECONDS) -> None:
     """End every process of a session: SIGTERM, then SIGKILL to what is left after `grace` seconds."""
     deadline = time.monotonic() + grace

@@ -5,12 +5,16 @@ and killing an idle worker that holds the queue's lock hangs it for good. So the
 or the sentinel is gone, or when a free slot ignores a hint for too long.
 """
 
+import fcntl
+import json
 import logging
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
 from types import FrameType
 
 from django.conf import settings
@@ -28,6 +32,7 @@ from tuning.workers.processes import (
     boot_id,
     children,
     end_session,
+    is_cluster,
     session_members,
 )
 
@@ -38,7 +43,11 @@ BEAT_SECONDS = 3.0
 REAP_SECONDS = 2.0
 HINT_SECONDS = 2.0
 DEAF_SECONDS = 20.0  # a hint this old on a free slot means that the cluster does not listen
-STOP_SECONDS = 0.5  # from SIGTERM of the idle cluster's main to SIGKILL of its session
+STOP_SECONDS = 5.0  # from SIGTERM of the idle cluster's main to SIGKILL of its session, where the grace allows it
+
+
+class HostTaken(Exception):
+    """Another supervisor of this host runs on this machine."""
 
 
 class Supervisor:
@@ -48,7 +57,7 @@ class Supervisor:
         self.host: Host | None = None
         self.cluster: subprocess.Popen[bytes] | None = None
         self.cluster_started = 0.0
-        self.stopping = False
+        self.stopping = threading.Event()
         self._due: dict[str, float] = {}
 
     def run(self) -> None:
@@ -57,23 +66,49 @@ class Supervisor:
             signal.signal(number, self._stop)
         self.start()
         try:
-            while not self.stopping:
+            while not self.stopping.is_set():
                 self.step()
-                time.sleep(LOOP_SECONDS if not self.stopping else 0)
+                self.stopping.wait(LOOP_SECONDS)  # a sleep would be finished after the signal
         finally:
             self.shut_down()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        self.stopping = True
+        self.stopping.set()
 
     def start(self) -> None:
         """Clear what a former supervisor of this host left, announce the host, start the cluster."""
+        self.take_host()
         devices = find_devices()
+        self.end_former_cluster()
         self.end_leftovers()
         self.host = register_host(name=settings.HOST_NAME, boot_id=boot_id(), facts=host_facts(), devices=devices)
         reap_dead(host=settings.HOST_NAME, is_alive=attempt_alive)
         get_broker(list_key=wake.queue_of(settings.HOST_NAME)).purge_queue()
         self.start_cluster()
+
+    def take_host(self) -> None:
+        """Hold the host's name on this machine until this process ends. Raises HostTaken."""
+        path = self._folder() / f"supervisor-{settings.HOST_NAME}.lock"
+        self._hold = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._hold, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._hold)
+            raise HostTaken(
+                f"The workers of {settings.HOST_NAME} are supervised already. End that `manage.py worker` first, or "
+                "give this one a name and a folder of its own by HPWEB_HOST and HPWEB_HOME."
+            ) from error
+
+    def end_former_cluster(self) -> None:
+        """End the cluster of a supervisor that was killed: it would go on without one."""
+        note = self._folder() / f"cluster-{settings.HOST_NAME}.json"
+        if not note.exists():
+            return
+        former = json.loads(note.read_text())
+        if former["boot_id"] == boot_id() and any(is_cluster(pid) for pid in session_members(former["session"])):
+            logger.warning("ending the cluster of a supervisor that was killed")
+            end_session(former["session"], grace=0.0)
+        note.unlink()
 
     def end_leftovers(self) -> None:
         """End the processes of this host's unfinished attempts; their trials are then requeued at once."""
@@ -99,6 +134,8 @@ class Supervisor:
             start_new_session=True,
             stdin=subprocess.DEVNULL,
         )
+        note = self._folder() / f"cluster-{settings.HOST_NAME}.json"
+        note.write_text(json.dumps({"session": self.cluster.pid, "boot_id": boot_id()}))
         self.cluster_started = time.monotonic()
         logger.info("cluster %s started for %s slots on %s", self.cluster.pid, slots.count(), settings.HOST_NAME)
 
@@ -146,7 +183,7 @@ class Supervisor:
             try:
                 self.cluster.wait(grace)
             except subprocess.TimeoutExpired:
-                logger.info("the cluster does not leave by itself; killing its session")
+                logger.debug("the cluster does not leave by itself; killing its session")
         end_session(self.cluster.pid, grace=0.0)
         self.cluster.wait()
 
@@ -155,19 +192,25 @@ class Supervisor:
         host = self._host()
         try:
             drain_host(host_id=host.pk)
-            deadline = time.monotonic() + settings.GRACE_SECONDS + 1.0
+            deadline = time.monotonic() + settings.GRACE_SECONDS
             while time.monotonic() < deadline and self._busy(host):
                 time.sleep(0.05)
         except (OperationalError, InterfaceError) as error:
             logger.warning("shutting down without the database: %s", error)
-        self.end_cluster(STOP_SECONDS)
+        # Killing an idle cluster loses nothing but hints, so a short grace goes to the trials alone.
+        self.end_cluster(STOP_SECONDS if settings.GRACE_SECONDS > STOP_SECONDS else 0.0)
         try:
             self.end_leftovers()
-            reap_dead(host=settings.HOST_NAME, is_alive=attempt_alive)
+            reap_dead(host=settings.HOST_NAME, is_alive=attempt_alive, lost=False)
             leave_host(host_id=host.pk)
         except (OperationalError, InterfaceError) as error:
             logger.warning("the next start will requeue this host's trials: %s", error)
         logger.info("%s is down", settings.HOST_NAME)
+
+    def _folder(self) -> Path:
+        folder = Path(settings.STATE_DIR) / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def _busy(self, host: Host) -> bool:
         well = self.cluster is not None and self.cluster.poll() is None and bool(session_members(self.cluster.pid))

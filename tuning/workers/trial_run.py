@@ -55,6 +55,7 @@ class TrialRun:
         self.findings: list[Message] = []
         self.wanted = ""  # "prune" or "park" once the scheduler, "requeue" once the host asked for the end
         self.outcome = ""
+        self.stepped = False
         self.held = self.flushed = self.looked = self.beaten = time.monotonic()
         self.grace_ends: float | None = None
 
@@ -126,13 +127,15 @@ class TrialRun:
             self.beaten = now
             self._with_database(lambda: renew(trial_id=self.trial.pk, fence=self.fence))
         if self.grace_ends is not None and now >= self.grace_ends:
-            self._requeue("the host is shutting down", lost=False)
+            self._requeue("the host was shut down", lost=False)
 
     def obey(self, control: TrialControl, now: float) -> None:
         """Act on what the database says of this claim. Raises StaleLease where it is no longer the newest."""
         if not control.held:
             raise StaleLease(control.words)
-        if control.draining and self.grace_ends is None:
+        if control.draining and not self.stepped:
+            self._requeue("the host was shut down", lost=False)  # it has done nothing yet that a wait could save
+        elif control.draining and self.grace_ends is None:
             self.wanted = "requeue"
             self.grace_ends = now + settings.GRACE_SECONDS
             self._send({"type": "pause"})
@@ -141,6 +144,7 @@ class TrialRun:
         """Take one message of the process."""
         kind = message["type"]
         if kind == "step":
+            self.stepped = True
             self.points.append(Point(int(message["step"]), message["metrics"], float(message["wall"])))
         elif kind == "checkpoint":
             path = stored(trial_folder(self.trial) / "checkpoints" / str(message["path"]).rsplit("/", 1)[-1])

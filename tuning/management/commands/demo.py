@@ -23,9 +23,9 @@ STUDY: dict[str, Any] = {
     "name": "digits CNN, first look",
     "description": "Handwritten digits, 8 by 8 pixels: the study that the demonstration trains.",
     "workload": "digits_cnn",
-    "n_trials": 12,
+    "n_trials": 16,
     "parallel": 2,
-    "max_resource": 8,
+    "max_resource": 12,
     "seed": 0,
 }
 WAIT_SECONDS = 120.0

@@ -2,13 +2,16 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
-from tuning.workers.supervisor import Supervisor
+from tuning.workers.supervisor import HostTaken, Supervisor
 
 
 class Command(BaseCommand):
     help = "Run this host's workers: one slot per GPU, or per core where there is no GPU (HPWEB_SLOTS changes that)."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        Supervisor().run()
+        try:
+            Supervisor().run()
+        except HostTaken as error:
+            raise CommandError(str(error)) from error
