@@ -68,6 +68,12 @@ def test_a_file_and_a_function_are_workloads(folder):
     assert parabola["space"] == {"x": {"type": "float", "low": -1.0, "high": 1.0}}
 
 
+def test_a_space_is_made_plain(folder):
+    space = 'SPACE = {"k": {"type": "categorical", "choices": ("a", "b")}}\n'
+    (folder / "tuples.py").write_text(space + "def objective(trial): ...\n")
+    assert entries(folder)["tuples"].space == {"k": {"type": "categorical", "choices": ["a", "b"]}}
+
+
 def test_the_constants_of_a_function_are_taken_over(folder):
     constants = (
         'METRIC, DIRECTION, TITLE = "validation/auc", "maximize", "Mine"\n'
@@ -90,7 +96,14 @@ def test_the_constants_of_a_function_are_taken_over(folder):
         ("x = 1\n", "neither a subclass of Workload nor a function objective(trial)"),
         ("def objective(): ...\n", "objective takes one argument, the trial"),
         ("DIRECTION = 'up'\ndef objective(trial): ...\n", "DIRECTION is 'minimize' or 'maximize', not 'up'"),
-        ("SPACE = [1]\ndef objective(trial): ...\n", "SPACE is a dict such as"),
+        (
+            "SPACE = [1]\ndef objective(trial): ...\n",
+            "space is a dict from parameter names to their ranges, not a list",
+        ),
+        (
+            "SPACE = {'x': {'type': 'constant', 'value': {1}}}\ndef objective(trial): ...\n",
+            "'x' is not plain JSON",
+        ),
         ("METRIC = 3\ndef objective(trial): ...\n", "METRIC is a text, not 3"),
         ("MAX_RESOURCE = 0\ndef objective(trial): ...\n", "1 <= 1 <= 0 does not hold"),
     ],

@@ -339,3 +339,32 @@ def test_a_loss_over_several_batches_is_weighted_by_their_sizes():
     assert evaluate(Small(), model, dataset, torch.device("cpu"))["loss"] == pytest.approx(
         whole["loss"], rel=1e-5
     )
+
+
+class NoisyRows(torch.utils.data.Dataset):
+    """Rows with noise drawn in the worker process that loads them."""
+
+    def __init__(self, dataset):
+        self.dataset = dataset
+
+    def __len__(self):
+        return len(self.dataset)
+
+    def __getitem__(self, index):
+        inputs, target = self.dataset[index]
+        return inputs + 0.1 * torch.rand(4) + 0.1 * float(np.random.rand()) + 0.1 * random.random(), target
+
+
+class LoadedByWorkers(Blobs):
+    def train_loader(self, dataset, params, generator):
+        rows = NoisyRows(dataset)
+        return torch.utils.data.DataLoader(rows, 20, shuffle=True, num_workers=1, generator=generator)
+
+
+def test_a_loader_with_worker_processes_continues_exactly_too(tmp_path):
+    straight, first, second = Record(), Record(), Record()
+    train(LoadedByWorkers(), run_of(tmp_path / "a", epochs=2), straight)
+    train(LoadedByWorkers(), run_of(tmp_path / "b", epochs=1), first)
+    seed_everything(999)
+    train(LoadedByWorkers(), run_of(tmp_path / "b", epochs=2, resume_from=first.last()), second)
+    assert first.steps | second.steps == straight.steps

@@ -28,21 +28,14 @@ def main() -> int:
         cast(TextIO, stream).reconfigure(line_buffering=True)  # type: ignore[attr-defined]
     channel = process.open_channel(arguments.channel)
     lock = process.take_lock(arguments.lock) if arguments.lock else None
-    channel.send(
-        {
-            "type": "hello",
-            "pid": os.getpid(),
-            "protocol": protocol.VERSION,
-            "python": platform.python_version(),
-            "torch": None,
-        }
-    )
-
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before any CUDA context, or too late
-    from tuning.runner.session import Session
-    from tuning.training.catalogue import Catalogue, Sources
-
+    hello = {"pid": os.getpid(), "protocol": protocol.VERSION, "python": platform.python_version()}
     try:
+        channel.send({"type": "hello", **hello, "torch": None})
+
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before any CUDA context, or too late
+        from tuning.runner.session import Session
+        from tuning.training.catalogue import Catalogue, Sources
+
         Session(channel, Catalogue(Sources.from_environment(os.environ))).serve()
     except protocol.ChannelClosed:
         return 0

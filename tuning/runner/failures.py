@@ -21,6 +21,9 @@ from tuning.training import (
 )
 from tuning.training.catalogue import UnknownWorkload
 
+LONGEST_MESSAGE = 2_000
+LONGEST_TRACEBACK = 50_000
+
 _OUT_OF_MEMORY_TEXTS = ("can't allocate memory", "CUDA out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 _OWN_CODE = str(Path(__file__).resolve().parent.parent)
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
@@ -51,6 +54,8 @@ class Failure:
         text = str(error).strip()
         named = isinstance(error, (DivergedError, NotFiniteObjective, JobError, *_OWN_ERRORS))
         message = _sentence(text) if named and text else f"{type(error).__name__}: {text}".rstrip(": ")
+        if len(message) > LONGEST_MESSAGE:
+            message = message[:LONGEST_MESSAGE] + " …"
         shown = "" if isinstance(error, (DivergedError, JobError, UnknownWorkload)) else _traceback(error)
         return cls(code, message + _place(error, named), shown, remedy)
 
@@ -139,7 +144,7 @@ def _is_users(filename: str) -> bool:
 
 
 def _traceback(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error)).strip()
+    return "".join(traceback.format_exception(error)).strip()[-LONGEST_TRACEBACK:]
 
 
 def _sentence(text: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from tuning.runner.failures import NotFiniteObjective
 from tuning.runner.inbox import Inbox
+from tuning.runner.protocol import encode
 from tuning.runner.spec import read
 from tuning.training.catalogue import Catalogue, UnknownWorkload
 from tuning.training.determinism import prepare_device, seed_everything
@@ -117,9 +118,14 @@ class Trial:
         return self._inbox.request() is not None
 
     def set_user_attr(self, key: str, value: Any) -> None:
-        """Keep a JSON value with the trial."""
+        """Keep a JSON value with the trial.
+
+        Raises:
+            ProtocolError: it is none.
+        """
         if not isinstance(key, str):
             raise ValueError(f"set_user_attr: the key is a text, not {key!r}")
+        encode({"type": "attribute", "value": value})  # refuse here, where the traceback shows the line
         self.user_attrs[key] = value
 
     def set_constraint(self, name: str, value: float) -> None:
@@ -167,7 +173,7 @@ def run_objective(spec: Mapping[str, Any], catalogue: Catalogue, inbox: Inbox) -
 
     Fields of `spec`: workload, trial; optional: seed, params (known values), metric, resource, resume_step,
     device, threads, deterministic. The value is null where the function returns None and leaves it to what it
-    has reported.
+    has reported. The state is "complete", "pruned" (the function's own decision) or "stopped" (the worker's).
     """
     name = read(spec, "workload", str)
     entry = catalogue.find(name)
@@ -193,6 +199,8 @@ def run_objective(spec: Mapping[str, Any], catalogue: Catalogue, inbox: Inbox) -
     started = time.perf_counter()
     value, state = _call(entry.objective, trial)
     request = inbox.request()
+    if state == "pruned" and request is not None:  # the function gave up because it was asked to
+        state = "stopped"
     return {
         "value": value,
         "state": state,

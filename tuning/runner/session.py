@@ -12,7 +12,7 @@ from tuning.runner.describe import describe
 from tuning.runner.failures import Failure, JobError
 from tuning.runner.inbox import Inbox
 from tuning.runner.objective import run_objective
-from tuning.runner.protocol import Channel, ChannelClosed
+from tuning.runner.protocol import Channel, ChannelClosed, ProtocolError
 from tuning.runner.split import split
 from tuning.runner.train import run_training
 from tuning.training.catalogue import Catalogue
@@ -42,7 +42,10 @@ class Session:
             ChannelClosed: the worker is gone.
         """
         while (start := self._inbox.next_start()) is not None:
-            self._channel.send(self._answer(start))
+            try:
+                self._channel.send(self._answer(start))
+            except ProtocolError as error:  # a result that no line can hold
+                self._channel.send({"type": "error", **Failure.of(error, {}).to_json()})
             self._clean_up()
 
     def _answer(self, start: dict[str, Any]) -> dict[str, Any]:

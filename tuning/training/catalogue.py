@@ -12,6 +12,7 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import json
 import pkgutil
 import sys
 import traceback
@@ -21,7 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tuning.training.workload import DIRECTIONS, Workload, WorkloadError, check_workload
+from tuning.training.workload import DIRECTIONS, Workload, WorkloadError, check_workload, space_problems
 
 SHIPPED = "tuning.training.workloads"
 
@@ -223,7 +224,7 @@ def _workload_entry(cls: type[Workload], source: str, digest: str) -> Entry:
         kind="pytorch",
         digest=digest,
         source=source,
-        space=cls.space,
+        space=_plain(cls.space),
         metric=cls.metric,
         direction=cls.direction,
         metrics=tuple((full, full.partition("/")[0], goal) for full, goal in cls.reported_metrics().items()),
@@ -246,10 +247,8 @@ def _objective_entry(
         problems.append("objective takes one argument, the trial")
     if direction not in DIRECTIONS:
         problems.append(f"DIRECTION is 'minimize' or 'maximize', not {direction!r}")
-    if space is not None and not (
-        isinstance(space, dict) and all(isinstance(p, dict) for p in space.values())
-    ):
-        problems.append('SPACE is a dict such as {"lr": {"type": "float", "low": 1e-4, "high": 0.1}}')
+    if space is not None:
+        problems += space_problems(space)
     for constant, value in (("METRIC", metric), ("TITLE", title), ("RESOURCE_UNIT", unit)):
         if not isinstance(value, str) or not value:
             problems.append(f"{constant} is a text, not {value!r}")
@@ -267,7 +266,7 @@ def _objective_entry(
         kind="objective",
         digest=digest,
         source=source,
-        space=space,
+        space=_plain(space),
         metric=metric,
         direction=direction,
         metrics=((metric, split, direction),),
@@ -312,6 +311,12 @@ def _short_traceback(error: BaseException) -> str:
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _plain(space: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return a copy that is JSON through and through: a tuple of choices becomes a list."""
+    copy: dict[str, Any] | None = json.loads(json.dumps(space))
+    return copy
 
 
 def _title(name: str) -> str:

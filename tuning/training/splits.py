@@ -66,7 +66,7 @@ def guard_test_data(method: Callable[..., Any]) -> Callable[..., Any]:
     def sealed(*args: Any, **kwargs: Any) -> Any:
         if not getattr(_seal, "open", False):
             raise SealedTestError(
-                "test_data() was called in a trial. The test split is sealed until the study is finalised, "
+                "a trial called test_data(). The test split is sealed until the study is finalised, "
                 "because a score that tuning has seen is no test; measure on the validation split of data()."
             )
         return method(*args, **kwargs)

@@ -23,6 +23,7 @@ class Flowers(Workload):
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -210,7 +211,12 @@ def check_workload(cls: type[Workload]) -> None:
     Raises:
         WorkloadError: with everything that is wrong.
     """
-    problems = [*_name_problems(cls), *_method_problems(cls), *_number_problems(cls), *_space_problems(cls)]
+    problems = [
+        *_name_problems(cls),
+        *_method_problems(cls),
+        *_number_problems(cls),
+        *space_problems(getattr(cls, "space", None)),
+    ]
     problems += _metric_problems(cls)
     if problems:
         raise WorkloadError(cls.__name__, problems)
@@ -253,8 +259,8 @@ def _number_problems(cls: type[Workload]) -> list[str]:
     return problems
 
 
-def _space_problems(cls: type[Workload]) -> list[str]:
-    space = getattr(cls, "space", None)
+def space_problems(space: Any) -> list[str]:
+    """What is wrong with the shape of a search space; the engine knows the rest."""
     if space is None:
         return [
             'it has no space; add for example space = {"lr": {"type": "float", "low": 1e-4, "high": 0.1}}'
@@ -271,6 +277,11 @@ def _space_problems(cls: type[Workload]) -> list[str]:
             )
         elif not isinstance(document.get("type"), str):
             problems.append(f'space: {parameter!r} has no "type" (float, int, categorical or constant)')
+        else:
+            try:
+                json.dumps(document)
+            except (TypeError, ValueError) as error:
+                problems.append(f"space: {parameter!r} is not plain JSON: {error}")
     return problems
 
 
