@@ -141,6 +141,11 @@ def test_a_base_class_without_a_name_is_no_workload(folder):
     assert list(found) == [*SHIPPED, "one", "two"] and found["one"].error is None
 
 
+def test_a_second_name_for_a_class_is_no_second_workload(folder):
+    (folder / "blobs.py").write_text(BLOBS + "\n\nAlias = Blobs\n")
+    assert list(entries(folder)) == [*SHIPPED, "blobs"]
+
+
 def test_a_second_workload_of_the_same_name_is_an_error_entry(folder):
     (folder / "first.py").write_text(BLOBS)
     (folder / "second.py").write_text(BLOBS)

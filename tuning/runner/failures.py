@@ -12,13 +12,7 @@ from typing import Any
 
 import torch
 
-from tuning.training import (
-    CheckpointError,
-    DeviceError,
-    DivergedError,
-    SealedTestError,
-    WorkloadError,
-)
+from tuning.training import CheckpointError, DeviceError, DivergedError, SealedTestError, WorkloadError
 from tuning.training.catalogue import UnknownWorkload
 
 LONGEST_MESSAGE = 2_000
@@ -27,6 +21,9 @@ LONGEST_TRACEBACK = 50_000
 _OUT_OF_MEMORY_TEXTS = ("can't allocate memory", "CUDA out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 _OWN_CODE = str(Path(__file__).resolve().parent.parent)
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+
+_OWN_ERRORS = (CheckpointError, DeviceError, SealedTestError, UnknownWorkload, WorkloadError)
 
 
 class JobError(ValueError):
@@ -62,9 +59,6 @@ class Failure:
     def to_json(self) -> dict[str, str]:
         """Return the fields of the error message."""
         return asdict(self)
-
-
-_OWN_ERRORS = (CheckpointError, DeviceError, SealedTestError, UnknownWorkload, WorkloadError)
 
 
 def _classify(error: BaseException, params: Mapping[str, Any]) -> tuple[str, str]:
@@ -121,6 +115,10 @@ def _code_remedy(error: BaseException) -> str:
         return "Start the worker on a machine with that device, or choose the CPU."
     if isinstance(error, JobError):
         return "The worker and the trial process may come from different versions; restart the workers."
+    if isinstance(error, RuntimeError) and "does not have a deterministic implementation" in str(error):
+        return (
+            "Replace the operation that the message names, or turn deterministic training off for the study."
+        )
     if isinstance(error, SystemExit):
         return "The workload's code calls exit(); let it raise an exception that says what is wrong."
     return "Correct the workload's code where the traceback ends, then start the trial again."

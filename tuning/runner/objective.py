@@ -38,8 +38,7 @@ class Trial:
         number: the trial's number in its study.
         params: the values suggested so far, by name.
         resource: the step to reach, in the workload's unit; None: as far as the function goes.
-        resume_step: steps up to here are done by an earlier attempt; the function's own checkpoint knows
-            them.
+        resume_step: an earlier attempt has done the steps up to here; go on from the function's own file.
         seed: the trial's; python, numpy and torch are seeded with it before the function is called.
     """
 

@@ -158,8 +158,7 @@ class Channel:
 
         Raises:
             ProtocolError: the message cannot be expressed (see encode); nothing was sent.
-            ChannelClosed: the other end is gone or has not read for `send_timeout`; the channel is of no more
-                use.
+            ChannelClosed: the other end is gone or has not read for `send_timeout`; close the channel.
         """
         remaining = memoryview(encode(message))
         deadline = None if self._send_timeout is None else time.monotonic() + self._send_timeout

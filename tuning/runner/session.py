@@ -49,15 +49,18 @@ class Session:
             self._clean_up()
 
     def _answer(self, start: dict[str, Any]) -> dict[str, Any]:
+        spec = start.get("spec", {})
+        if not isinstance(spec, dict):
+            spec = {}
         try:
             job = KINDS.get(start.get("kind", ""))
             if job is None:
                 raise JobError(f"the kind {start.get('kind')!r} is unknown; there are {', '.join(KINDS)}")
-            return {"type": "result", **job(start.get("spec") or {}, self._catalogue, self._inbox)}
+            return {"type": "result", **job(spec, self._catalogue, self._inbox)}
         except ChannelClosed:
             raise
         except (Exception, SystemExit) as error:  # whatever the user's code raises is the trial's outcome
-            return {"type": "error", **Failure.of(error, start.get("spec") or {}).to_json()}
+            return {"type": "error", **Failure.of(error, spec).to_json()}
 
     def _clean_up(self) -> None:
         """Give the last job's memory back, so that the next one is measured alone."""

@@ -15,8 +15,9 @@ from tuning.training.splits import fingerprint
 
 def split(spec: Mapping[str, Any], catalogue: Catalogue, inbox: Inbox) -> dict[str, Any]:
     """Return {"sizes", "hashes", "fraction", "digest"}; without test data the test split has size 0."""
+    digits = read(spec, "hash_key", str)
     try:
-        key = bytes.fromhex(read(spec, "hash_key", str))
+        key = bytes.fromhex(digits)
     except ValueError as error:
         raise JobError("the spec's 'hash_key' is 16 to 64 bytes in hexadecimal digits") from error
     workload = catalogue.make(read(spec, "workload", str))

@@ -3,8 +3,10 @@
 from torch.utils.data import Dataset, TensorDataset
 
 from tuning.training.checkpoint import CheckpointError, CheckpointFolder, DiskFullError, load_checkpoint
+from tuning.training.contract import WorkloadError, check_workload
 from tuning.training.determinism import DeviceError
-from tuning.training.loop import DivergedError, Listener, Outcome, Run, evaluate, train
+from tuning.training.evaluation import evaluate
+from tuning.training.loop import DivergedError, Listener, Outcome, Run, train
 from tuning.training.splits import (
     SealedTestError,
     Splits,
@@ -12,7 +14,7 @@ from tuning.training.splits import (
     quantile_bins,
     stratified_split,
 )
-from tuning.training.workload import Metric, Params, Workload, WorkloadError, check_workload
+from tuning.training.workload import Metric, Params, Workload
 
 __all__ = [
     "CheckpointError",

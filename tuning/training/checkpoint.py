@@ -13,7 +13,7 @@ import io
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ class CheckpointFolder:
         except OSError as error:
             if error.errno in _FULL:
                 raise _disk_full(target, error) from error
-            # a file system without hard links
+            # A file system without hard links: a second copy, then.
             _or_disk_full(lambda: self._write(target, io.BytesIO(existing.read_bytes())), target)
         else:
             _or_disk_full(lambda: self._publish(temporary, target), target)
@@ -152,7 +152,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     return state
 
 
-def _or_disk_full(write: Any, target: Path) -> None:
+def _or_disk_full(write: Callable[[], object], target: Path) -> None:
     try:
         write()
     except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import random
+import resource
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -70,8 +71,6 @@ class PeakMemory:
                     return int(line.split()[1]) * 1024
         except OSError:
             pass
-        import resource
-
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak if platform.system() == "Darwin" else peak * 1024
 

@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
-from torch.utils.data import Dataset
 
-from tuning.training.batches import Batches
 from tuning.training.checkpoint import CheckpointError, CheckpointFolder, load_checkpoint
 from tuning.training.determinism import (
     PeakMemory,
@@ -30,6 +28,7 @@ from tuning.training.determinism import (
     restore_random_state,
     seed_everything,
 )
+from tuning.training.evaluation import evaluate
 from tuning.training.workload import Workload
 
 # Asking whether a loss is finite makes a GPU wait for its queue; on the CPU it costs nothing.
@@ -95,7 +94,16 @@ class Listener(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a training ended: finished epochs, False or "stop" or "pause", and what it took."""
+    """How a training ended.
+
+    Attributes:
+        steps: finished epochs, each of them reported and checkpointed.
+        stopped: False at its end, True after a stop, "pause" after a pause.
+        parameters: of the model.
+        device: its maker's name.
+        seconds: of this run alone.
+        peak_memory: bytes.
+    """
 
     steps: int
     stopped: bool | str
@@ -120,8 +128,8 @@ def train(workload: Workload, run: Run, listener: Listener) -> Outcome:
         ValueError: the run does not fit the workload.
     """
     started = time.perf_counter()
-    state = None if run.resume_from is None else load_checkpoint(run.resume_from)
-    horizon = workload.max_epochs if state is None else state["max_epochs"]
+    resumed = None if run.resume_from is None else load_checkpoint(run.resume_from)
+    horizon = workload.max_epochs if resumed is None else resumed["max_epochs"]
     max_epochs = run.max_epochs or max(run.epochs, horizon)
     _check(workload, run, max_epochs)
 
@@ -144,15 +152,16 @@ def train(workload: Workload, run: Run, listener: Listener) -> Outcome:
         "max_epochs": max_epochs,
     }
     step, best = 0, None
-    if state is not None:
-        _check_identity(state, identity, run.resume_from)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
+    if resumed is not None:
+        _check_identity(resumed, identity, run.resume_from)
+        model.load_state_dict(resumed["model"])
+        optimizer.load_state_dict(resumed["optimizer"])
         if schedule is not None:
-            schedule.load_state_dict(state["schedule"])
-        scaler.load_state_dict(state["scaler"])
-        restore_random_state(state["random"], generator, device)
-        step, best = state["step"], state["best"]
+            schedule.load_state_dict(resumed["schedule"])
+        scaler.load_state_dict(resumed["scaler"])
+        restore_random_state(resumed["random"], generator, device)
+        step, best = resumed["step"], resumed["best"]
+        del resumed
 
     def between_batches() -> None:
         request = listener.request()
@@ -226,39 +235,6 @@ def train(workload: Workload, run: Run, listener: Listener) -> Outcome:
         seconds=time.perf_counter() - started,
         peak_memory=memory.read(),
     )
-
-
-@torch.no_grad()
-def evaluate(
-    workload: Workload,
-    model: nn.Module,
-    dataset: Dataset[Any],
-    device: torch.device,
-    between_batches: Callable[[], None] = lambda: None,
-) -> dict[str, float]:
-    """Return the loss and the scores of a whole split, measured in eval mode and in full precision.
-
-    Raises:
-        ValueError: `Workload.metrics` returns other scores than the workload declares.
-    """
-    model.eval()
-    total, outputs, targets = 0.0, [], []
-    for inputs, target in Batches(dataset, workload.evaluation_batch_size):
-        between_batches()
-        target = target.to(device)
-        output = model(inputs.to(device))
-        total += float(workload.loss(output, target)) * len(target)
-        outputs.append(output.cpu())
-        targets.append(target.cpu())
-    output, target = torch.cat(outputs), torch.cat(targets)
-    scores = {name: float(value) for name, value in workload.metrics(output, target).items()}
-    declared = {score.name for score in workload.scores}
-    if set(scores) != declared:
-        raise ValueError(
-            f"metrics() of {workload.name} returned {', '.join(sorted(scores)) or 'nothing'}, but scores "
-            f"declares {', '.join(sorted(declared)) or 'nothing'}; list each there as Metric(name, goal)"
-        )
-    return {"loss": total / len(target), **scores}
 
 
 def _check(workload: Workload, run: Run, max_epochs: int) -> None:

@@ -133,9 +133,8 @@ class Fingerprint:
 
     Attributes:
         sizes: the number of examples of each split.
-        hashes: each split's example hashes. Above MAX_HASHES in all, only the examples whose hash lies below
-            a common
-            threshold: the same example is then kept in both splits or in neither.
+        hashes: each split's example hashes. Above MAX_HASHES in all, only those below a common threshold, so
+            that an example that lies in two splits is kept in both or in neither.
         fraction: the share of examples that `hashes` keeps, 1.0 or a power of one half.
         digest: one hash over all examples of all splits, in order.
     """

@@ -87,10 +87,8 @@ class DigitsCNN(Workload):
 
     def augment(self, inputs: Tensor, params: Params, generator: torch.Generator) -> Tensor:
         draws = params["augment"] * (2 * torch.rand(3, len(inputs), generator=generator) - 1)
-        angle, shift = (
-            draws[0] * math.radians(15),
-            draws[1:] * 2 / 8,
-        )  # the grid is 2 wide, the image 8 pixels
+        angle = draws[0] * math.radians(15)
+        shift = draws[1:] * 2 / 8  # the sampling grid is 2 wide, the image 8 pixels
         cos, sin = angle.cos(), angle.sin()
         maps = torch.stack([cos, -sin, shift[0], sin, cos, shift[1]], dim=1).reshape(-1, 2, 3)
         grid = F.affine_grid(maps, list(inputs.shape), align_corners=False)

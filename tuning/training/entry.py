@@ -1,0 +1,158 @@
+"""What is known of one workload: the entries that a module's classes and its function `objective` give.
+
+A plain function `objective(trial)` in Optuna's manner is a workload named after its file; the module may add
+SPACE (a search space), METRIC and DIRECTION, TITLE, and MAX_RESOURCE, MIN_RESOURCE, RESOURCE_UNIT.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from tuning.training.contract import WorkloadError, check_workload, space_problems
+from tuning.training.workload import DIRECTIONS, Workload
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A workload that was found, or a source that failed: one of `workload`, `objective`, `error` is set.
+
+    Attributes:
+        digest: sha256 of the source file, "" where it could not be read.
+        source: the module's name, or the file's.
+        metrics: (name, split or None, goal) of everything that a step reports.
+        error: what is wrong, in plain text.
+    """
+
+    name: str
+    title: str
+    doc: str
+    kind: str
+    digest: str
+    source: str
+    space: dict[str, Any] | None = None
+    metric: str | None = None
+    direction: str | None = None
+    metrics: tuple[tuple[str, str | None, str], ...] = ()
+    max_resource: int | None = None
+    min_resource: int | None = None
+    resource_unit: str = "epochs"
+    error: str | None = None
+    workload: type[Workload] | None = field(default=None, compare=False)
+    objective: Callable[[Any], Any] | None = field(default=None, compare=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry as the kind "describe" reports it."""
+        fields = ("name", "title", "doc", "kind", "digest", "source", "space", "metric", "direction", "error")
+        document = {name: getattr(self, name) for name in fields}
+        document["metrics"] = [{"name": n, "split": s, "goal": g} for n, s, g in self.metrics]
+        document |= {name: getattr(self, name) for name in ("max_resource", "min_resource", "resource_unit")}
+        return document
+
+
+def entries_of(module: ModuleType, *, source: str, stem: str, digest: str) -> list[Entry]:
+    """Return the entries of what `module` itself defines, or one failure if that is nothing.
+
+    A class without a name that others in the module derive from is their common part and no workload.
+    """
+    found = (value for value in vars(module).values() if isinstance(value, type))
+    classes = [
+        cls
+        for cls in dict.fromkeys(found)  # a second name for a class is no second workload
+        if issubclass(cls, Workload) and cls.__module__ == module.__name__
+    ]
+    bases = {base for cls in classes for base in cls.__mro__[1:]}
+    entries = [
+        _workload_entry(cls, source, digest) for cls in classes if hasattr(cls, "name") or cls not in bases
+    ]
+    objective = vars(module).get("objective")
+    if inspect.isfunction(objective):
+        entries.append(_objective_entry(module, objective, source, stem, digest))
+    if not entries:
+        text = "it defines neither a subclass of Workload nor a function objective(trial)"
+        entries.append(failure(source, source, digest, text))
+    return entries
+
+
+def _workload_entry(cls: type[Workload], source: str, digest: str) -> Entry:
+    try:
+        check_workload(cls)
+    except WorkloadError as error:
+        return failure(f"{source}:{cls.__name__}", source, digest, str(error))
+    return Entry(
+        name=cls.name,
+        title=cls.title or _title(cls.name),
+        doc=inspect.cleandoc(cls.__doc__ or ""),
+        kind="pytorch",
+        digest=digest,
+        source=source,
+        space=_plain(cls.space),
+        metric=cls.metric,
+        direction=cls.direction,
+        metrics=tuple((full, full.partition("/")[0], goal) for full, goal in cls.reported_metrics().items()),
+        max_resource=cls.max_epochs,
+        min_resource=cls.min_epochs,
+        resource_unit=cls.resource_unit,
+        workload=cls,
+    )
+
+
+def _objective_entry(
+    module: ModuleType, objective: Callable[[Any], Any], source: str, stem: str, digest: str
+) -> Entry:
+    metric, direction = getattr(module, "METRIC", "value"), getattr(module, "DIRECTION", "minimize")
+    space, title = getattr(module, "SPACE", None), getattr(module, "TITLE", _title(stem))
+    low, high = getattr(module, "MIN_RESOURCE", 1), getattr(module, "MAX_RESOURCE", 1)
+    unit = getattr(module, "RESOURCE_UNIT", "steps")
+    problems = []
+    if len(inspect.signature(objective).parameters) != 1:
+        problems.append("objective takes one argument, the trial")
+    if direction not in DIRECTIONS:
+        problems.append(f"DIRECTION is 'minimize' or 'maximize', not {direction!r}")
+    if space is not None:
+        problems += space_problems(space)
+    for constant, value in (("METRIC", metric), ("TITLE", title), ("RESOURCE_UNIT", unit)):
+        if not isinstance(value, str) or not value:
+            problems.append(f"{constant} is a text, not {value!r}")
+    if not all(isinstance(n, int) and not isinstance(n, bool) for n in (low, high)) or not 1 <= low <= high:
+        problems.append(
+            f"MIN_RESOURCE and MAX_RESOURCE are whole numbers, 1 <= {low!r} <= {high!r} does not hold"
+        )
+    if problems:
+        return failure(source, source, digest, "; ".join(problems))
+    split = metric.partition("/")[0] if "/" in metric else None
+    return Entry(
+        name=stem,
+        title=title,
+        doc=inspect.cleandoc(objective.__doc__ or module.__doc__ or ""),
+        kind="objective",
+        digest=digest,
+        source=source,
+        space=_plain(space),
+        metric=metric,
+        direction=direction,
+        metrics=((metric, split, direction),),
+        max_resource=high,
+        min_resource=low,
+        resource_unit=unit,
+        objective=objective,
+    )
+
+
+def failure(name: str, source: str, digest: str, error: str) -> Entry:
+    """Return the entry of a source, or of a part of it, that is not a workload."""
+    return Entry(name=name, title=name, doc="", kind="pytorch", digest=digest, source=source, error=error)
+
+
+def _plain(space: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return a copy that is JSON through and through: a tuple of choices becomes a list."""
+    copy: dict[str, Any] | None = json.loads(json.dumps(space))
+    return copy
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").strip().capitalize()
