@@ -120,6 +120,7 @@ def space_documents(draw, finite=False, max_size=6):
             entry["high"] = min(entry["high"], entry["low"] + 3 * entry.get("step", 1))
         if finite and entry["type"] == "float":
             entry["high"] = entry["low"] + 2.5 * entry["step"]
+        entry = without_issues({"x": entry})["x"]
         if document and draw(st.booleans()):
             entry["when"] = draw(conditions(document))
         document[draw(st.sampled_from("abc")) + f"_{position}"] = entry

@@ -252,7 +252,9 @@ def test_all_issues_are_found_and_none_is_only_a_consequence():
     )
     places = {(issue.parameter, issue.field) for issue in found}
     assert places == {
-        ("lr", "low"), ("lr", "high"), ("lr", "lgo"), ("a b", None), ("a b", "type"), ("units", "when"), ("units", "high"),
+        ("lr", "low"), ("lr", "high"), ("lr", "lgo"),
+        ("a b", None), ("a b", "type"),
+        ("units", "when"), ("units", "high"),
     }  # fmt: skip
 
 

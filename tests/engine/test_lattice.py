@@ -17,7 +17,7 @@ def test_product_order_varies_the_last_parameter_fastest():
     space = SearchSpace.from_json(
         {
             "a": {"type": "int", "low": 1, "high": 2},
-            "b": {"type": "categorical", "choices": ["xyz"]} | {"choices": list("xyz")},
+            "b": {"type": "categorical", "choices": list("xyz")},
         }
     )
     assert [tuple(params.values()) for params in space.grid()] == list(itertools.product([1, 2], "xyz"))

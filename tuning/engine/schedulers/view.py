@@ -126,6 +126,7 @@ class _Rung:
     states: dict[int, EntryState] = field(default_factory=dict)
     losses: dict[int, float] = field(default_factory=dict)  # sign * value
     ranking: list[tuple[float, int]] = field(default_factory=list)  # (loss, number), ascending
+    counts: dict[EntryState, int] = field(default_factory=lambda: dict.fromkeys(EntryState, 0))
     busy: int = 0
 
 
@@ -171,8 +172,7 @@ class InMemoryView:
 
     def rung(self, cohort: int, rung: int) -> RungCounts:
         found = self._rungs.get((cohort, rung), _Rung())
-        states = list(found.states.values())
-        return RungCounts(found.busy, *(states.count(state) for state in EntryState))
+        return RungCounts(found.busy, *found.counts.values())
 
     def ranked(self, cohort: int, rung: int, limit: int) -> Sequence[RungEntry]:
         found = self._rungs.get((cohort, rung), _Rung())
@@ -219,6 +219,9 @@ class InMemoryView:
             bisect.insort(rung.ranking, (rung.losses[number], number))
         if state is EntryState.FAILED and number in rung.losses:
             rung.ranking.remove((rung.losses.pop(number), number))
+        if number in rung.states:
+            rung.counts[rung.states[number]] -= 1
+        rung.counts[state] += 1
         rung.states[number] = state
 
     def entered(self, number: int) -> bool:
