@@ -14,6 +14,7 @@ from tests.factories import make_study
 from tuning.models import Study
 from tuning.services.tokens import create_token
 
+
 @pytest.fixture(autouse=True)
 def _quick_passwords(settings: Any) -> None:
     """Nobody signs in with a password here; making accounts need not take a third of a second each."""
@@ -27,11 +28,15 @@ class Api:
         self.client = Client(raise_request_exception=True)
         self.headers = {"Authorization": f"Token {secret}"} if secret else {}
 
-    def call(self, method: str, path: str, body: Any = None, *, raw: bytes | None = None, **extra: Any) -> Any:
+    def call(
+        self, method: str, path: str, body: Any = None, *, raw: bytes | None = None, **extra: Any
+    ) -> Any:
         data = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
         headers = {**self.headers, **extra.pop("headers", {})}
         kind = extra.pop("content_type", "application/json")
-        return self.client.generic(method, f"/api/v1/{path}", data, content_type=kind, headers=headers, **extra)
+        return self.client.generic(
+            method, f"/api/v1/{path}", data, content_type=kind, headers=headers, **extra
+        )
 
     def get(self, path: str, **extra: Any) -> Any:
         return self.call("GET", path, **extra)

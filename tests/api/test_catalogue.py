@@ -35,7 +35,12 @@ def test_workers_show_what_runs_on_each_slot_and_what_waits(as_bob, alice):
     claim_job(slot=make_slot("host-1", slots=3, index=1))
     document = as_bob.get("workers/").json()
     host = document["results"][0]
-    assert (host["name"], host["alive"], host["draining"], host["facts"]) == ("host-1", True, False, {"cores": 2})
+    assert (host["name"], host["alive"], host["draining"], host["facts"]) == (
+        "host-1",
+        True,
+        False,
+        {"cores": 2},
+    )
     assert host["age_seconds"] < 15
     device = host["devices"][0]
     assert (device["kind"], device["memory"]) == ("CPU, 2 cores", 8 * 2**30)

@@ -52,7 +52,11 @@ def test_csv_holds_every_trial_by_number(as_alice, done, monkeypatch):
     assert [row["number"] for row in rows] == ["0", "1", "2", "3"]
     assert [row["state"] for row in rows] == ["COMPLETE"] * 3 + ["RUNNING"]
     assert [row["value"] for row in rows] == ["0.5", "0.25", "0.75", ""]
-    assert (rows[0]["params.lr"], rows[0]["params.optimizer"], rows[0]["params.momentum"]) == ("0.01", "adamw", "")
+    assert (rows[0]["params.lr"], rows[0]["params.optimizer"], rows[0]["params.momentum"]) == (
+        "0.01",
+        "adamw",
+        "",
+    )
     for row, trial in zip(rows, Trial.objects.filter(study=done).order_by("number"), strict=True):
         assert float(row["params.lr"]) == trial.params["lr"]
 

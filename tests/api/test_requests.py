@@ -12,8 +12,10 @@ from tuning.models import Study
 NEW = {"name": "first", "space": SPACE, "n_trials": 5}
 
 
-# --- who ---------------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("header", ["Token wrong", "Token", "Token a b", "Token hp_xyz\u00e9", "Bearer hp_x", "hp_x"])
+# --- who ----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "header", ["Token wrong", "Token", "Token a b", "Token hp_xyz\u00e9", "Bearer hp_x", "hp_x"]
+)
 def test_a_wrong_authorization_header_is_a_401_that_says_how(as_nobody, header):
     answer = as_nobody.get("studies/", headers={"Authorization": header})
     assert answer.status_code == 401
@@ -32,7 +34,7 @@ def test_a_person_signed_in_on_the_pages_may_read_but_writes_need_the_csrf_token
     assert fields_of(answer) == {}
 
 
-# --- the body ----------------------------------------------------------------------------------------------------------
+# --- the body -----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("raw", "words"),
     [
@@ -70,7 +72,9 @@ def test_whole_characters_beyond_the_first_plane_are_kept(as_alice):
     assert answer.json()["name"] == "\U0001f600 name"
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
+)
 def test_a_body_of_another_type_is_a_415(as_alice, kind):
     answer = as_alice.post("studies/", raw=b"name=first", content_type=kind)
     assert answer.status_code == 415
@@ -90,7 +94,7 @@ def test_a_body_that_is_too_long_is_a_413(as_alice, settings):
     assert fields_of(answer) == {}
 
 
-# --- the address and the method ----------------------------------------------------------------------------------------
+# --- the address and the method -----------------------------------------------------------------------------
 def test_an_unknown_address_is_a_problem_document(as_alice):
     answer = as_alice.get("study/")
     assert answer.status_code == 404
@@ -126,7 +130,7 @@ def test_the_accept_header_does_not_matter(as_alice):
     assert answer["Content-Type"] == "application/json"
 
 
-# --- the rate ----------------------------------------------------------------------------------------------------------
+# --- the rate -----------------------------------------------------------------------------------------------
 def test_too_many_requests_are_a_429_with_the_time_to_wait(as_alice, as_bob, monkeypatch):
     cache.clear()
     monkeypatch.setattr(UserRateThrottle, "THROTTLE_RATES", {"user": "2/min"})
@@ -138,7 +142,7 @@ def test_too_many_requests_are_a_429_with_the_time_to_wait(as_alice, as_bob, mon
     assert as_bob.get("samplers/").status_code == 200
 
 
-# --- the server's own faults -------------------------------------------------------------------------------------------
+# --- the server's own faults --------------------------------------------------------------------------------
 def test_a_fault_of_the_server_is_not_dressed_up_as_a_refusal(as_alice, monkeypatch):
     def broken(*_arguments: object, **_options: object) -> None:
         raise RuntimeError("a fault")

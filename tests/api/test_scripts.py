@@ -22,7 +22,7 @@ def asked(as_alice: Api, running: Study) -> dict[str, Any]:
     return trial
 
 
-# --- ask ---------------------------------------------------------------------------------------------------------------
+# --- ask ----------------------------------------------------------------------------------------------------
 def test_ask_gives_trials_with_parameters_and_leases(as_alice, running):
     answer = as_alice.post(f"studies/{running.pk}/ask/", {"n": 3})
     assert answer.status_code == 200
@@ -75,7 +75,7 @@ def test_ask_needs_a_running_study_whose_trials_scripts_run(as_alice, alice, stu
     assert "'tiny'" in answer.json()["detail"]
 
 
-# --- enqueue -----------------------------------------------------------------------------------------------------------
+# --- enqueue ------------------------------------------------------------------------------------------------
 def test_enqueue_is_the_next_trial_and_the_rest_is_sampled(as_alice, running):
     answer = as_alice.post(f"studies/{running.pk}/enqueue/", {"params": {"lr": 0.01, "optimizer": "adamw"}})
     assert answer.status_code == 201
@@ -102,7 +102,9 @@ def test_enqueue_names_the_parameter_that_is_wrong(as_alice, running, params, fi
     assert not Trial.objects.exists()
 
 
-def test_enqueue_is_refused_to_others_and_to_ended_studies(as_alice, as_bob, as_charlie, as_nobody, running, private):
+def test_enqueue_is_refused_to_others_and_to_ended_studies(
+    as_alice, as_bob, as_charlie, as_nobody, running, private
+):
     body = {"params": {"lr": 0.01}}
     assert as_bob.post(f"studies/{running.pk}/enqueue/", body).status_code == 403
     assert as_charlie.post(f"studies/{private.pk}/enqueue/", body).status_code == 404
@@ -114,9 +116,13 @@ def test_enqueue_is_refused_to_others_and_to_ended_studies(as_alice, as_bob, as_
     assert not Trial.objects.exists()
 
 
-# --- suggest -----------------------------------------------------------------------------------------------------------
+# --- suggest ------------------------------------------------------------------------------------------------
 def test_suggest_draws_a_new_name_once(as_alice, asked):
-    body = {"lease": asked["lease"], "name": "warmup", "distribution": {"type": "int", "low": 1, "high": 1000}}
+    body = {
+        "lease": asked["lease"],
+        "name": "warmup",
+        "distribution": {"type": "int", "low": 1, "high": 1000},
+    }
     first = as_alice.post(f"trials/{asked['id']}/suggest/", body)
     assert first.status_code == 200
     assert 1 <= first.json()["value"] <= 1000
@@ -146,7 +152,10 @@ def test_suggest_keeps_the_value_of_a_name_that_the_space_has(as_alice, asked):
 )
 def test_suggest_refuses_bad_input(as_alice, asked, changes):
     body = {
-        "lease": asked["lease"], "name": "warmup", "distribution": {"type": "int", "low": 1, "high": 9}, **changes
+        "lease": asked["lease"],
+        "name": "warmup",
+        "distribution": {"type": "int", "low": 1, "high": 9},
+        **changes,
     }
     answer = as_alice.post(f"trials/{asked['id']}/suggest/", body)
     assert answer.status_code == 400
@@ -154,7 +163,7 @@ def test_suggest_refuses_bad_input(as_alice, asked, changes):
     assert "warmup" not in Trial.objects.get(pk=asked["id"]).params
 
 
-# --- report ------------------------------------------------------------------------------------------------------------
+# --- report -------------------------------------------------------------------------------------------------
 def test_report_stores_metrics_and_says_continue(as_alice, asked):
     body = {"lease": asked["lease"], "step": 1, "metrics": {"train/loss": 0.5, "validation/loss": 1}}
     answer = as_alice.post(f"trials/{asked['id']}/report/", body)
@@ -167,7 +176,8 @@ def test_report_stores_metrics_and_says_continue(as_alice, asked):
 
 def test_report_takes_a_list(as_alice, asked):
     points = [
-        {"lease": asked["lease"], "step": step, "metrics": {"validation/loss": 1.0 / step}} for step in (1, 2, 3)
+        {"lease": asked["lease"], "step": step, "metrics": {"validation/loss": 1.0 / step}}
+        for step in (1, 2, 3)
     ]
     assert as_alice.post(f"trials/{asked['id']}/report/", points).status_code == 200
     trial = Trial.objects.get(pk=asked["id"])
@@ -231,7 +241,7 @@ def test_a_list_of_reports_names_the_one_that_is_wrong_and_stores_none(as_alice,
     assert trial_curves(Trial.objects.get(pk=asked["id"])) == {}
 
 
-# --- heartbeat ---------------------------------------------------------------------------------------------------------
+# --- heartbeat ----------------------------------------------------------------------------------------------
 def test_heartbeat_renews_the_lease(as_alice, asked):
     Trial.objects.filter(pk=asked["id"]).update(lease_until=timezone.now() + timedelta(seconds=1))
     answer = as_alice.post(f"trials/{asked['id']}/heartbeat/", {"lease": asked["lease"]})
@@ -240,7 +250,7 @@ def test_heartbeat_renews_the_lease(as_alice, asked):
     assert Trial.objects.get(pk=asked["id"]).lease_until > timezone.now() + timedelta(seconds=20)
 
 
-# --- tell --------------------------------------------------------------------------------------------------------------
+# --- tell ---------------------------------------------------------------------------------------------------
 def tell(api: Api, asked: dict[str, Any], **body: Any) -> Any:
     return api.post(f"trials/{asked['id']}/tell/", {"lease": asked["lease"], **body})
 
@@ -285,7 +295,9 @@ def test_tell_a_value_that_is_not_finite_fails_the_trial(as_alice, asked):
     assert (document["state"], document["reason_code"], document["value"]) == ("FAILED", "diverged", "nan")
 
 
-@pytest.mark.parametrize("body", [{"value": 0.25}, {"state": "failed", "reason": "diverged"}, {"state": "pruned"}])
+@pytest.mark.parametrize(
+    "body", [{"value": 0.25}, {"state": "failed", "reason": "diverged"}, {"state": "pruned"}]
+)
 def test_the_same_tell_again_changes_nothing(as_alice, asked, running, body):
     first = tell(as_alice, asked, **body).json()
     version = Study.objects.get(pk=running.pk).history_version
@@ -324,7 +336,7 @@ def test_tell_names_what_is_wrong(as_alice, asked, body, field):
     assert Trial.objects.get(pk=asked["id"]).state == "RUNNING"
 
 
-# --- all of them: who, and with which lease ----------------------------------------------------------------------------
+# --- all of them: who, and with which lease -----------------------------------------------------------------
 BODIES: dict[str, dict[str, Any]] = {
     "suggest": {"name": "warmup", "distribution": {"type": "int", "low": 1, "high": 9}},
     "report": {"step": 1, "metrics": {"validation/loss": 0.5}},
@@ -369,7 +381,9 @@ def test_a_lease_is_required_and_the_trial_must_exist(as_alice, asked, verb):
     answer = as_alice.post(f"trials/{asked['id']}/{verb}/", BODIES[verb])
     assert answer.status_code == 400
     assert "lease" in fields_of(answer)
-    assert as_alice.post(f"trials/{asked['id'] + 1}/{verb}/", {"lease": "x", **BODIES[verb]}).status_code == 404
+    assert (
+        as_alice.post(f"trials/{asked['id'] + 1}/{verb}/", {"lease": "x", **BODIES[verb]}).status_code == 404
+    )
     assert as_alice.get(f"trials/{asked['id']}/{verb}/").status_code == 405
 
 

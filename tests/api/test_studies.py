@@ -10,7 +10,7 @@ from tuning.services.endings import complete_trial
 NEW = {"name": "first", "space": SPACE, "metric": "validation/loss", "n_trials": 5}
 
 
-# --- the list ----------------------------------------------------------------------------------------------------------
+# --- the list -----------------------------------------------------------------------------------------------
 def test_list_shows_own_and_team_studies_to_each_person(as_alice, as_bob, as_admin, study, private):
     def names(api: Api) -> set[str]:
         return {row["name"] for row in api.get("studies/").json()["results"]}
@@ -38,7 +38,9 @@ def test_list_is_searched_filtered_and_paged(as_alice, alice):
     make_study(alice, name="running net", started=True)
     found = as_alice.get("studies/?search=net").json()
     assert {row["name"] for row in found["results"]} == {"small net", "large net", "running net"}
-    assert [row["name"] for row in as_alice.get("studies/?state=RUNNING").json()["results"]] == ["running net"]
+    assert [row["name"] for row in as_alice.get("studies/?state=RUNNING").json()["results"]] == [
+        "running net"
+    ]
     page = as_alice.get("studies/?per_page=3&page=2").json()
     assert (page["page"], page["pages"], page["total"], len(page["results"])) == (2, 2, 4, 1)
 
@@ -51,9 +53,7 @@ def test_list_refuses_unknown_and_wrong_query_parameters(as_alice):
     assert set(fields_of(answer)) == {"per_page", "state"}
 
 
-def test_list_costs_the_same_queries_however_many_studies_there_are(
-    as_alice, alice, count_queries
-):
+def test_list_costs_the_same_queries_however_many_studies_there_are(as_alice, alice, count_queries):
     make_study(alice)
     as_alice.get("studies/")  # notes the token's use, once a minute
     few = count_queries(lambda: as_alice.get("studies/"))
@@ -62,7 +62,7 @@ def test_list_costs_the_same_queries_however_many_studies_there_are(
     assert count_queries(lambda: as_alice.get("studies/")) == few == 3  # token with its user, count, rows
 
 
-# --- creation ----------------------------------------------------------------------------------------------------------
+# --- creation -----------------------------------------------------------------------------------------------
 def test_create_answers_201_with_the_study(as_alice, alice):
     answer = as_alice.post("studies/", NEW)
     assert answer.status_code == 201
@@ -91,7 +91,9 @@ def test_create_is_refused_without_a_token(as_nobody):
 
 
 def test_create_names_every_wrong_field_at_once(as_alice):
-    answer = as_alice.post("studies/", {**NEW, "name": 5, "n_trials": "5", "direction": "down", "parallel": True})
+    answer = as_alice.post(
+        "studies/", {**NEW, "name": 5, "n_trials": "5", "direction": "down", "parallel": True}
+    )
     assert answer.status_code == 400
     fields = fields_of(answer)
     assert fields["name"] == "Send a string; this is an integer."
@@ -102,7 +104,10 @@ def test_create_names_every_wrong_field_at_once(as_alice):
 
 
 def test_create_names_what_is_wrong_in_the_space_by_dotted_path(as_alice):
-    space = {"lr": {"type": "float", "low": 0.0, "high": 0.1, "log": True}, "layers": {"type": "int", "low": 4, "high": 1}}
+    space = {
+        "lr": {"type": "float", "low": 0.0, "high": 0.1, "log": True},
+        "layers": {"type": "int", "low": 4, "high": 1},
+    }
     answer = as_alice.post("studies/", {**NEW, "space": space})
     assert answer.status_code == 400
     fields = fields_of(answer)
@@ -152,7 +157,7 @@ def test_a_name_is_taken_once_for_each_owner(as_alice, as_bob):
     assert as_bob.post("studies/", NEW).status_code == 201
 
 
-# --- one study ---------------------------------------------------------------------------------------------------------
+# --- one study ----------------------------------------------------------------------------------------------
 def test_read_by_owner_mate_and_stranger(as_alice, as_bob, as_charlie, as_admin, as_nobody, study, private):
     assert as_alice.get(f"studies/{study.pk}/").json()["seed"] == 7
     assert as_bob.get(f"studies/{study.pk}/").status_code == 200
@@ -177,7 +182,9 @@ def test_read_of_no_study_is_a_404(as_alice, study_id):
 
 
 def test_change_sets_the_fields_that_are_sent(as_alice, study):
-    answer = as_alice.patch(f"studies/{study.pk}/", {"name": "renamed", "n_trials": 20, "visibility": "private"})
+    answer = as_alice.patch(
+        f"studies/{study.pk}/", {"name": "renamed", "n_trials": 20, "visibility": "private"}
+    )
     assert answer.status_code == 200
     assert (answer.json()["name"], answer.json()["n_trials"]) == ("renamed", 20)
     study.refresh_from_db()

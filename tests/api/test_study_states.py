@@ -26,7 +26,9 @@ def test_the_same_again_changes_nothing(as_alice, study, turn):
 
 
 @pytest.mark.parametrize("turn", TURNS)
-def test_turns_are_refused_to_mates_strangers_and_nobody(as_bob, as_charlie, as_nobody, running, private, turn):
+def test_turns_are_refused_to_mates_strangers_and_nobody(
+    as_bob, as_charlie, as_nobody, running, private, turn
+):
     answer = as_bob.post(f"studies/{running.pk}/{turn}/")
     assert answer.status_code == 403
     assert "alice" in answer.json()["detail"]
@@ -50,7 +52,9 @@ def test_an_administrator_may_turn_any_study(as_admin, private):
         (["start", "stop"], "resume", "make a new study"),
     ],
 )
-def test_a_state_that_forbids_it_is_a_conflict_that_says_what_is_possible(as_alice, study, before, turn, remedy):
+def test_a_state_that_forbids_it_is_a_conflict_that_says_what_is_possible(
+    as_alice, study, before, turn, remedy
+):
     for step in before:
         state = as_alice.post(f"studies/{study.pk}/{step}/").json()["state"]
     answer = as_alice.post(f"studies/{study.pk}/{turn}/")

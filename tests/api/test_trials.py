@@ -40,7 +40,7 @@ def paged(api: Api, study: Study, query: str) -> list[int]:
             return numbers
 
 
-# --- lists -------------------------------------------------------------------------------------------------------------
+# --- lists --------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("ordering", "numbers"),
     [
@@ -58,7 +58,9 @@ def test_pages_stay_right_while_trials_are_added(as_alice, filled):
     first = as_alice.get(f"studies/{filled.pk}/trials/?ordering=value&limit=3").json()
     trial = make_running(filled)
     complete_trial(trial_id=trial.pk, fence=trial.fence, value=0.05)
-    second = as_alice.get(f"studies/{filled.pk}/trials/?ordering=value&limit=5&cursor={first['next_cursor']}").json()
+    second = as_alice.get(
+        f"studies/{filled.pk}/trials/?ordering=value&limit=5&cursor={first['next_cursor']}"
+    ).json()
     assert [row["number"] for row in first["results"] + second["results"]] == [4, 7, 1, 6, 0, 3, 2, 5]
 
 
@@ -129,12 +131,14 @@ def test_lists_are_for_those_who_see_the_study(as_alice, as_bob, as_charlie, as_
         assert as_alice.get(f"studies/{filled.pk}/{what}/").status_code == 200
 
 
-# --- the leaderboard ---------------------------------------------------------------------------------------------------
+# --- the leaderboard ----------------------------------------------------------------------------------------
 def test_the_leaderboard_ranks_complete_trials(as_alice, filled):
     make_running(filled)
     rows = as_alice.get(f"studies/{filled.pk}/leaderboard/").json()["results"]
     assert [(row["rank"], row["number"]) for row in rows] == [(1, 4), (2, 7), (3, 1), (4, 6), (5, 0), (6, 3)]
-    assert [row["number"] for row in as_alice.get(f"studies/{filled.pk}/leaderboard/?limit=1").json()["results"]] == [4]
+    assert [
+        row["number"] for row in as_alice.get(f"studies/{filled.pk}/leaderboard/?limit=1").json()["results"]
+    ] == [4]
     assert as_alice.get(f"studies/{filled.pk}/leaderboard/?limit=0").status_code == 400
 
 
@@ -142,18 +146,24 @@ def test_the_leaderboard_of_a_new_study_is_empty(as_alice, study):
     assert as_alice.get(f"studies/{study.pk}/leaderboard/").json() == {"results": []}
 
 
-# --- one trial ---------------------------------------------------------------------------------------------------------
+# --- one trial ----------------------------------------------------------------------------------------------
 def test_a_trial_tells_why_it_was_proposed_and_how_it_ended(as_bob, filled):
     trial = Trial.objects.get(study=filled, number=2)
     document = as_bob.get(f"trials/{trial.pk}/").json()
-    assert (document["study"], document["metric"], document["direction"]) == (filled.pk, "validation/loss", "minimize")
+    assert (document["study"], document["metric"], document["direction"]) == (
+        filled.pk,
+        "validation/loss",
+        "minimize",
+    )
     assert (document["reason_code"], document["reason"]) == ("diverged", "the loss is NaN")
     assert document["why"] == trial.why != ""
     assert document["seed"] == trial.seed
 
 
 @pytest.mark.parametrize("what", ["", "curves/"])
-def test_a_trial_is_shown_to_those_who_see_its_study(as_alice, as_charlie, as_nobody, as_admin, private, what):
+def test_a_trial_is_shown_to_those_who_see_its_study(
+    as_alice, as_charlie, as_nobody, as_admin, private, what
+):
     as_alice.post(f"studies/{private.pk}/start/")
     trial = make_running(private)
     assert as_alice.get(f"trials/{trial.pk}/{what}").status_code == 200
@@ -165,7 +175,7 @@ def test_a_trial_is_shown_to_those_who_see_its_study(as_alice, as_charlie, as_no
     assert as_alice.delete(f"trials/{trial.pk}/{what}").status_code == 405
 
 
-# --- curves ------------------------------------------------------------------------------------------------------------
+# --- curves -------------------------------------------------------------------------------------------------
 def test_curves_hold_every_metric_by_step(as_alice, running):
     trial = make_running(running)
     report(trial, [0.5, math.nan, 0.25])

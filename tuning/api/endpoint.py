@@ -61,8 +61,15 @@ class Endpoint(APIView):
         return cast(list[dict[str, Any]], serializer.validated_data)
 
     def query(self, shape: type[StrictSerializer] = Nothing) -> dict[str, Any]:
-        """The query string in this shape. Raises ValidationError."""
-        return _validated(shape, self.request.query_params)
+        """The query string in this shape. Raises ValidationError, also for a parameter given twice."""
+        fields = shape().fields
+        data: dict[str, Any] = {}
+        for name, values in self.request.query_params.lists():
+            several = isinstance(fields.get(name), serializers.MultipleChoiceField)
+            if len(values) > 1 and not several:
+                raise serializers.ValidationError({name: [f"Give it once; it is here {len(values)} times."]})
+            data[name] = values if several else values[0]
+        return _validated(shape, data)
 
 
 def _validated(shape: type[StrictSerializer], data: Any) -> dict[str, Any]:

@@ -31,7 +31,9 @@ class ProblemSchema(AutoSchema):
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         for status in self._refusals():
             refusal = OpenApiResponse(Problem, description=WORDS[status])
-            bodies[str(status)] = self._get_response_for_code(refusal, str(status), media_types=[CONTENT_TYPE])
+            bodies[str(status)] = self._get_response_for_code(
+                refusal, str(status), media_types=[CONTENT_TYPE]
+            )
         return bodies
 
     def _refusals(self) -> list[int]:

@@ -23,7 +23,9 @@ class StrictSerializer(serializers.Serializer[Any]):
     def run_validation(self, data: Any = empty) -> Any:
         """The validated input. Raises ValidationError, also where the input is no JSON object."""
         if data is not empty and not isinstance(data, Mapping):
-            words = f"Send a JSON object with the fields {_listing(self.writable())}; this is {json_type(data)}."
+            words = (
+                f"Send a JSON object with the fields {_listing(self.writable())}; this is {json_type(data)}."
+            )
             raise serializers.ValidationError({api_settings.NON_FIELD_ERRORS_KEY: [words]})
         return super().run_validation(data)
 

@@ -22,7 +22,9 @@ class TrialQuery(StrictSerializer):
         default="number",
         help_text="value: the best first, whatever the direction; trials without a value come last.",
     )
-    cursor = serializers.CharField(required=False, help_text="`next_cursor` of the page before.")
+    cursor = serializers.CharField(
+        required=False, allow_blank=True, max_length=500, help_text="`next_cursor` of the page before."
+    )
     limit = serializers.IntegerField(default=50, min_value=1, max_value=500)
 
 

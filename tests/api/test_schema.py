@@ -1,0 +1,135 @@
+"""GET schema/ and docs/, and schemathesis over every operation of the live schema."""
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+import schemathesis
+from django.contrib.staticfiles import finders
+from django.core.management import call_command
+from django.test import Client
+from hypothesis import HealthCheck, settings
+from schemathesis import checks
+
+from hpweb.wsgi import application
+from tests.api.conftest import api_of
+from tests.factories import make_study, make_workload
+
+CHECKED = [
+    checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_schema_conformance,
+    checks.negative_data_rejection,
+]
+
+
+# --- the document -------------------------------------------------------------------------------------------
+def test_the_schema_is_valid_and_without_warnings(tmp_path):
+    call_command("spectacular", validate=True, fail_on_warn=True, file=str(tmp_path / "schema.yml"))
+
+
+def test_every_operation_is_described_and_says_how_it_refuses(as_nobody):
+    document = as_nobody.get("schema/?format=json").json()
+    assert len(document["paths"]) > 20
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            place = f"{method.upper()} {path}"
+            assert operation.get("summary"), place
+            assert operation.get("description", "").endswith("."), place
+            assert operation["tags"], place
+            for status in ("400", "401", "429"):
+                assert list(operation["responses"][status]["content"]) == ["application/problem+json"], place
+
+
+def test_operation_ids_are_unique(as_nobody):
+    document = as_nobody.get("schema/?format=json").json()
+    names = [
+        operation["operationId"] for methods in document["paths"].values() for operation in methods.values()
+    ]
+    assert len(names) == len(set(names))
+
+
+# --- the page -----------------------------------------------------------------------------------------------
+class Parts(HTMLParser):
+    """What a strict Content-Security-Policy would block on a page, and what it loads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inline: list[str] = []
+        self.sources: list[str] = []
+        self._script = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self._script = tag == "script" and "src" not in given
+        if tag == "style" or "style" in given or any(name.startswith("on") for name in given):
+            self.inline.append(tag)
+        self.sources += [str(given[name]) for name in ("src", "href") if given.get(name)]
+
+    def handle_data(self, data: str) -> None:
+        if self._script and data.strip():
+            self.inline.append("script")
+
+
+def test_the_page_has_nothing_that_the_policy_blocks(client: Client, db: None):
+    answer = client.get("/api/v1/docs/")
+    assert answer.status_code == 200
+    assert "script-src 'self'" in answer["Content-Security-Policy"]
+    assert "unsafe-inline" not in answer["Content-Security-Policy"]
+    assert "unsafe-eval" not in answer["Content-Security-Policy"]
+    parts = Parts()
+    parts.feed(answer.content.decode())
+    assert parts.inline == []
+    assert len(parts.sources) >= 5
+    assert all(source.startswith("/") and not source.startswith("//") for source in parts.sources)
+
+
+def test_the_page_loads_its_own_files_and_the_schema(client: Client, db: None):
+    page = client.get("/api/v1/docs/").content.decode()
+    script = client.get("/api/v1/docs/?script=")
+    assert script["Content-Type"].startswith("application/javascript")
+    assert re.search(r'src="/api/v1/docs/\?script="', page)
+    assert b"/api/v1/schema/" in script.content
+    for name in re.findall(r'(?:src|href)="/static/([^"]+)"', page):
+        assert finders.find(name), name
+
+
+# --- schemathesis -------------------------------------------------------------------------------------------
+@pytest.fixture
+def live(alice: Any, settings: Any) -> dict[str, Any]:
+    """Alice's token, and the ids and the lease of a study and a trial of hers."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    make_workload("tiny")
+    api = api_of(alice)
+    study = make_study(alice, started=True, n_trials=1000, parallel=1000)
+    asked = api.post(f"studies/{study.pk}/ask/").json()["trials"][0]
+    return {
+        "headers": api.headers,
+        "ids": {"study_id": study.pk, "trial_id": asked["id"]},
+        "lease": asked["lease"],
+    }
+
+
+schema = schemathesis.openapi.from_wsgi("/api/v1/schema/?format=json", application)
+
+
+@schema.parametrize()
+@settings(
+    max_examples=8,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+def test_no_request_finds_a_fault_of_the_server(case: Any, live: dict[str, Any]):
+    """Half of what is generated meets a study, trial and lease that exist, so that it gets past the 404 and the 409."""
+    parameters = case.path_parameters or {}
+    for name in parameters.keys() & live["ids"].keys():
+        if isinstance(parameters[name], int) and parameters[name] % 2 == 0:
+            parameters[name] = live["ids"][name]
+    for body in case.body if isinstance(case.body, list) else [case.body]:
+        if isinstance(body, dict) and isinstance(body.get("lease"), str) and 1 <= len(body["lease"]) <= 200:
+            body["lease"] = live["lease"]
+    case.call_and_validate(headers=live["headers"], checks=CHECKED)
