@@ -108,6 +108,7 @@ PRIORS = [
     (Normal(0.0, 1.0), 2.0, math.inf, stats.norm()),
     (Normal(0.0, 1.0), 5.0, 5.9, stats.norm()),
     (Normal(0.0, 1.0), -5.9, -5.0, stats.norm()),
+    (Normal(0.0, 1.0), 5.0, 20.0, stats.norm()),
     (Normal(-7.0, 2.5), -math.inf, -6.0, stats.norm(-7.0, 2.5)),
     (LogNormal(-3.0, 1.5), 0.0, math.inf, stats.lognorm(1.5, scale=math.exp(-3.0))),
     (LogNormal(1.0, 0.5), 1.0, 9.0, stats.lognorm(0.5, scale=math.e)),
@@ -164,3 +165,10 @@ def test_the_ends_of_the_unit_interval_give_finite_values_within_the_bounds(prio
         assert low <= x <= high
         if math.isfinite(bound) and bound > prior.support[0]:
             assert x == pytest.approx(bound, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("u", [5e-324, 2.2250738585e-313, 1e-300, 1e-17])
+@pytest.mark.parametrize(("a", "b"), [(3.0, 1000.0), (0.5, 0.5), (1000.0, 3.0)])
+def test_the_smallest_probabilities_give_a_value_of_a_beta_prior(u, a, b):
+    for low, high in ((0.0, 1.0), (1e-300, 0.9)):
+        assert low <= Beta(a, b).truncated(low, high).quantile(u) <= high

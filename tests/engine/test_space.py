@@ -246,9 +246,13 @@ def test_every_point_of_the_cube_is_a_legal_configuration_and_finds_its_way_back
     unit = space.to_unit(params)
     np.testing.assert_array_equal(np.isnan(unit), [name not in params for name in space.names])
     assert np.all((unit[~np.isnan(unit)] >= 0) & (unit[~np.isnan(unit)] <= 1))
-    again = space.from_unit(unit)
+    again = space.from_unit(np.nan_to_num(unit, nan=0.5))
+    rounded = {name for name in params if space[name].size is None and again.get(name) != params[name]}
     for name, value in params.items():
-        if space[name].size is not None:
+        condition = space[name].condition
+        if condition is not None and not rounded.isdisjoint(condition.parents):
+            rounded.add(name)  # rounding may carry a continuous parent over the condition's threshold
+        elif space[name].size is not None:
             assert identity(again[name]) == identity(value)
         else:
             # Within rounding of the unit coordinate: the value is no further off than a step of 1e-9 in u.

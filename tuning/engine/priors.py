@@ -106,7 +106,7 @@ class _TruncatedNormal(Truncated):
         # A range in the upper tail is measured from above, where a double resolves the probabilities.
         self._sign = -1.0 if prior.score(low) > 0 else 1.0
         self._start, self._end = self._tail(low), self._tail(high)
-        self._least = TAIL * max(self._start, self._end)
+        self._least = _least(self._start, self._end)
 
     def _tail(self, x: float) -> float:
         return float(special.ndtr(self._sign * self._prior.score(x)))
@@ -147,6 +147,7 @@ class _TruncatedBeta(Truncated):
         self._prior, self._low, self._high = prior, low, high
         self._upper = float(special.betainc(prior.a, prior.b, low)) > 0.5
         self._start, self._end = self._tail(low), self._tail(high)
+        self._least = _least(self._start, self._end)
 
     def _tail(self, x: float) -> float:
         tail = special.betaincc if self._upper else special.betainc
@@ -154,11 +155,19 @@ class _TruncatedBeta(Truncated):
 
     def quantile(self, u: float) -> float:
         inverse = special.betainccinv if self._upper else special.betaincinv
-        x = float(inverse(self._prior.a, self._prior.b, self._start + u * (self._end - self._start)))
-        return min(max(x, self._low), self._high)
+        p = max(self._start + u * (self._end - self._start), self._least)
+        return min(max(float(inverse(self._prior.a, self._prior.b, p)), self._low), self._high)
 
     def cdf(self, x: float) -> float:
         return min(max((self._tail(x) - self._start) / (self._end - self._start), 0.0), 1.0)
+
+
+def _least(start: float, end: float) -> float:
+    """The smallest probability to invert between two: 2^-53 of the larger where the smaller is as good as 0.
+
+    There the value is infinite, or the inverse of the beta distribution fails.
+    """
+    return 0.0 if min(start, end) > 1e-200 else TAIL * max(start, end)
 
 
 PRIORS: dict[str, type[Normal] | type[Beta]] = {prior.name: prior for prior in (Normal, LogNormal, Beta)}

@@ -232,7 +232,8 @@ def stepped_size(low: float, high: float, step: float) -> int:
 
 def bin_edges(low: float, step: float, size: int) -> NDArray[np.float64]:
     """The edges (size + 1,) of the values' bins: low - step/2, low + step/2, ..."""
-    return low + step * (np.arange(size + 1, dtype=np.float64) - 0.5)
+    with np.errstate(over="ignore"):  # an edge beyond the doubles is infinite, and that is right
+        return low + step * (np.arange(size + 1, dtype=np.float64) - 0.5)
 
 
 def _prior_bins(prior: Prior, low: float, step: float, size: int) -> Bins:
