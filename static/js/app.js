@@ -117,10 +117,25 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   const busy = event.detail.elt.contains(document.activeElement) && document.activeElement.matches("input, select, textarea");
   if (document.hidden || busy) event.preventDefault();
 });
+/* What a person has done to the part of the page that is swapped, by id: it must survive the swap. */
+const kept = { open: new Set(), checked: new Set(), scrolled: new Map() };
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const part = event.detail.target;
+  kept.open = new Set([...part.querySelectorAll("details[id][open]")].map((element) => element.id));
+  kept.checked = new Set([...part.querySelectorAll("input[type=checkbox][id]:checked")].map((element) => element.id));
+  kept.scrolled = new Map(
+    [...part.querySelectorAll(".table-scroll[id], .log[id], .tabs")].map((element) => [element.id, [element.scrollLeft, element.scrollTop]]),
+  );
+});
 document.addEventListener("htmx:afterSettle", () => {
+  for (const id of kept.open) document.getElementById(id)?.setAttribute("open", "");
+  for (const [id, [left, top]] of kept.scrolled) document.getElementById(id)?.scrollTo({ left, top, behavior: "instant" });
+  for (const id of kept.checked) selectBox(document.getElementById(id));
   drawFigures();
-  showTheme();
+  showCompare();
   restoreRow();
+  markInvalid();
 });
 document.addEventListener("htmx:responseError", (event) => announce(`The server answered ${event.detail.xhr.status}: this part of the page may be out of date.`));
 document.addEventListener("htmx:sendError", () => announce("The server cannot be reached. This page keeps what it shows and tries again."));
@@ -161,6 +176,12 @@ function moveRow(by) {
   showRow(next);
   next.scrollIntoView({ block: "nearest" });
   next.querySelector("a")?.focus({ preventScroll: true });
+}
+
+function selectBox(box) {
+  if (!box || box.closest("form[method=post]")) return;
+  box.checked = true;
+  box.closest("tr")?.classList.add("is-selected");
 }
 
 function selectRow() {
@@ -223,7 +244,6 @@ document.addEventListener("change", (event) => {
     box.closest("tr").classList.toggle("is-selected", box.checked);
     showCompare();
   }
-  if (box.matches("[data-kind]")) showKind(box.closest(".space-row"));
 });
 
 function showCompare() {
@@ -252,7 +272,6 @@ function addRow(event, button) {
   const row = holder.firstElementChild;
   document.getElementById(button.dataset.into).append(row);
   total.value = Number(total.value) + 1;
-  showKind(row);
   row.querySelector("input:not([type=hidden])")?.focus();
   row.dispatchEvent(new Event("change", { bubbles: true }));
 }
@@ -267,15 +286,15 @@ function removeRow(event, button) {
   row.dispatchEvent(new Event("change", { bubbles: true }));
 }
 
-function showKind(row) {
-  const kind = row?.querySelector("[data-kind]")?.value;
-  if (!kind) return;
-  for (const part of row.querySelectorAll("[data-for]")) part.hidden = !part.dataset.for.split(" ").includes(kind);
+/* The server's answer to a change holds errors by row; the field that each is about is marked here. */
+function markInvalid() {
+  for (const field of document.querySelectorAll(".space-row [aria-invalid]")) field.removeAttribute("aria-invalid");
+  for (const error of document.querySelectorAll(".space-row [data-invalid]"))
+    document.getElementById(error.dataset.invalid)?.setAttribute("aria-invalid", "true");
 }
 
 /* ---------------------------------------------------------------- start */
-for (const part of document.querySelectorAll("[data-needs-script]")) part.hidden = false;
 showTheme();
 showCompare();
-for (const row of document.querySelectorAll(".space-row")) showKind(row);
+markInvalid();
 drawFigures();

@@ -53,6 +53,12 @@ def test_labels_that_would_overlap_are_moved_apart() -> None:
     assert heights[2] - heights[1] >= 0.99 * gap
 
 
+def test_labels_stay_on_the_chart() -> None:
+    figure = learning_curves_figure([curves(n, 1.0, 0.001 * n, offset=0.0) for n in range(3)])
+    low, high = figure["layout"]["yaxis"]["range"]
+    assert all(low < note["y"] < high for note in figure["layout"]["annotations"])
+
+
 def test_the_band_holds_the_middle_of_all_curves() -> None:
     lines = [Series([1, 2], [float(n), 10.0 * n]) for n in range(11)]
     band = middle_band(lines)
@@ -118,9 +124,7 @@ def test_the_best_step_is_ringed_and_named() -> None:
 
 
 def test_a_best_step_that_was_not_reported_is_not_drawn() -> None:
-    assert "best step" not in [
-        trace["name"] for trace in trial_curves_figure(curves(1, 0.9), best_step=5)["data"]
-    ]
+    assert "best step" not in [trace["name"] for trace in trial_curves_figure(curves(1, 0.9), best_step=5)["data"]]
 
 
 def test_marks_are_lines_with_words() -> None:
@@ -134,9 +138,7 @@ def test_the_axis_reaches_the_planned_epochs() -> None:
 
 
 def test_long_curves_are_thinned() -> None:
-    figure = trial_curves_figure(
-        TrialCurves(1, Series(range(50_000), [float(n % 97) for n in range(50_000)]))
-    )
+    figure = trial_curves_figure(TrialCurves(1, Series(range(50_000), [float(n % 97) for n in range(50_000)])))
     assert len(figure["data"][0]["x"]) <= 400
 
 

@@ -44,7 +44,7 @@ def test_a_normal_prior_is_a_bell() -> None:
     form = {"type": "float", "low": 0.0, "high": 0.6, "prior": {"name": "normal", "mu": 0.3, "sigma": 0.1}}
     heights = outline(distribution_svg(parameter(**form)))
     peak = heights.index(min(heights))
-    assert 12 <= peak <= 19
+    assert 20 <= peak <= 28
     assert heights[0] - heights[peak] > 12
 
 
@@ -61,7 +61,19 @@ def test_a_few_integers_have_a_bar_each() -> None:
 
 
 def test_many_integers_have_an_outline() -> None:
-    assert outline(distribution_svg(parameter(type="int", low=16, high=512)))
+    svg = distribution_svg(parameter(type="int", low=16, high=512))
+    assert set(outline(svg)) == {3.0}
+    assert ticks(svg) == ["16", "512"]
+
+
+def test_logarithmic_integers_are_flat_on_their_axis() -> None:
+    heights = outline(distribution_svg(parameter(type="int", low=8, high=128, log=True), log=True))
+    assert max(heights) - min(heights) < 1.0
+
+
+def test_a_prior_without_bounds_ends_where_a_thousandth_is_left() -> None:
+    svg = distribution_svg(parameter(type="float", prior={"name": "normal", "mu": 0.0, "sigma": 1.0}))
+    assert ticks(svg) == ["-3.09", "3.09"]
 
 
 def test_a_constant_is_one_bar() -> None:

@@ -66,9 +66,9 @@ def test_one_huge_value_does_not_flatten_the_rest() -> None:
 
 
 def test_the_axis_goes_to_the_budget_and_marks_now() -> None:
-    layout = history_figure(
-        points((0, 0.1, "COMPLETE"), (1, 0.2, "COMPLETE")), direction="minimize", budget=60
-    )["layout"]
+    layout = history_figure(points((0, 0.1, "COMPLETE"), (1, 0.2, "COMPLETE")), direction="minimize", budget=60)[
+        "layout"
+    ]
     assert layout["xaxis"]["range"][1] > 59
     assert [shape["x0"] for shape in layout["shapes"]] == [1.5]
     done = history_figure(points((0, 0.1, "COMPLETE")), direction="minimize", budget=1)["layout"]

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tuning.charts.rounding import padded_range, quantile, significant, worst_shown
+from tuning.charts.rounding import padded_range, quantile, significant, tick_format, worst_shown
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,15 @@ def test_a_range_has_a_length_even_for_one_value() -> None:
     assert padded_range(0.0, 1.0) == [-0.06, 1.06]
     assert padded_range(2.0, 2.0) == [1.8, 2.2]
     assert padded_range(0.0, 0.0) == [-1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0.06, 0.16, ".2f"), (0.0, 1.6, ".1f"), (0.0, 90.0, ".0f"), (0.0, 1e7, ""), (0.0, 1e-7, "")],
+)
+def test_ticks_have_one_number_of_decimals(low: float, high: float, expected: str) -> None:
+    assert tick_format(low, high) == expected
+
+
+def test_how_far_the_tail_reaches_can_be_chosen() -> None:
+    assert worst_shown([0.1, 0.2, 0.3, 2.0], reach=15.0) == 2.0

@@ -7,10 +7,12 @@ from itertools import chain
 from typing import Any
 
 from tuning.charts.rounding import (
+    CURVE_REACH,
     finite,
     padded_range,
     quantile,
     significant,
+    tick_format,
     worst_shown,
 )
 from tuning.charts.theme import (
@@ -44,9 +46,7 @@ class Series:
 
     def __post_init__(self) -> None:
         if len(self.steps) != len(self.values):
-            raise ValueError(
-                f"steps and values must have one length, not {len(self.steps)} and {len(self.values)}"
-            )
+            raise ValueError(f"steps and values must have one length, not {len(self.steps)} and {len(self.values)}")
 
 
 @dataclass(frozen=True)
@@ -137,26 +137,19 @@ def trial_curves_figure(
     figure_layout = _curve_layout(last, y_range, resource_unit, right=80 if data else 16)
     annotations = [_mark_label(mark) for mark in marks]
     ends = [(name, colour, series) for name, colour, series in _named(curves) if finite(series.values)]
-    heights = spread_labels([_last_value(series)[1] for _, _, series in ends], _label_gap(y_range))
+    heights = spread_labels([_last_value(series)[1] for _, _, series in ends], *_label_room(y_range))
     for (name, colour, series), height in zip(ends, heights, strict=True):
-        annotations.append(
-            label(name, _last_value(series)[0], significant(height) or 0.0, colour=colour, xshift=6)
-        )
+        annotations.append(label(name, _last_value(series)[0], significant(height) or 0.0, colour=colour, xshift=6))
     scored = curves.validation or curves.train
     if best_step is not None and scored is not None and best_step in scored.steps:
         value = significant(scored.values[list(scored.steps).index(best_step)])
         if value is not None:
             data.append(_ring(best_step, value))
-            annotations.append(
-                label(
-                    f"best {value:.4g} at {best_step}",
-                    best_step,
-                    value,
-                    colour=BEST,
-                    xanchor="center",
-                    yshift=-18,
-                )
-            )
+            # On the side where the curves come from, there is room; near the right end, only to the left.
+            above, late = direction == "minimize", best_step > 0.8 * last
+            place = {"xanchor": "right" if late else "center", "yshift": 18 if above else -18}
+            text = f"best {value:.4g} at {best_step}"
+            annotations.append(label(text, best_step, value, colour=BEST, **place))
     if not ends:
         annotations.append(_nothing_yet("this trial has reported no curve yet"))
     figure_layout["annotations"] = annotations
@@ -185,13 +178,15 @@ def _range(values: list[float], reach: list[float], direction: str) -> list[floa
     if not values and not reach:
         return [0.0, 1.0]
     shown = values or reach
-    worst = worst_shown(shown, direction)
+    worst = worst_shown(shown, direction, CURVE_REACH)
     best = min(shown) if direction == "minimize" else max(shown)
     low, high = sorted((best, best if worst is None else worst))
     length = high - low
     low = max(min([low, *reach]), low - length)
     high = min(max([high, *reach]), high + length)
     ends = padded_range(low, high, 0.04)
+    if low >= 0:
+        ends[0] = max(ends[0], 0.0)  # nothing lies below: the axis of a loss begins at 0
     return [significant(end) or 0.0 for end in ends]
 
 
@@ -199,7 +194,7 @@ def _curve_layout(last: int, y_range: list[float], unit: str, right: int) -> Fig
     ticks: dict[str, Any] = {"dtick": 1, "tick0": 0} if last <= 10 else {"nticks": 12}
     return layout(
         axis(title=unit, range=[0 if last > 1 else 0.5, last if last > 1 else 1.5], tickformat="d", **ticks),
-        axis(grid=True, range=y_range),
+        axis(grid=True, range=y_range, tickformat=tick_format(*y_range)),
         right=right,
     )
 
@@ -259,15 +254,15 @@ def _end(curves: TrialCurves) -> tuple[int, float] | None:
     return None
 
 
-def _label_gap(y_range: list[float]) -> float:
-    return LABEL_HEIGHT / PLOT_HEIGHT * (y_range[1] - y_range[0])
+def _label_room(y_range: list[float]) -> tuple[float, float, float]:
+    """The least distance between labels, and the lowest and highest place for one, in the axis' unit."""
+    line = LABEL_HEIGHT / PLOT_HEIGHT * (y_range[1] - y_range[0])
+    return line, y_range[0] + line / 3, y_range[1] - line / 3
 
 
 def _end_labels(named: list[TrialCurves], y_range: list[float]) -> list[Figure]:
     ends = [end for end in (_end(curves) for curves in named) if end is not None]
-    heights = spread_labels(
-        [min(max(value, y_range[0]), y_range[1]) for _, value in ends], _label_gap(y_range)
-    )
+    heights = spread_labels([value for _, value in ends], *_label_room(y_range))
     return [
         label(
             f"trial {curves.number}",

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tuning.charts.rounding import padded_range, significant, worst_shown
+from tuning.charts.rounding import padded_range, significant, tick_format, worst_shown
 from tuning.charts.theme import (
     ACTION,
     BEST,
@@ -90,7 +90,13 @@ def history_figure(
             range=[-0.02 * max(budget or 0, last, 5), 1.02 * max((budget or 0) - 1, last, 5)],
             tickformat="d",
         ),
-        axis(grid=True, range=value_range, type="log" if log else "linear", showticklabels=bool(valued)),
+        axis(
+            grid=True,
+            range=value_range,
+            type="log" if log else "linear",
+            tickformat="" if log else tick_format(*value_range),
+            showticklabels=bool(valued),
+        ),
         right=72 if records and (budget is None or last > 0.86 * budget) else 16,
         shapes=[],
         annotations=[],
@@ -121,11 +127,7 @@ def _value(point: HistoryPoint) -> float:
 
 def _value_axis(values: list[float], direction: str, log: bool) -> tuple[float, list[float]]:
     """The worst value shown and the axis range (in decades for a logarithmic axis)."""
-    worst = (
-        worst_shown(values, direction)
-        if not log
-        else (max(values) if direction == "minimize" else min(values))
-    )
+    worst = worst_shown(values, direction) if not log else (max(values) if direction == "minimize" else min(values))
     if worst is None:
         return 0.5, [0.0, 1.0]
     best = min(values) if direction == "minimize" else max(values)

@@ -7,15 +7,13 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from tuning.charts.rounding import finite, worst_shown
+from tuning.charts.rounding import CURVE_REACH, finite, worst_shown
 from tuning.charts.thinning import thinned
 
 WIDTH, HEIGHT, INSET = 72, 24, 3
 
 
-def sparkline_svg(
-    curves: Mapping[str, Sequence[float | None]], *, direction: str = "minimize", title: str = ""
-) -> str:
+def sparkline_svg(curves: Mapping[str, Sequence[float | None]], *, direction: str = "minimize", title: str = "") -> str:
     """One `<svg>` with a line per entry of `curves` ("train", "validation" or other names) on a common scale.
 
     Values are taken at equal distances; gaps (None, NaN) break the line; an outlier is cut at the edge. An
@@ -25,7 +23,7 @@ def sparkline_svg(
     if not shown:
         return ""
     every = [value for values in shown.values() for value in finite(values)]
-    worst = worst_shown(every, direction)
+    worst = worst_shown(every, direction, CURVE_REACH)
     best = min(every) if direction == "minimize" else max(every)
     low, high = sorted((best, best if worst is None else worst))
     longest = max(len(values) for values in shown.values())
@@ -35,9 +33,7 @@ def sparkline_svg(
         places = [_place(index, value, longest, low, high) for index, value in enumerate(values)]
         parts.append(f'<path class="sparkline__line sparkline__line--{kind}" d="{_path(places)}"/>')
         x, y = next(place for place in reversed(places) if place is not None)
-        parts.append(
-            f'<circle class="sparkline__dot sparkline__dot--{kind}" cx="{x:g}" cy="{y:g}" r="1.75"/>'
-        )
+        parts.append(f'<circle class="sparkline__dot sparkline__dot--{kind}" cx="{x:g}" cy="{y:g}" r="1.75"/>')
     words = escape(title or "learning curve", quote=True)
     return (
         f'<svg class="sparkline" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img" '
@@ -45,9 +41,7 @@ def sparkline_svg(
     )
 
 
-def _place(
-    index: int, value: float | None, longest: int, low: float, high: float
-) -> tuple[float, float] | None:
+def _place(index: int, value: float | None, longest: int, low: float, high: float) -> tuple[float, float] | None:
     if value is None or not math.isfinite(value):
         return None
     across = INSET + (WIDTH - 2 * INSET) * (index / (longest - 1) if longest > 1 else 0.5)

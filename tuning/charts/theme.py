@@ -35,12 +35,10 @@ def axis(*, title: str = "", grid: bool = False, **more: Any) -> dict[str, Any]:
     }
     if title:
         drawn["title"] = {"text": title, "standoff": 6, "font": {"size": 12, "color": QUIET}}
-    return drawn | more
+    return drawn | {name: value for name, value in more.items() if value != ""}
 
 
-def layout(
-    xaxis: Mapping[str, Any], yaxis: Mapping[str, Any], *, right: int = 16, **more: Any
-) -> dict[str, Any]:
+def layout(xaxis: Mapping[str, Any], yaxis: Mapping[str, Any], *, right: int = 16, **more: Any) -> dict[str, Any]:
     """The layout of every figure; `right` is the margin, in pixels, that direct labels need."""
     return {
         "template": "none",
@@ -83,11 +81,18 @@ def vertical_line(x: float, *, colour: str = QUIET) -> dict[str, Any]:
     }
 
 
-def spread_labels(heights: list[float], gap: float) -> list[float]:
-    """`heights` moved apart so that neighbours are at least `gap` from each other, their mean unchanged."""
+def spread_labels(heights: list[float], gap: float, low: float, high: float) -> list[float]:
+    """`heights` moved apart so that neighbours are at least `gap` from each other, all of them within low..high.
+
+    As near to where they belong as one pass allows; where they do not fit at all they run out at the top.
+    """
+    if not heights:
+        return []
     order = sorted(range(len(heights)), key=heights.__getitem__)
-    placed = list(heights)
+    placed = [min(max(height, low), high) for height in heights]
     for before, after in pairwise(order):
         placed[after] = max(placed[after], placed[before] + gap)
-    shift = sum(placed[i] - heights[i] for i in order) / len(heights) if heights else 0.0
+    shift = sum(placed[i] - heights[i] for i in order) / len(heights)
+    shift = max(shift, placed[order[-1]] - high)
+    shift = min(shift, placed[order[0]] - low)
     return [height - shift for height in placed]

@@ -1,0 +1,55 @@
+"""What a person should look at on a study's page: at most three findings, the worst first."""
+
+from collections import Counter
+from typing import Any
+
+from tuning.findings import Finding
+from tuning.selectors.hosts import HostRow
+
+MOST = 3
+REASONS = {
+    "diverged": (
+        "diverged",
+        "The loss became infinite or not a number: lower the top of the learning rate's range.",
+    ),
+    "out_of_memory": ("ran out of memory", "Lower the batch size or the model's width in the search space."),
+    "code_error": (
+        "stopped with an error in the workload's code",
+        "A failed trial's page has the traceback.",
+    ),
+    "deadline": ("passed their deadline", "Give them fewer epochs."),
+    "lost_host": (
+        "lost their process more often than a trial is tried again",
+        "Look at the host's memory and its logs.",
+    ),
+    "disk_full": ("found the disk full", "Make room; the checkpoints that were there still stand."),
+}
+ORDER = {"error": 0, "warning": 1, "info": 2}
+
+
+def study_findings(study: Any, reasons: Counter[str], hosts: list[HostRow]) -> list[Finding]:
+    """What stands in the study's way. `reasons`: how many trials failed for each reason code."""
+    found = []
+    if study.state_reason and study.state in ("PAUSED", "STOPPED"):
+        found.append(Finding("study-state", "info", f"The study is {study.state.lower()}: {study.state_reason}."))
+    if study.state == "RUNNING" and study.workload and not any(host.alive for host in hosts):
+        found.append(
+            Finding(
+                "no-worker",
+                "error",
+                "No worker is alive, so no trial runs. Start one on a host with: python manage.py worker",
+            )
+        )
+    failed = {code: count for code, count in reasons.items() if code in REASONS}
+    for code, count in sorted(failed.items(), key=lambda item: -item[1]):
+        what, remedy = REASONS[code]
+        share = count / max(1, study.n_ended)
+        found.append(
+            Finding(
+                f"failed-{code}",
+                "error" if share > 0.25 else "warning",
+                f"{count} of {study.n_ended} trials {what}. {remedy}",
+                {"count": count, "share": share},
+            )
+        )
+    return sorted(found, key=lambda finding: ORDER[finding.severity])[:MOST]

@@ -1,0 +1,179 @@
+"""A new study's method and budget, and the settings that may change later."""
+
+from typing import Any
+
+from django import forms
+
+from tuning.engine import registry
+from tuning.services.errors import Invalid
+
+OBJECTIVES = (("best", "best step so far"), ("last", "last step"))
+VISIBILITIES = (("team", "everyone who can sign in may look"), ("private", "only I and administrators"))
+DIRECTIONS = (("minimize", "lower is better"), ("maximize", "higher is better"))
+WORDS = dict(DIRECTIONS)
+NUMBER = {"inputmode": "numeric", "autocomplete": "off"}
+
+
+def _whole(label: str, low: int, **more: Any) -> forms.IntegerField:
+    return forms.IntegerField(label=label, min_value=low, widget=forms.TextInput(NUMBER), **more)
+
+
+class ErrorsFromServices:
+    """Puts what a service refused beside the fields it is about, the rest above the form."""
+
+    def take_errors(self, error: Invalid) -> None:
+        for field, texts in error.fields.items():
+            if not field.startswith("space"):
+                self.add_error(field if field in self.fields else None, texts)  # type: ignore[attr-defined]
+
+
+class StudyForm(ErrorsFromServices, forms.Form):
+    """Everything but the space. `workload` is the describe entry; without one the trials are run by scripts."""
+
+    name = forms.CharField(label="Name", max_length=120, widget=forms.TextInput({"autocomplete": "off"}))
+    description = forms.CharField(label="Notes", required=False, widget=forms.Textarea({"rows": 2}))
+    metric = forms.CharField(label="Metric", max_length=120)
+    direction = forms.ChoiceField(label="Better is", choices=DIRECTIONS)
+    objective = forms.ChoiceField(
+        label="Value of a trial",
+        choices=OBJECTIVES,
+        help_text="Which step's metric counts; its checkpoint is the one you get.",
+    )
+    sampler = forms.ChoiceField(label="Sampler")
+    scheduler = forms.ChoiceField(label="Scheduler")
+    n_trials = _whole("Trials", 1, required=False, help_text="A grid may leave this empty: it ends by itself.")
+    parallel = _whole("At once", 1, help_text="Trials that run at the same time, as far as slots are free.")
+    max_resource = _whole("Epochs", 1, required=False, help_text="At most, for each trial.")
+    seed = _whole(
+        "Seed",
+        0,
+        required=False,
+        help_text="The same seed proposes the same configurations. Empty: a random one.",
+    )
+    deterministic = forms.BooleanField(
+        label="Deterministic",
+        required=False,
+        help_text="Exactly repeatable on a GPU as well, somewhat slower.",
+    )
+    visibility = forms.ChoiceField(label="Who may look", choices=VISIBILITIES)
+
+    def __init__(self, workload: dict[str, Any] | None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        described = registry.describe()
+        self.samplers, self.schedulers = described["samplers"], described["schedulers"]
+        self._choices("sampler", [(entry["name"], entry["title"]) for entry in self.samplers])
+        self._choices("scheduler", [(entry["name"], entry["title"]) for entry in self.schedulers])
+        if len(self.schedulers) == 1:
+            self.fields["scheduler"].required = False
+        for entry in self.samplers:
+            for option in entry["options"]:
+                self.fields[f"{entry['name']}-{option['name']}"] = _option_field(option)
+        if workload is not None:
+            self._from_workload(workload)
+
+    def _choices(self, name: str, choices: list[tuple[str, str]]) -> None:
+        field = self.fields[name]
+        if isinstance(field, forms.ChoiceField):
+            field.choices = choices
+
+    def _from_workload(self, workload: dict[str, Any]) -> None:
+        goals = {
+            entry["name"]: entry["goal"]
+            for entry in workload.get("metrics") or []
+            if entry.get("split") not in ("train", "test")
+        }
+        goals.setdefault(workload["metric"], workload["direction"])
+        self.goals = goals
+        names = [(name, f"{name}, {WORDS[goal]}") for name, goal in goals.items()]
+        self.fields["metric"] = forms.ChoiceField(label="Metric", choices=names)
+        del self.fields["direction"]
+        unit = workload.get("resource_unit") or "epochs"
+        self.fields["max_resource"].label = unit.capitalize()
+        if not workload.get("max_resource"):
+            del self.fields["max_resource"]
+
+    def options_of(self, sampler: str) -> list[Any]:
+        """The bound fields of a sampler's own options."""
+        return [self[name] for name in self.fields if name.startswith(f"{sampler}-")]
+
+    @property
+    def sampler_cards(self) -> list[dict[str, Any]]:
+        """Name, title, summary and option fields of each sampler, for the page."""
+        chosen = self["sampler"].value() or self.samplers[0]["name"]
+        return [
+            {**entry, "checked": entry["name"] == chosen, "fields": self.options_of(entry["name"])}
+            for entry in self.samplers
+        ]
+
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments for services.studies.create_study."""
+        cleaned = self.cleaned_data
+        sampler = cleaned["sampler"]
+        names = (
+            "name",
+            "description",
+            "metric",
+            "objective",
+            "n_trials",
+            "parallel",
+            "seed",
+            "deterministic",
+            "visibility",
+        )
+        arguments = {name: cleaned[name] for name in names}
+        arguments["max_resource"] = cleaned.get("max_resource")
+        arguments["direction"] = cleaned.get("direction") or self.goals[cleaned["metric"]]
+        arguments["sampler"] = sampler
+        arguments["scheduler"] = cleaned["scheduler"] or self.schedulers[0]["name"]
+        arguments["sampler_options"] = {
+            name.partition("-")[2]: value
+            for name, value in cleaned.items()
+            if name.startswith(f"{sampler}-") and value not in (None, "")
+        }
+        return arguments
+
+
+def _option_field(option: dict[str, Any]) -> forms.Field:
+    shared = {
+        "label": option["name"].replace("_", " ").capitalize(),
+        "help_text": option["help"],
+        "required": False,
+    }
+    initial = option["default"]
+    if option["choices"]:
+        return forms.ChoiceField(choices=[(choice, choice) for choice in option["choices"]], initial=initial, **shared)
+    if option["type"] == "bool":
+        return forms.BooleanField(initial=initial, **shared)
+    bounds = {"min_value": option["low"], "max_value": option["high"]}
+    if option["type"] == "int":
+        return forms.IntegerField(initial=initial, widget=forms.TextInput(NUMBER), **bounds, **shared)
+    if option["type"] == "float":
+        return forms.FloatField(initial=initial, widget=forms.TextInput(NUMBER), **bounds, **shared)
+    return forms.CharField(initial=initial, **shared)
+
+
+class SettingsForm(ErrorsFromServices, forms.Form):
+    """What may change after the creation."""
+
+    name = forms.CharField(label="Name", max_length=120, widget=forms.TextInput({"autocomplete": "off"}))
+    description = forms.CharField(label="Notes", required=False, widget=forms.Textarea({"rows": 2}))
+    n_trials = _whole("Trials", 1, required=False, help_text="More lets the study go on; not fewer than it has.")
+    parallel = _whole("At once", 1)
+    visibility = forms.ChoiceField(label="Who may look", choices=VISIBILITIES)
+
+    def __init__(self, study: Any, data: Any = None) -> None:
+        initial = {
+            "name": study.name,
+            "description": study.description,
+            "n_trials": study.budget_total,
+            "parallel": study.parallel,
+            "visibility": study.visibility,
+        }
+        super().__init__(data, initial=initial)
+        if study.state in ("STOPPED", "FINISHED"):
+            del self.fields["n_trials"]
+            del self.fields["parallel"]
+
+    def changes(self) -> dict[str, Any]:
+        """The fields that differ from what the study has."""
+        return {name: self.cleaned_data[name] for name in self.changed_data}

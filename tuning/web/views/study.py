@@ -1,0 +1,160 @@
+"""A study's page: its tabs, its controls, its settings, and what a person takes away."""
+
+import json
+from typing import Any
+
+import yaml
+from django.contrib import messages
+from django.http import FileResponse, Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from tuning.charts import curve_table, learning_curves_figure
+from tuning.selectors import exports
+from tuning.selectors.curves import study_curves
+from tuning.selectors.studies import may_edit, study_facts, study_for
+from tuning.selectors.trials import trial_for
+from tuning.services import lifecycle
+from tuning.services.errors import Conflict, Invalid, NotFound
+from tuning.services.studies import delete_study, update_study
+from tuning.web.drawings import space_table
+from tuning.web.errors import SignedInRequest, signed_in
+from tuning.web.forms.study import SettingsForm
+from tuning.web.polling import once, page_or_fragment, tag_of, unchanged
+from tuning.web.sections import DRAWS, TABS, columns_of, curves_of
+
+VERBS = {
+    "start": (lifecycle.start_study, "The study is running."),
+    "pause": (
+        lifecycle.pause_study,
+        "The study is paused; running trials went back to their last checkpoint.",
+    ),
+    "resume": (lifecycle.resume_study, "The study goes on."),
+    "stop": (lifecycle.stop_study, "The study is stopped."),
+}
+MOST_COMPARED = 8
+
+
+@signed_in
+@require_safe
+def study_tab(request: SignedInRequest, study_id: int, tab: str) -> HttpResponse:
+    """A tab, or for a poll its changing part: 304 where the version is the one that the page shows."""
+    study = study_for(request.user, study_id)
+    editable = may_edit(request.user, study)
+    query = request.GET.urlencode()
+    tag = tag_of(tab, study.pk, study.version, study.state, editable, query)
+    answer = unchanged(request, tag)
+    if answer is not None:
+        return answer
+    # The body is the same for everybody; controls hold a person's CSRF token and stay out of the cache.
+    body = once(
+        tag_of("body", tab, study.pk, study.version, study.state, query),
+        lambda: render_to_string(f"tuning/_{tab}.html", TABS[tab](study, request.GET)),
+    )
+    facts = once(tag_of("facts", study.pk, study.version, study.state), lambda: study_facts(study))
+    context = {**_header(request, study, tab), "facts": facts, "body": body, "draws": tab in DRAWS}
+    live = study.state in ("READY", "RUNNING", "PAUSED") or study.n_open > 0
+    return page_or_fragment(request, "tuning/study.html", "tuning/_study.html", context, tag=tag, live=live)
+
+
+def _header(request: SignedInRequest, study: Any, tab: str) -> dict[str, Any]:
+    return {"section": "studies", "study": study, "editable": may_edit(request.user, study), "tab": tab}
+
+
+@signed_in
+@require_http_methods(["GET", "HEAD", "POST"])
+def study_setup(request: SignedInRequest, study_id: int) -> HttpResponse:
+    """What the study searches and how; POST changes what may still change."""
+    study = study_for(request.user, study_id)
+    form = SettingsForm(study, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            update_study(study=study, actor=request.user, **form.changes())
+            messages.success(request, "The settings are changed.")
+            return redirect("study_setup", study.pk)
+        except Invalid as error:
+            form.take_errors(error)
+        except Conflict as error:
+            form.add_error(None, error.message)
+    context = {
+        **_header(request, study, "setup"),
+        "form": form,
+        "facts": study_facts(study),
+        "space_rows": space_table(study.space.document) if study.space else [],
+        "live": False,
+    }
+    return render(request, "tuning/study_setup.html", context, status=400 if form.errors else 200)
+
+
+@signed_in
+@require_POST
+def study_action(request: SignedInRequest, study_id: int, verb: str) -> HttpResponse:
+    """Start, pause, resume, stop or delete; what the state forbids is said on the study's page."""
+    study = study_for(request.user, study_id)
+    try:
+        if verb == "delete":
+            delete_study(study=study, actor=request.user)
+            messages.success(request, f"The study {study.name} is deleted.")
+            return redirect("studies")
+        if verb not in VERBS:
+            raise Http404(f"There is nothing named {verb!r} to do to a study.")
+        service, words = VERBS[verb]
+        service(study_id=study.pk, actor=request.user)
+        messages.success(request, words)
+    except Conflict as error:
+        messages.error(request, error.message)
+    return redirect("study", study.pk)
+
+
+@signed_in
+@require_safe
+def best_configuration(request: SignedInRequest, study_id: int, form: str) -> HttpResponse | FileResponse:
+    """The best configuration as JSON or YAML, or the checkpoint that its value comes from."""
+    study = study_for(request.user, study_id)
+    name = f"study-{study.pk}-best.{form}"
+    if form == "pt":
+        return FileResponse(exports.best_checkpoint(study).open("rb"), as_attachment=True, filename=name)
+    if form == "json":
+        text, kind = json.dumps(exports.best_configuration(study), indent=2) + "\n", "application/json"
+    elif form == "yaml":
+        text = yaml.safe_dump(exports.best_configuration(study), sort_keys=False, allow_unicode=True)
+        kind = "application/yaml"
+    else:
+        raise NotFound(f"The best configuration can be had as json, yaml or pt, not as {form}.")
+    return HttpResponse(text, content_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+@signed_in
+@require_safe
+def compare(request: SignedInRequest, study_id: int) -> HttpResponse:
+    """Trials of a study side by side: ?trial= several times, at most 8."""
+    study = study_for(request.user, study_id)
+    ids = [int(text) for text in dict.fromkeys(request.GET.getlist("trial")) if text.isdecimal()]
+    trials = [
+        trial for trial in (trial_for(request.user, pk) for pk in ids[:MOST_COMPARED]) if trial.study_id == study.pk
+    ]
+    found = study_curves(study, [trial.pk for trial in trials])
+    drawn = [curves_of(trial.number, found.get(trial.pk, {}), study.metric) for trial in trials]
+    series = {
+        f"{curves.number} {name}": part
+        for curves in drawn
+        for name, part in (("training", curves.train), ("validation", curves.validation))
+        if part is not None
+    }
+    rows = []
+    for name in columns_of(study, trials):
+        values = [trial.params.get(name) for trial in trials]
+        rows.append({"name": name, "values": values, "differs": any(value != values[0] for value in values)})
+    context = {
+        "section": "studies",
+        "study": study,
+        "trials": trials,
+        "rows": rows,
+        "curves": learning_curves_figure(drawn, direction=study.direction, max_step=study.max_resource),
+        "curve_columns": list(series),
+        "curve_rows": curve_table(series),
+        "too_many": len(ids) > MOST_COMPARED,
+        "most": MOST_COMPARED,
+    }
+    return render(request, "tuning/compare.html", context)

@@ -1,0 +1,159 @@
+"""One trial: its configuration against the best, its curves, its attempts, its log, how to run it again."""
+
+import json
+from typing import Any
+
+from django.contrib import messages
+from django.http import FileResponse, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from tuning.charts import Series, curve_table, trial_curves_figure
+from tuning.selectors import exports
+from tuning.selectors.curves import trial_curves
+from tuning.selectors.errors import NotFound
+from tuning.selectors.logs import LogText, attempt_log
+from tuning.selectors.studies import may_edit
+from tuning.selectors.trials import trial_for, trial_neighbours
+from tuning.services.lifecycle import cancel_trial
+from tuning.web.errors import SignedInRequest, signed_in
+from tuning.web.polling import page_or_fragment, tag_of, unchanged
+from tuning.web.sections import curves_of
+
+TAIL_BYTES = 8_000
+
+
+@signed_in
+@require_safe
+def trial_page(request: SignedInRequest, trial_id: int) -> HttpResponse:
+    trial = trial_for(request.user, trial_id)
+    study = trial.study
+    editable = may_edit(request.user, study)
+    tag = tag_of("trial", trial.pk, study.version, trial.state, trial.resource_done, editable)
+    answer = unchanged(request, tag)
+    if answer is not None:
+        return answer
+    return page_or_fragment(
+        request,
+        "tuning/trial.html",
+        "tuning/_trial.html",
+        _context(trial, editable),
+        tag=tag,
+        live=trial.is_open,
+    )
+
+
+def _context(trial: Any, editable: bool) -> dict[str, Any]:
+    study = trial.study
+    curves = trial_curves(trial)
+    best = study.best_trial if study.best_trial_id not in (None, trial.pk) else None
+    attempts = list(trial.attempts.select_related("slot__device").order_by("-fence"))
+    before, after = trial_neighbours(trial)
+    log = _log(attempts)
+    figure = trial_curves_figure(
+        curves_of(trial.number, curves, study.metric),
+        direction=study.direction,
+        best_step=trial.value_step if study.objective == "best" else None,
+        max_step=trial.resource or study.max_resource,
+    )
+    return {
+        "section": "studies",
+        "study": study,
+        "trial": trial,
+        "editable": editable,
+        "is_best": study.best_trial_id == trial.pk,
+        "best": best,
+        "params": _against(trial.params, best.params if best else None, trial.fixed_params or {}),
+        "curves": figure,
+        "paired": len([name for name in curves if name.partition("/")[2] == study.metric.partition("/")[2]]) > 1,
+        "curve_columns": list(curves),
+        "curve_rows": curve_table({name: Series(curve.steps, curve.values) for name, curve in curves.items()}),
+        "attempts": attempts,
+        "log": log,
+        "before": before,
+        "after": after,
+        "again": _again(trial),
+        "has_checkpoint": bool(trial.best_checkpoint or trial.checkpoint),
+    }
+
+
+def _against(params: dict[str, Any], best: dict[str, Any] | None, fixed: dict[str, Any]) -> list[dict[str, Any]]:
+    """A row per parameter of this trial or the best one: both values, and whether they differ."""
+    names = list(dict.fromkeys([*params, *(best or {})]))
+    return [
+        {
+            "name": name,
+            "value": params.get(name),
+            "given": name in params,
+            "best": (best or {}).get(name),
+            "best_given": best is not None and name in best,
+            "differs": best is not None and params.get(name) != best.get(name),
+            "fixed": name in fixed,
+        }
+        for name in names
+    ]
+
+
+def _log(attempts: list[Any]) -> LogText | None:
+    """The end of the newest attempt's log, None where there is none to read from here."""
+    for attempt in attempts:
+        try:
+            return attempt_log(attempt, limit_bytes=TAIL_BYTES)
+        except NotFound:
+            continue
+    return None
+
+
+def _again(trial: Any) -> str:
+    """All that decides this trial's result, as JSON to keep or to queue again."""
+    study = trial.study
+    document = {
+        "workload": study.workload,
+        "workload_digest": study.workload_digest,
+        "params": trial.params,
+        "seed": trial.seed,
+        "epochs": trial.resource,
+        "metric": study.metric,
+        "deterministic": study.deterministic,
+        "environment": trial.facts.get("environment", {}),
+    }
+    return json.dumps({key: value for key, value in document.items() if value not in ("", None, {})}, indent=2)
+
+
+@signed_in
+@require_safe
+def trial_log(request: SignedInRequest, trial_id: int) -> HttpResponse:
+    """The logs of all attempts, the newest first."""
+    trial = trial_for(request.user, trial_id)
+    logs = []
+    for attempt in trial.attempts.order_by("-fence"):
+        try:
+            logs.append({"attempt": attempt, "log": attempt_log(attempt), "missing": ""})
+        except NotFound as error:
+            logs.append({"attempt": attempt, "log": None, "missing": error.message})
+    return render(
+        request,
+        "tuning/trial_log.html",
+        {"section": "studies", "trial": trial, "study": trial.study, "logs": logs},
+    )
+
+
+@signed_in
+@require_safe
+def trial_checkpoint(request: SignedInRequest, trial_id: int) -> FileResponse:
+    """The checkpoint that the trial's value comes from."""
+    trial = trial_for(request.user, trial_id)
+    path = exports.trial_checkpoint(trial)
+    return FileResponse(path.open("rb"), as_attachment=True, filename=f"study-{trial.study_id}-trial-{trial.number}.pt")
+
+
+@signed_in
+@require_POST
+def cancel(request: SignedInRequest, trial_id: int) -> HttpResponse:
+    trial = trial_for(request.user, trial_id)
+    cancelled = cancel_trial(trial_id=trial.pk, actor=request.user)
+    if cancelled.reason_code == "cancelled":
+        messages.success(request, f"Trial {trial.number} is cancelled.")
+    else:
+        messages.info(request, f"Trial {trial.number} had ended already.")
+    return redirect("trial", trial.pk)
