@@ -5,7 +5,7 @@ refusals.
 from collections.abc import Iterable
 from typing import Any, cast
 
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import User
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -44,9 +44,9 @@ class Endpoint(APIView):
     schema = ProblemSchema()
 
     @property
-    def person(self) -> AbstractUser:
+    def person(self) -> User:
         """Who is asking; permission has been checked before a method runs."""
-        return cast(AbstractUser, self.request.user)
+        return cast(User, self.request.user)
 
     def body(self, shape: type[StrictSerializer] = Nothing) -> dict[str, Any]:
         """The request's body in this shape. Raises ValidationError."""

@@ -1,6 +1,8 @@
 """Trials that a script runs in its own process, each held by a lease token."""
 
-from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, PolymorphicProxySerializer, extend_schema
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -26,6 +28,12 @@ from tuning.services.errors import Forbidden
 from tuning.services.trials import enqueue_trial
 
 TAGS = ["scripts"]
+LEASE = "the lease that ask gave"
+
+
+def example(title: str, /, **body: Any) -> OpenApiExample:
+    """A body as the page shows it."""
+    return OpenApiExample(title, value=body, request_only=True)
 
 
 class Ask(Endpoint):
@@ -59,6 +67,7 @@ class Enqueue(Endpoint):
         ),
         tags=TAGS,
         request=EnqueueRequest,
+        examples=[example("Part of a configuration", params={"lr": 0.01, "optimizer": "adamw"})],
         responses={201: TrialRow},
     )
     def post(self, request: Request, study_id: int) -> Response:
@@ -91,6 +100,11 @@ class Suggest(_HeldTrial):
         ),
         tags=TAGS,
         request=SuggestRequest,
+        examples=[
+            example(
+                "An integer", lease=LEASE, name="warmup", distribution={"type": "int", "low": 0, "high": 1000}
+            )
+        ],
         responses=Suggestion,
     )
     def post(self, request: Request, trial_id: int) -> Response:
@@ -117,6 +131,9 @@ class Report(_HeldTrial):
             resource_type_field_name=None,
             many=False,
         ),
+        examples=[
+            example("One step", lease=LEASE, step=3, metrics={"train/loss": 0.31, "validation/loss": "nan"}),
+        ],
         responses=Decision,
     )
     def post(self, request: Request, trial_id: int) -> Response:
@@ -163,6 +180,10 @@ class Tell(_HeldTrial):
         ),
         tags=TAGS,
         request=TellRequest,
+        examples=[
+            example("A value", lease=LEASE, value=0.31),
+            example("A failure", lease=LEASE, state="failed", reason="out_of_memory"),
+        ],
         responses=TrialRow,
     )
     def post(self, request: Request, trial_id: int) -> Response:

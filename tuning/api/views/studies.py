@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,6 +15,22 @@ from tuning.services import lifecycle
 from tuning.services.studies import create_study, delete_study, update_study
 
 TAGS = ["studies"]
+NEW_STUDY = OpenApiExample(
+    "Trials run by a script",
+    request_only=True,
+    value={
+        "name": "my net",
+        "space": {
+            "lr": {"type": "float", "low": 1e-5, "high": 0.1, "log": True},
+            "optimizer": {"type": "categorical", "choices": ["sgd", "adamw"]},
+            "momentum": {"type": "float", "low": 0.0, "high": 0.99, "when": {"optimizer": ["sgd"]}},
+        },
+        "metric": "validation/loss",
+        "direction": "minimize",
+        "n_trials": 50,
+        "parallel": 2,
+    },
+)
 
 Method = TypeVar("Method", bound=Callable[..., Response])
 
@@ -42,6 +58,7 @@ class Studies(Endpoint):
         ),
         tags=TAGS,
         request=StudyCreation,
+        examples=[NEW_STUDY],
         responses={201: StudyDetail},
     )
     def post(self, request: Request) -> Response:
