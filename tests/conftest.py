@@ -18,6 +18,7 @@ def _state_folder(settings, tmp_path) -> None:
     """Files of a test stay in its own folder."""
     settings.STATE_DIR = tmp_path
     settings.ARTIFACT_DIR = tmp_path / "artifacts"
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick: hundreds of accounts
     settings.STORAGES = {
         **settings.STORAGES,
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

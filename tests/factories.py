@@ -31,9 +31,9 @@ DESCRIPTION: dict[str, Any] = {
     "metric": "validation/loss",
     "direction": "minimize",
     "metrics": [
-        {"name": "loss", "split": "train", "goal": "minimize"},
-        {"name": "loss", "split": "validation", "goal": "minimize"},
-        {"name": "accuracy", "split": "validation", "goal": "maximize"},
+        {"name": "train/loss", "split": "train", "goal": "minimize"},
+        {"name": "validation/loss", "split": "validation", "goal": "minimize"},
+        {"name": "validation/accuracy", "split": "validation", "goal": "maximize"},
     ],
     "max_resource": 5,
     "min_resource": 1,

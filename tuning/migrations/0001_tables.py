@@ -86,7 +86,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('position', models.PositiveIntegerField()),
-                ('name', models.CharField(max_length=120)),
+                ('name', models.CharField(max_length=200)),
                 ('kind', models.CharField(max_length=12)),
                 ('low', models.FloatField(null=True)),
                 ('high', models.FloatField(null=True)),
@@ -94,7 +94,7 @@ class Migration(migrations.Migration):
                 ('step', models.FloatField(null=True)),
                 ('choices', tuning.models.fields.JSONTextField(null=True)),
                 ('condition', tuning.models.fields.JSONTextField(null=True)),
-                ('annotation', models.CharField(blank=True, max_length=60)),
+                ('annotation', models.CharField(blank=True, max_length=200)),
                 ('space', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='parameters', to='tuning.searchspace')),
             ],
             options={
@@ -108,6 +108,7 @@ class Migration(migrations.Migration):
                 ('index', models.PositiveIntegerField()),
                 ('threads', models.PositiveIntegerField(default=1)),
                 ('hinted', models.DateTimeField(null=True)),
+                ('unheard', models.DateTimeField(null=True)),
                 ('enabled', models.BooleanField(default=True)),
                 ('device', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='slots', to='tuning.device')),
             ],
@@ -192,7 +193,7 @@ class Migration(migrations.Migration):
             name='Distribution',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120)),
+                ('name', models.CharField(max_length=200)),
                 ('digest', models.CharField(max_length=64)),
                 ('document', tuning.models.fields.JSONTextField()),
                 ('study', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='distributions', to='tuning.study')),
@@ -276,7 +277,7 @@ class Migration(migrations.Migration):
                 ('lease_until', models.DateTimeField(null=True)),
                 ('result', tuning.models.fields.JSONTextField(null=True)),
                 ('error', models.TextField(blank=True)),
-                ('dedupe', models.CharField(blank=True, max_length=120)),
+                ('dedupe', models.CharField(blank=True, max_length=200)),
                 ('created', models.DateTimeField(auto_now_add=True)),
                 ('started', models.DateTimeField(null=True)),
                 ('completed', models.DateTimeField(null=True)),

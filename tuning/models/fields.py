@@ -1,6 +1,7 @@
 """A text column that holds JSON: key order is kept, and NaN and the infinities survive as {"$f": "nan"}.
 
-PostgreSQL's jsonb reorders keys and SQLite's JSON check refuses NaN; plain text with tagged non-finite numbers does neither.
+PostgreSQL's jsonb reorders keys and SQLite's JSON check refuses NaN; plain text with tagged non-finite numbers does
+neither.
 """
 
 import json
@@ -30,7 +31,12 @@ def _untag(pairs: dict[str, Any]) -> Any:
 
 
 def dump_json(value: Any) -> str:
-    return json.dumps(tag_non_finite(value), allow_nan=False, separators=(",", ":"), ensure_ascii=False)
+    return storable(json.dumps(tag_non_finite(value), allow_nan=False, separators=(",", ":"), ensure_ascii=False))
+
+
+def storable(text: str) -> str:
+    """The text as every database takes it: PostgreSQL has no NUL character, and none has half a surrogate pair."""
+    return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
 
 
 def load_json(text: str) -> Any:

@@ -33,7 +33,8 @@ class Slot(models.Model):
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="slots")
     index = models.PositiveIntegerField()
     threads = models.PositiveIntegerField(default=1)
-    hinted = models.DateTimeField(null=True)  # when a hint was sent that no task has taken up yet
+    hinted = models.DateTimeField(null=True)  # when the newest hint was sent that no task has taken up yet
+    unheard = models.DateTimeField(null=True)  # when the first of those was sent
     enabled = models.BooleanField(default=True)
 
     class Meta:

@@ -29,7 +29,7 @@ class Job(models.Model):
     lease_until = models.DateTimeField(null=True)
     result = JSONTextField(null=True)
     error = models.TextField(blank=True)
-    dedupe = models.CharField(max_length=120, blank=True)
+    dedupe = models.CharField(max_length=200, blank=True)
     created = models.DateTimeField(auto_now_add=True)
     started = models.DateTimeField(null=True)
     completed = models.DateTimeField(null=True)

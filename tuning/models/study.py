@@ -132,7 +132,7 @@ class Parameter(models.Model):
 
     space = models.ForeignKey(SearchSpace, on_delete=models.CASCADE, related_name="parameters")
     position = models.PositiveIntegerField()
-    name = models.CharField(max_length=120)
+    name = models.CharField(max_length=200)  # as long as the engine lets a name be
     kind = models.CharField(max_length=12)
     low = models.FloatField(null=True)
     high = models.FloatField(null=True)
@@ -140,7 +140,7 @@ class Parameter(models.Model):
     step = models.FloatField(null=True)
     choices = JSONTextField(null=True)
     condition = JSONTextField(null=True)
-    annotation = models.CharField(max_length=60, blank=True)
+    annotation = models.CharField(max_length=200, blank=True)
 
     class Meta:
         ordering = ["position"]
@@ -151,7 +151,7 @@ class Distribution(models.Model):
     """A name that a define-by-run objective suggested, with the distribution it asked for."""
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="distributions")
-    name = models.CharField(max_length=120)
+    name = models.CharField(max_length=200)
     digest = models.CharField(max_length=64)
     document = JSONTextField()
 

@@ -17,16 +17,21 @@ def stored(path: Path) -> str:
 
     Raises ValueError for a path outside of it.
     """
-    return str(path.resolve().relative_to(Path(settings.ARTIFACT_DIR)))
+    return str(path.resolve().relative_to(Path(settings.ARTIFACT_DIR).resolve()))
 
 
 def opened(relative: str) -> Path:
     """The real path of a stored one. Raises NotFound where the file is gone or would lie outside ARTIFACT_DIR."""
-    root = Path(settings.ARTIFACT_DIR)
-    path = (root / relative).resolve()
+    root = Path(settings.ARTIFACT_DIR).resolve()
+    path = (root / relative.replace("\x00", "\ufffd")).resolve()
     if not relative or not path.is_relative_to(root) or not path.is_file():
         raise NotFound(f"The file {relative or '(none)'} is not in the artifact folder of this host.")
     return path
+
+
+def log_segments(path: Path) -> tuple[Path, Path]:
+    """The older and the newer half of a log's tail, beside it while it is being written."""
+    return path.with_name(path.name + ".tail.old"), path.with_name(path.name + ".tail")
 
 
 def log_path(attempt: Attempt) -> Path:

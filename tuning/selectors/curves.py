@@ -23,7 +23,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Band:
-    """Quantiles of many curves at each step."""
+    """Quantiles at each step of the curves of `n_trials` trials."""
 
     steps: list[int]
     low: list[float]
@@ -106,7 +106,8 @@ def curve_band(study: Study, name: str, *, low: float = 0.1, high: float = 0.9) 
         .values_list("pk", flat=True)[:BAND_TRIALS]
     )
     columns: dict[int, list[float]] = defaultdict(list)
-    for curves in study_curves(study, trial_ids, [name]).values():
+    by_trial = study_curves(study, trial_ids, [name])
+    for curves in by_trial.values():
         for step, value in zip(curves[name].steps, curves[name].values, strict=True):
             if np.isfinite(value):
                 columns[step].append(value)
@@ -117,5 +118,5 @@ def curve_band(study: Study, name: str, *, low: float = 0.1, high: float = 0.9) 
         [row[0] for row in quantiles],
         [row[2] for row in quantiles],
         [row[1] for row in quantiles],
-        len(trial_ids),
+        len(by_trial),
     )

@@ -1,12 +1,11 @@
 """Reading hosts: devices, slots, what runs where, and what is due."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from django.db.models import F, Prefetch, Q, QuerySet
-from django.utils import timezone
 
 from tuning.models import Device, Host, Job, Slot, Study, Trial
+from tuning.selectors.clock import before, database_now
 
 ALIVE_SECONDS = 15.0
 
@@ -42,8 +41,9 @@ def hosts_overview() -> list[HostRow]:
     slots = Slot.objects.filter(enabled=True).order_by("index")
     devices = Device.objects.order_by("pk").prefetch_related(Prefetch("slots", slots))
     rows = []
+    now = database_now()
     for host in Host.objects.order_by("name").prefetch_related(Prefetch("devices", devices)):
-        age = (timezone.now() - host.last_seen).total_seconds() if host.last_seen else None
+        age = (now - host.last_seen).total_seconds() if host.last_seen else None
         rows.append(
             HostRow(
                 host,
@@ -70,8 +70,9 @@ def queue_counts() -> dict[str, int]:
 
 def idle_slots(host_name: str | None = None) -> QuerySet[Slot]:
     """Enabled slots of live hosts that hold neither a trial nor a job; of one host where its name is given."""
-    since = timezone.now() - timedelta(seconds=ALIVE_SECONDS)
-    rows = Slot.objects.filter(enabled=True, device__host__draining=False, device__host__last_seen__gt=since)
+    rows = Slot.objects.filter(
+        enabled=True, device__host__draining=False, device__host__last_seen__gt=before(ALIVE_SECONDS)
+    )
     if host_name is not None:
         rows = rows.filter(device__host__name=host_name)
     return rows.exclude(trials__state=Trial.State.RUNNING).exclude(jobs__state=Job.State.RUNNING)

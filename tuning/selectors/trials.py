@@ -1,8 +1,8 @@
 """Reading trials: one by id, and pages by keyset, which stay right while trials are added."""
 
 import base64
-import binascii
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -112,8 +112,10 @@ def _write_cursor(trial: Trial, ordering: str) -> str:
 def _read_cursor(cursor: str, ordering: str) -> tuple[float | None, int]:
     try:
         made_for, value, number = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if made_for != ordering or not isinstance(number, int) or not isinstance(value, float | int | None):
+        if made_for != ordering or type(number) is not int or not 0 <= number < 2**31:
             raise ValueError(cursor)
-    except (ValueError, TypeError, binascii.Error, UnicodeDecodeError) as error:
+        if value is not None and (type(value) not in (int, float) or not math.isfinite(value)):
+            raise ValueError(cursor)
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise BadCursor("This cursor belongs to no page of this ordering; start again without a cursor.") from error
     return value, number

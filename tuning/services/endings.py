@@ -8,23 +8,16 @@ from django.db import transaction
 from django.utils import timezone
 
 from tuning.models import Attempt, CurveSummary, Study, Trial
+from tuning.models.fields import storable
+from tuning.selectors.clock import database_now
+from tuning.selectors.curves import trial_curves
 from tuning.services import hints
+from tuning.services.closing import close_if_done
 from tuning.services.errors import StaleLease
-from tuning.services.scheduling import Done, next_action
-from tuning.services.transitions import consider_best, finish_study, lock_study, move_trial
+from tuning.services.transitions import consider_best, lock_study, move_trial, value_columns
 
 State = Trial.State
 Reason = Trial.Reason
-
-
-def value_columns(value: float | None) -> dict[str, Any]:
-    """The columns of an objective value; a non-finite one is NULL and its kind."""
-    if value is None:
-        return {"value": None, "value_kind": "", "values": None}
-    if math.isfinite(value):
-        return {"value": value, "value_kind": "", "values": [value]}
-    kind = "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
-    return {"value": None, "value_kind": kind, "values": [value]}
 
 
 def objective_of(study: Study, trial: Trial) -> tuple[float | None, int | None]:
@@ -38,9 +31,13 @@ def objective_of(study: Study, trial: Trial) -> tuple[float | None, int | None]:
 
 
 def _locked(trial_id: int, fence: int) -> tuple[Study, Trial]:
-    study_id = Trial.objects.values_list("study_id", flat=True).get(pk=trial_id)
+    """The study and its running trial, locked in this order. Raises StaleLease."""
+    study_id = Trial.objects.filter(pk=trial_id).values_list("study_id", flat=True).first()
+    if study_id is None:
+        raise StaleLease(f"There is no trial {trial_id} any more; its study was deleted.")
     study = lock_study(study_id)
-    trial = Trial.objects.get(pk=trial_id)
+    # Locked, so that the points of a report that is being stored are in the value.
+    trial = Trial.objects.select_for_update(no_key=True).get(pk=trial_id)
     if trial.state != State.RUNNING or trial.fence != fence:
         raise StaleLease(f"Trial {trial.number} is {trial.state} now; claim {fence} of it is no longer the newest.")
     return study, trial
@@ -48,11 +45,22 @@ def _locked(trial_id: int, fence: int) -> tuple[Study, Trial]:
 
 def _after_ending(study: Study) -> None:
     """Close a running study that has nothing left to do, and wake idle slots for the rest."""
-    if study.state == Study.State.RUNNING and study.n_open == 0:
-        action = next_action(study)
-        if isinstance(action, Done):
-            finish_study(study, action.reason)
+    close_if_done(study)
     hints.announce()
+
+
+def final_value(study: Study, trial: Trial) -> tuple[float | None, int | None]:
+    """`objective_of` with the kind of a value that is not finite, which the summaries do not keep."""
+    value, step = objective_of(study, trial)
+    if value is not None and not math.isfinite(value):
+        curve = trial_curves(trial)[study.metric]
+        return curve.values[-1], curve.steps[-1]
+    return value, step
+
+
+def is_infeasible(constraints: Sequence[float] | None) -> bool:
+    """Whether a constraint is above 0; one that is not a number cannot be met."""
+    return any(not bound <= 0 for bound in constraints or ())
 
 
 @transaction.atomic
@@ -72,12 +80,13 @@ def complete_trial(
     study, trial = _locked(trial_id, fence)
     step: int | None = None
     if value is None:
-        value, step = objective_of(study, trial)
+        value, step = final_value(study, trial)
     columns = value_columns(value)
     extra: dict[str, Any] = {"facts": {**trial.facts, **(facts or {})}, "value_step": step}
     if constraints:
-        extra |= {"constraints": list(constraints), "infeasible": any(bound > 0 for bound in constraints)}
-    if extra.get("infeasible"):
+        extra |= {"constraints": list(constraints), "infeasible": is_infeasible(constraints)}
+    if is_infeasible(constraints):
+        extra["value_step"] = None
         state = _end(
             study,
             trial,
@@ -119,7 +128,9 @@ def complete_trial(
 
 
 def _end(study: Study, trial: Trial, fence: int, state: str, **changes: Any) -> str:
-    move_trial(study, trial.pk, State.RUNNING, state, fence=fence, **changes)
+    """The one terminal report. The rows are locked and were looked at, so nothing else can have moved the trial."""
+    if not move_trial(study, trial.pk, State.RUNNING, state, fence=fence, **changes):
+        raise StaleLease(f"Trial {trial.number} is no longer held by claim {fence}.")
     return state
 
 
@@ -134,14 +145,14 @@ def prune_trial(
 ) -> str:
     """RUNNING -> PRUNED: stopped early, or infeasible where a constraint is above 0 (then it has no value)."""
     study, trial = _locked(trial_id, fence)
-    infeasible = any(bound > 0 for bound in constraints or ())
+    infeasible = is_infeasible(constraints)
     value, step = (None, None) if infeasible else objective_of(study, trial)
     _end(
         study,
         trial,
         fence,
         State.PRUNED,
-        reason=reason or ("infeasible: a constraint is above 0" if infeasible else ""),
+        reason=storable(reason) or ("infeasible: a constraint is above 0" if infeasible else ""),
         constraints=list(constraints) if constraints else None,
         infeasible=infeasible,
         facts={**trial.facts, **(facts or {})},
@@ -169,9 +180,9 @@ def fail_trial(
         trial,
         fence,
         State.FAILED,
-        reason_code=reason_code,
-        reason=reason,
-        traceback=traceback[-20_000:],
+        reason_code=reason_code if reason_code in Reason.values else Reason.CODE_ERROR,
+        reason=storable(reason),
+        traceback=storable(traceback[-20_000:]),
         facts={**trial.facts, **(facts or {})},
     )
     _after_ending(study)
@@ -179,12 +190,15 @@ def fail_trial(
 
 
 @transaction.atomic
-def requeue_trial(*, trial_id: int, fence: int, why: str, lost: bool) -> str:
+def requeue_trial(*, trial_id: int, fence: int, why: str, lost: bool, expired: bool = False) -> str:
     """RUNNING -> WAITING, to go on from its last checkpoint.
 
     With `lost` (a killed process, an expired lease) it counts: past the study's max_retries the trial is FAILED.
+    With `expired`, only where the lease has really run out. Raises StaleLease.
     """
     study, trial = _locked(trial_id, fence)
+    if expired and trial.lease_until is not None and trial.lease_until >= database_now():
+        raise StaleLease(f"Trial {trial.number} has renewed its lease.")
     if lost and trial.retries >= study.max_retries:
         _end(
             study,
@@ -222,5 +236,5 @@ def park_trial(*, trial_id: int, fence: int, facts: Mapping[str, Any] | None = N
 def end_attempt(*, attempt_id: int, outcome: str, exit_code: int | None = None, peak_memory: int | None = None) -> None:
     """Note how a process ended; not fenced, because what happened to a process stays true when its claim is stale."""
     Attempt.objects.filter(pk=attempt_id, ended__isnull=True).update(
-        ended=timezone.now(), outcome=outcome[:120], exit_code=exit_code, peak_memory=peak_memory
+        ended=timezone.now(), outcome=storable(outcome)[:120], exit_code=exit_code, peak_memory=peak_memory
     )

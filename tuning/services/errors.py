@@ -5,7 +5,7 @@ from typing import Any
 
 from tuning.selectors.errors import NotFound, ServiceError
 
-__all__ = ["Conflict", "Forbidden", "Invalid", "NotFound", "ServiceError", "StaleLease"]
+__all__ = ["Conflict", "Forbidden", "Invalid", "NotFound", "SamplerFailed", "ServiceError", "StaleLease"]
 
 
 class Invalid(ServiceError):
@@ -29,3 +29,7 @@ class Conflict(ServiceError):
 
 class StaleLease(Conflict):
     """A trial's lease or fence is no longer the newest: somebody else has the trial, or it has ended."""
+
+
+class SamplerFailed(ServiceError):
+    """A study's sampler raised: no trial of this study can be suggested until a person has looked at it."""

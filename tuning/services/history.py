@@ -23,27 +23,48 @@ _finished: OrderedDict[tuple[int, datetime, str], tuple[int, History]] = Ordered
 def study_history(study: Study, space: SearchSpace) -> History:
     """The History of `study` in `space`: finished trials by finish_seq, then the open ones by number.
 
-    Trials of an earlier version of the space that do not fit this one are left out.
+    Trials of an earlier version of the space that do not fit this one are left out; parameters beside the space, which
+    an objective suggested while it ran, are not shown to the sampler.
     """
     key = (study.pk, study.created, space.digest())
     with _lock:
         seen, history = _finished.pop(key, (0, History(space, study.direction)))
-        for row in Trial.objects.filter(study=study, finish_seq__gt=seen).order_by("finish_seq").values(*FIELDS):
-            seen = row["finish_seq"]
-            if space.contains(row["params"]):
-                history.append_trial(_engine_trial(row))
+        seen = _append_finished(history, study, seen)
         _finished[key] = (seen, history)
         while len(_finished) > CACHED_STUDIES:
             _finished.popitem(last=False)
         finished_view = history.with_pending(())
-    open_rows = Trial.objects.filter(study=study, finish_seq__isnull=True).order_by("number").values(*FIELDS)
-    return finished_view.with_pending([_engine_trial(row) for row in open_rows if space.contains(row["params"])])
+    return _with_open(finished_view, study)
 
 
-def _engine_trial(row: dict[str, Any]) -> EngineTrial:
+def fresh_history(study: Study, space: SearchSpace) -> History:
+    """The same without the cache, for a transaction that may see endings which are then rolled back."""
+    history = History(space, study.direction)
+    _append_finished(history, study, 0)
+    return _with_open(history, study)
+
+
+def _append_finished(history: History, study: Study, seen: int) -> int:
+    for row in Trial.objects.filter(study=study, finish_seq__gt=seen).order_by("finish_seq").values(*FIELDS):
+        seen = row["finish_seq"]
+        if (trial := _engine_trial(row, history.space)) is not None:
+            history.append_trial(trial)
+    return seen
+
+
+def _with_open(history: History, study: Study) -> History:
+    rows = Trial.objects.filter(study=study, finish_seq__isnull=True).order_by("number").values(*FIELDS)
+    trials = (_engine_trial(row, history.space) for row in rows)
+    return history.with_pending([trial for trial in trials if trial is not None])
+
+
+def _engine_trial(row: dict[str, Any], space: SearchSpace) -> EngineTrial | None:
+    params = {name: value for name, value in row["params"].items() if name in space}
+    if not space.contains(params):
+        return None
     return EngineTrial(
         number=row["number"],
-        params=row["params"],
+        params=params,
         state=TrialState(row["state"]),
         value=row["value"] if row["state"] in Trial.TERMINAL else None,
         resource=row["resource_done"],

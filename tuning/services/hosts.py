@@ -6,10 +6,10 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
 from tuning.models import Attempt, Device, Host, Slot
-from tuning.services.clock import before
+from tuning.selectors.clock import before
 
 HINT_SECONDS = 10.0  # a hint that no task took up within this is taken for lost
 
@@ -34,14 +34,15 @@ def register_host(*, name: str, boot_id: str, facts: dict[str, Any], devices: Se
     kept: list[int] = []
     for found in devices:
         device, _created = Device.objects.update_or_create(
-            host=host, uuid=found.uuid, defaults={"kind": found.kind, "memory": found.memory}
+            host=host, uuid=found.uuid, defaults={"kind": found.kind[:120], "memory": found.memory}
         )
         for index in range(found.slots):
             slot, _created = Slot.objects.update_or_create(
-                device=device, index=index, defaults={"threads": found.threads, "enabled": True, "hinted": None}
+                device=device, index=index, defaults={"threads": found.threads, "enabled": True}
             )
             kept.append(slot.pk)
     Slot.objects.filter(device__host=host).exclude(pk__in=kept).update(enabled=False)
+    forget_hints(host_id=host.pk)
     host.refresh_from_db()
     return host
 
@@ -59,21 +60,23 @@ def drain_host(*, host_id: int, draining: bool = True) -> None:
 def take_hint(slot_id: int) -> bool:
     """Note that a hint is on its way to this slot; False where one already is."""
     aged = Q(hinted__isnull=True) | Q(hinted__lt=before(HINT_SECONDS))
-    return Slot.objects.filter(aged, pk=slot_id).update(hinted=Now()) == 1
+    return Slot.objects.filter(aged, pk=slot_id).update(hinted=Now(), unheard=Coalesce("unheard", Now())) == 1
 
 
 def clear_hint(slot_id: int) -> None:
     """A task has taken up the slot's hint."""
-    Slot.objects.filter(pk=slot_id).update(hinted=None)
+    Slot.objects.filter(pk=slot_id).update(hinted=None, unheard=None)
 
 
 def slots_with_aged_hints(*, host_id: int, seconds: float) -> list[int]:
-    """Slots whose hint no task has taken up for `seconds`: their cluster does not listen."""
-    return list(
-        Slot.objects.filter(device__host_id=host_id, enabled=True, hinted__lt=before(seconds)).values_list(
-            "pk", flat=True
-        )
-    )
+    """Slots whose hints, the first `seconds` ago, no task has taken up: their cluster does not listen."""
+    rows = Slot.objects.filter(device__host_id=host_id, enabled=True, unheard__lt=before(seconds))
+    return list(rows.values_list("pk", flat=True))
+
+
+def forget_hints(*, host_id: int) -> None:
+    """A new cluster starts with an empty queue."""
+    Slot.objects.filter(device__host_id=host_id).update(hinted=None, unheard=None)
 
 
 def note_process(*, attempt_id: int, pid: int, boot_id: str, process_started: str, log: str) -> None:

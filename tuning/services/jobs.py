@@ -9,9 +9,11 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from tuning.models import Job, Slot
+from tuning.models.fields import storable
+from tuning.selectors.clock import after
 from tuning.services import hints
-from tuning.services.clock import after
 from tuning.services.errors import StaleLease
+from tuning.services.workloads import store_descriptions, store_split
 
 State = Job.State
 MAX_RETRIES = 3
@@ -65,13 +67,41 @@ def renew_job(*, job_id: int, fence: int) -> None:
 
 
 @transaction.atomic
+def complete_job(*, job_id: int, fence: int, answer: dict[str, Any]) -> bool:
+    """Put a job's answer where pages read it, and RUNNING -> COMPLETE, both or neither; an unusable one fails the job.
+
+    False where the claim is no longer the newest: then nothing is stored.
+    """
+    job = Job.objects.select_for_update(no_key=True).filter(pk=job_id, fence=fence, state=State.RUNNING).first()
+    if job is None:
+        return False
+    error = ""
+    try:
+        with transaction.atomic():
+            _store(job, answer)
+    except (KeyError, TypeError, AttributeError) as problem:
+        error = f"The process's answer cannot be read ({type(problem).__name__}: {problem})."
+    except OSError as problem:
+        error = f"The answer cannot be stored: {problem}"
+    summary = {key: value for key, value in answer.items() if key in ("sizes", "digest")}
+    return finish_job(job_id=job_id, fence=fence, result=None if error else summary, error=error)
+
+
+def _store(job: Job, answer: dict[str, Any]) -> None:
+    if job.kind == "describe":
+        store_descriptions(entries=answer["workloads"])
+    elif job.kind == "split":
+        store_split(workload=job.args["workload"], result=answer)
+
+
+@transaction.atomic
 def finish_job(*, job_id: int, fence: int, result: Any = None, error: str = "") -> bool:
     """RUNNING -> COMPLETE, or FAILED with `error`. False where the claim is no longer the newest."""
     return bool(
         Job.objects.filter(pk=job_id, fence=fence, state=State.RUNNING).update(
             state=State.FAILED if error else State.COMPLETE,
             result=result,
-            error=error,
+            error=storable(error),
             completed=Now(),
             slot=None,
             lease_until=None,
@@ -80,11 +110,18 @@ def finish_job(*, job_id: int, fence: int, result: Any = None, error: str = "") 
 
 
 @transaction.atomic
-def requeue_job(*, job_id: int, fence: int, why: str) -> None:
-    """RUNNING -> WAITING after a lost process, at most MAX_RETRIES times, then FAILED."""
+def requeue_job(*, job_id: int, fence: int, why: str, lost: bool = True, expired: bool = False) -> bool:
+    """RUNNING -> WAITING, and with `lost` FAILED once it was lost more than MAX_RETRIES times.
+
+    With `expired`, only where the lease has really run out. False where the claim is no longer the newest.
+    """
     held = Job.objects.filter(pk=job_id, fence=fence, state=State.RUNNING)
-    if not held.filter(retries__lt=MAX_RETRIES).update(
-        state=State.WAITING, retries=F("retries") + 1, slot=None, lease_until=None
-    ):
-        held.update(state=State.FAILED, error=why, completed=Now(), slot=None, lease_until=None)
-    hints.announce()
+    if expired:
+        held = held.filter(lease_until__lt=Now())
+    again = held.filter(retries__lt=MAX_RETRIES) if lost else held
+    moved = again.update(
+        state=State.WAITING, retries=F("retries") + (1 if lost else 0), slot=None, lease_until=None
+    ) or held.update(state=State.FAILED, error=why, completed=Now(), slot=None, lease_until=None)
+    if moved:
+        hints.announce()
+    return bool(moved)

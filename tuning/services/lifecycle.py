@@ -5,11 +5,13 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from tuning.models import Study, Trial
+from tuning.models import Attempt, Study, Trial
+from tuning.models.fields import storable
 from tuning.selectors.studies import may_edit
 from tuning.services import hints
 from tuning.services.audit import record
-from tuning.services.errors import Conflict, Forbidden
+from tuning.services.closing import close_if_done
+from tuning.services.errors import Conflict, Forbidden, NotFound
 from tuning.services.scheduling import settle_paused
 from tuning.services.transitions import count_change, lock_study, move_trial
 
@@ -65,16 +67,20 @@ def start_study(*, study_id: int, actor: AbstractBaseUser | None) -> Study:
 
 
 @transaction.atomic
-def pause_study(*, study_id: int, actor: AbstractBaseUser | None) -> Study:
-    """RUNNING -> PAUSED: running trials go back to waiting at their last checkpoint, and their processes are ended."""
+def pause_study(*, study_id: int, actor: AbstractBaseUser | None, reason: str = "") -> Study:
+    """RUNNING -> PAUSED: running trials go back to waiting at their last checkpoint, and their processes are ended.
+
+    `reason` is shown with the study where hpweb itself pauses it.
+    """
     study = _locked_for(study_id, actor)
     if study.state == State.PAUSED:
         return study
     if study.state != State.RUNNING:
         raise _refuse(study, "paused")
+    _end_script_attempts("the study was paused", study_id=study.pk)
     for trial_id in list(Trial.objects.filter(study=study, state=Trial.State.RUNNING).values_list("pk", flat=True)):
         move_trial(study, trial_id, Trial.State.RUNNING, Trial.State.WAITING, reason="the study was paused")
-    return _set_state(study, actor, "paused", State.PAUSED)
+    return _set_state(study, actor, "paused", State.PAUSED, state_reason=storable(reason))
 
 
 @transaction.atomic
@@ -85,7 +91,8 @@ def resume_study(*, study_id: int, actor: AbstractBaseUser | None) -> Study:
         return study
     if study.state != State.PAUSED:
         raise _refuse(study, "resumed")
-    study = _set_state(study, actor, "resumed", State.RUNNING)
+    study = _set_state(study, actor, "resumed", State.RUNNING, state_reason="")
+    close_if_done(study)  # the last open trial may have been cancelled while the study was paused
     hints.announce()
     return study
 
@@ -98,6 +105,7 @@ def stop_study(*, study_id: int, actor: AbstractBaseUser | None) -> Study:
         return study
     if study.state == State.DRAFT:
         raise _refuse(study, "stopped")
+    _end_script_attempts("the study was stopped", study_id=study.pk)
     for state in (Trial.State.RUNNING, Trial.State.WAITING):
         for trial_id in list(Trial.objects.filter(study=study, state=state).values_list("pk", flat=True)):
             move_trial(
@@ -122,9 +130,13 @@ def stop_study(*, study_id: int, actor: AbstractBaseUser | None) -> Study:
 @transaction.atomic
 def cancel_trial(*, trial_id: int, actor: AbstractBaseUser | None) -> Trial:
     """WAITING, RUNNING or PAUSED -> FAILED (cancelled); a trial that has ended is left as it is."""
-    study = _locked_for(Trial.objects.values_list("study_id", flat=True).get(pk=trial_id), actor)
+    study_id = Trial.objects.filter(pk=trial_id).values_list("study_id", flat=True).first()
+    if study_id is None:
+        raise NotFound(f"There is no trial {trial_id}.")
+    study = _locked_for(study_id, actor)
     trial = Trial.objects.get(pk=trial_id)
     if trial.is_open:
+        _end_script_attempts("the trial was cancelled", pk=trial.pk)
         move_trial(
             study,
             trial.pk,
@@ -134,11 +146,15 @@ def cancel_trial(*, trial_id: int, actor: AbstractBaseUser | None) -> Trial:
             reason=f"cancelled by {actor.get_username()}" if actor else "cancelled",
         )
         record(actor=actor, verb="cancelled", kind="trial", object_id=trial.pk, name=f"{study.name} #{trial.number}")
+        close_if_done(study)
         hints.announce()
         trial.refresh_from_db()
     return trial
 
 
-def touch(study_id: int) -> None:
-    """Raise the version that pages compare, without any change of state."""
-    Study.objects.filter(pk=study_id).update(version=F("version") + 1, last_activity=Now())
+def _end_script_attempts(outcome: str, **trials: int) -> None:
+    """Note the end of attempts that no worker will note: a script may never call again."""
+    held = Trial.objects.filter(state=Trial.State.RUNNING, **trials).exclude(lease_hash="")
+    Attempt.objects.filter(trial__in=held, fence=F("trial__fence"), ended__isnull=True).update(
+        ended=Now(), outcome=outcome
+    )

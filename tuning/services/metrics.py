@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tuning.models import CurveSummary, Metric, MetricChunk, Study, Trial
+from tuning.models import CurveSummary, Metric, MetricChunk, Study, Trial, Workload
+from tuning.models.fields import storable
 from tuning.services.errors import Invalid
 
 CHUNK_POINTS = 512
@@ -32,23 +33,31 @@ def goal_of(study: Study, name: str) -> str:
     return "minimize" if any(word in words for word in ("loss", "error", "mse", "mae", "rmse")) else "maximize"
 
 
+def _described_goals(study: Study) -> dict[str, str]:
+    """Goals of the metrics that the workload says it reports; the study's own metric goes by its direction."""
+    document = Workload.objects.filter(name=study.workload).values_list("document", flat=True).first() or {}
+    goals = {entry["name"]: entry["goal"] for entry in document.get("metrics") or ()}
+    return {**goals, study.metric: study.direction}
+
+
 def metrics_named(study: Study, names: Iterable[str]) -> dict[str, Metric]:
     """The study's Metric rows of these names, made where they are new. Raises Invalid past MAX_METRICS names."""
-    wanted = list(names)
+    wanted = sorted(names)  # one order for all: two transactions that make the same two must not wait for each other
     found = {metric.name: metric for metric in Metric.objects.filter(study=study, name__in=wanted)}
     if missing := [name for name in wanted if name not in found]:
         if Metric.objects.filter(study=study).count() + len(missing) > MAX_METRICS:
             raise Invalid({"metrics": [f"A study keeps at most {MAX_METRICS} metrics; put counters into one of them."]})
         for name in missing:
-            if not name or len(name) > 120:
-                raise Invalid({"metrics": [f"The metric name {name[:40]!r} must have 1 to 120 characters."]})
+            if not 1 <= len(name) <= 120 or storable(name) != name:
+                raise Invalid({"metrics": [f"The metric name {name[:40]!r} must have 1 to 120 printable characters."]})
+        described = _described_goals(study)
         Metric.objects.bulk_create(
             [
                 Metric(
                     study=study,
                     name=name,
                     split=name.partition("/")[0] if "/" in name else "",
-                    goal=goal_of(study, name),
+                    goal=described.get(name) or goal_of(study, name),
                 )
                 for name in missing
             ],
@@ -96,15 +105,9 @@ def _store(
     """Write rows that are new for this attempt; returns them in order of step."""
     chunks = MetricChunk.objects.filter(trial=trial, metric=metric, fence=fence).order_by("-first_step")
     tail = chunks.first()
-    tail_steps = unpack(tail.steps, "i") if tail else []
     rows = sorted({row[0]: row for row in reversed(rows)}.values())
-    if tail and rows[0][0] <= tail_steps[-1]:
-        seen = {step for chunk in chunks for step in unpack(chunk.steps, "i")}
-        rows = [row for row in rows if row[0] not in seen]
-        if rows and rows[0][0] <= tail_steps[-1]:
-            tail = None  # a late step between earlier ones gets a chunk of its own
-    if not rows:
-        return []
+    if tail and rows[0][0] <= unpack(tail.steps, "i")[-1]:
+        return _merge(trial, metric, fence, rows)
     rest = rows
     if tail and tail.n < CHUNK_POINTS:
         head, rest = rows[: CHUNK_POINTS - tail.n], rows[CHUNK_POINTS - tail.n :]
@@ -120,6 +123,31 @@ def _store(
         ]
     )
     return rows
+
+
+def _merge(
+    trial: Trial, metric: Metric, fence: int, rows: list[tuple[int, float, float]]
+) -> list[tuple[int, float, float]]:
+    """Steps between those already stored: the attempt's chunks are made anew, so that they stay in order."""
+    chunks = MetricChunk.objects.filter(trial=trial, metric=metric, fence=fence)
+    known = {
+        int(step): (int(step), value, wall)
+        for chunk in chunks
+        for step, value, wall in zip(
+            unpack(chunk.steps, "i"), unpack(chunk.values, "d"), unpack(chunk.wall_times, "d"), strict=True
+        )
+    }
+    fresh = [row for row in rows if row[0] not in known]
+    if fresh:
+        together = sorted([*known.values(), *fresh])
+        chunks.delete()
+        MetricChunk.objects.bulk_create(
+            [
+                new_chunk(trial.pk, metric.pk, fence, together[start : start + CHUNK_POINTS])
+                for start in range(0, len(together), CHUNK_POINTS)
+            ]
+        )
+    return fresh
 
 
 def new_chunk(trial_id: int, metric_id: int, fence: int, rows: Sequence[tuple[int, float, float]]) -> MetricChunk:
@@ -143,7 +171,10 @@ def _summarise(summary: CurveSummary, goal: str, step: int, value: float) -> Non
         summary.last_step, summary.last = step, value if finite else None
     if finite and (summary.best is None or (value < summary.best if goal == "minimize" else value > summary.best)):
         summary.best, summary.best_step = value, step
-    summary.preview = thin([*summary.preview, [step, value]])
+    points = [*summary.preview, [step, value]]
+    if len(points) > 1 and step < points[-2][0]:
+        points.sort(key=lambda point: point[0])
+    summary.preview = thin(points)
 
 
 def thin(preview: list[list[float]]) -> list[list[float]]:

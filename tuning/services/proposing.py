@@ -7,9 +7,13 @@ history has not moved meanwhile (services.starting).
 from dataclasses import dataclass
 from typing import Any
 
-from tuning.engine import History, SearchSpace, registry, rng_for
+from django.db import DatabaseError
+
+from tuning.engine import History, SearchSpace, SpaceExhausted, registry, rng_for
+from tuning.engine.samplers.base import Sampler
 from tuning.models import Study
-from tuning.services.history import study_history
+from tuning.services.errors import SamplerFailed
+from tuning.services.history import fresh_history, study_history
 
 
 @dataclass(frozen=True)
@@ -29,14 +33,37 @@ def engine_space(study: Study) -> SearchSpace | None:
 
 
 def propose(study: Study) -> Proposal:
-    """The sampler's configuration for the study's next trial. Raises tuning.engine.SpaceExhausted."""
+    """The sampler's configuration for the study's next trial. Raises tuning.engine.SpaceExhausted, SamplerFailed."""
     space = engine_space(study)
     number, version = study.next_number, study.history_version
     if space is None:
         return Proposal(number, version, {}, "parameters are suggested while the objective runs", study.sampler)
-    sampler = registry.make_sampler(
+    try:
+        sampler = _sampler_of(study)
+        history = study_history(study, space) if sampler.needs_history else History(space, study.direction)
+        suggestion = sampler.suggest(space, history, rng_for(study.seed, number))
+    except (SpaceExhausted, DatabaseError):
+        raise
+    except Exception as error:  # one study's sampler must not take the workers away from all others
+        raise SamplerFailed(f"The sampler {study.sampler} failed: {type(error).__name__}: {error}") from error
+    return Proposal(number, version, suggestion.params, suggestion.why, study.sampler)
+
+
+def is_exhausted(study: Study) -> bool:
+    """Whether every configuration of a finite plan has been handed out, seen from inside the present transaction."""
+    space = engine_space(study)
+    sampler = _sampler_of(study)
+    size = sampler.plan_size(space) if space is not None else None
+    if space is None or size is None or study.n_created < size:
+        return False
+    try:
+        sampler.suggest(space, fresh_history(study, space), rng_for(study.seed, study.next_number))
+    except SpaceExhausted:
+        return True
+    return False
+
+
+def _sampler_of(study: Study) -> Sampler:
+    return registry.make_sampler(
         study.sampler, study.sampler_options, budget=study.budget_total, parallel=study.parallel
     )
-    history = study_history(study, space) if sampler.needs_history else History(space, study.direction)
-    suggestion = sampler.suggest(space, history, rng_for(study.seed, number))
-    return Proposal(number, version, suggestion.params, suggestion.why, study.sampler)

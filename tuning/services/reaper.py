@@ -10,6 +10,9 @@ from tuning.services.endings import end_attempt, requeue_trial
 from tuning.services.errors import StaleLease
 from tuning.services.jobs import requeue_job
 
+GONE = "The worker that ran it ended without a word."
+SILENT = "went silent and its lease ran out."
+
 
 def reap_expired() -> int:
     """Send trials and jobs with an expired lease back to waiting. Returns how many."""
@@ -18,13 +21,27 @@ def reap_expired() -> int:
         Trial.objects.filter(state=Trial.State.RUNNING, lease_until__lt=Now()).values_list("pk", "fence", "lease_hash")
     ):
         who = "The script" if lease_hash else "The worker"
-        reaped += _requeue(trial_id, fence, f"{who} that ran it went silent and its lease ran out.", "lease expired")
+        reaped += _requeue(trial_id, fence, f"{who} that ran it {SILENT}", "lease expired", expired=True)
     for job_id, fence in list(
         Job.objects.filter(state=Job.State.RUNNING, lease_until__lt=Now()).values_list("pk", "fence")
     ):
-        requeue_job(job_id=job_id, fence=fence, why="The worker that ran it went silent and its lease ran out.")
-        reaped += 1
+        reaped += requeue_job(job_id=job_id, fence=fence, why=f"The worker that ran it {SILENT}", expired=True)
     return reaped
+
+
+def release_slot(slot_id: int) -> int:
+    """Requeue what a slot still holds; for a worker that has the slot's lock, so that nobody can be running it.
+
+    Returns how many.
+    """
+    released = 0
+    for trial_id, fence in list(
+        Trial.objects.filter(state=Trial.State.RUNNING, slot_id=slot_id).values_list("pk", "fence")
+    ):
+        released += _requeue(trial_id, fence, GONE, "process gone")
+    for job_id, fence in list(Job.objects.filter(state=Job.State.RUNNING, slot_id=slot_id).values_list("pk", "fence")):
+        released += requeue_job(job_id=job_id, fence=fence, why=GONE)
+    return released
 
 
 def reap_dead(*, host: str, is_alive: Callable[[Attempt], bool], lost: bool = True) -> int:
@@ -33,20 +50,19 @@ def reap_dead(*, host: str, is_alive: Callable[[Attempt], bool], lost: bool = Tr
     for attempt in Attempt.objects.select_related("trial").filter(host=host, ended__isnull=True):
         if is_alive(attempt):
             continue
-        why = "The worker that ran it ended without a word." if lost else "the host was shut down"
+        why = GONE if lost else "the host was shut down"
         reaped += _requeue(attempt.trial_id, attempt.fence, why, "process gone", lost=lost)
         end_attempt(attempt_id=attempt.pk, outcome="process gone")
     for job_id, fence in list(
         Job.objects.filter(Q(state=Job.State.RUNNING) & Q(slot__device__host__name=host)).values_list("pk", "fence")
     ):
-        requeue_job(job_id=job_id, fence=fence, why="The worker that ran it ended without a word.")
-        reaped += 1
+        reaped += requeue_job(job_id=job_id, fence=fence, why=GONE, lost=lost)
     return reaped
 
 
-def _requeue(trial_id: int, fence: int, why: str, outcome: str, *, lost: bool = True) -> int:
+def _requeue(trial_id: int, fence: int, why: str, outcome: str, *, lost: bool = True, expired: bool = False) -> int:
     try:
-        requeue_trial(trial_id=trial_id, fence=fence, why=why, lost=lost)
+        requeue_trial(trial_id=trial_id, fence=fence, why=why, lost=lost, expired=expired)
     except StaleLease:
         return 0  # it ended, or was claimed anew, between the look and the write
     for attempt_id in Attempt.objects.filter(trial_id=trial_id, fence=fence).values_list("pk", flat=True):

@@ -9,12 +9,13 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from tuning.models import Attempt, Study, Trial
+from tuning.selectors.clock import after, before
 from tuning.selectors.curves import curve_rows
-from tuning.services.clock import after, before
-from tuning.services.endings import objective_of, value_columns
+from tuning.services.endings import objective_of
 from tuning.services.errors import StaleLease
 from tuning.services.metrics import Point, append_points, rebuild_summaries
 from tuning.services.scheduling import decide_report
+from tuning.services.transitions import value_columns
 
 State = Trial.State
 VERSION_SECONDS = 1.0  # pages look every two seconds; metrics need not raise the version more often
@@ -44,7 +45,6 @@ def raise_version(study_id: int) -> None:
     )
 
 
-@transaction.atomic
 def record_points(
     *, trial_id: int, fence: int, points: Sequence[Point], checkpoints: Sequence[CheckpointNote] = ()
 ) -> str:
@@ -53,6 +53,17 @@ def record_points(
     Points and the checkpoint that follows them are stored together, so a resume never misses a point before its
     start. Returns "continue", "pause" or "stop". Raises StaleLease, Invalid.
     """
+    study, decision = _store(trial_id, fence, points, checkpoints)
+    # After the commit: endings lock the study's row first and the trial's second, and this would be the other order.
+    if points or checkpoints:
+        raise_version(study.pk)
+    return decision
+
+
+@transaction.atomic
+def _store(
+    trial_id: int, fence: int, points: Sequence[Point], checkpoints: Sequence[CheckpointNote]
+) -> tuple[Study, str]:
     hold(trial_id, fence)
     trial = Trial.objects.select_related("study").get(pk=trial_id)
     study = trial.study
@@ -72,8 +83,17 @@ def record_points(
         decision = decide_report(study, trial, points)
     if changes:
         Trial.objects.filter(pk=trial_id).update(**changes)
-        raise_version(study.pk)
-    return decision
+    return study, decision
+
+
+def rebuild_progress(study: Study, trial: Trial) -> None:
+    """Make summaries and value of a trial anew from its valid points, after a start that left later steps behind."""
+    rebuild_summaries(study, trial, curve_rows(trial))
+    value, step = objective_of(study, trial)
+    columns = {**value_columns(value), "value_step": step}
+    Trial.objects.filter(pk=trial.pk).update(**columns)
+    for name, column in columns.items():
+        setattr(trial, name, column)
 
 
 @transaction.atomic
@@ -83,7 +103,7 @@ def forget_checkpoint(*, trial_id: int, fence: int) -> None:
     trial = Trial.objects.select_related("study").get(pk=trial_id)
     Trial.objects.filter(pk=trial_id).update(checkpoint="", checkpoint_step=None, resource_done=0)
     Attempt.objects.filter(trial_id=trial_id, fence=fence).update(start_step=0)
-    rebuild_summaries(trial.study, trial, curve_rows(trial))
+    rebuild_progress(trial.study, trial)
 
 
 def renew(*, trial_id: int, fence: int) -> None:

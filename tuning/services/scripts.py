@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from tuning.models import Study, Trial
 from tuning.selectors.studies import may_edit
-from tuning.services.endings import complete_trial, end_attempt, fail_trial, prune_trial
+from tuning.services.endings import complete_trial, end_attempt, fail_trial, is_infeasible, prune_trial
 from tuning.services.errors import Conflict, Forbidden, Invalid, NotFound, StaleLease
 from tuning.services.metrics import Point
 from tuning.services.reporting import record_points, renew
@@ -77,15 +77,34 @@ def _held(trial_id: int, lease: str) -> Trial:
 def report(*, trial_id: int, lease: str, points: Sequence[Mapping[str, Any]]) -> str:
     """Store points [{"step": int, "metrics": {name: number}}] and renew the lease; the same again changes nothing.
 
-    Returns "continue", "pause" or "stop"; "stop" also where the trial was ended from outside.
+    Returns "continue", "pause" or "stop"; "stop" also once the trial has reached its resource, and then wants a tell.
+    Raises Invalid, NotFound, and StaleLease where the trial was ended from outside.
     """
     trial = _held(trial_id, lease)
+    rows = _points_of(points)
+    decision = record_points(trial_id=trial.pk, fence=trial.fence, points=rows)
+    reached = trial.resource is not None and any(row.step >= trial.resource for row in rows)
+    return "stop" if decision == "continue" and reached else decision
+
+
+def _points_of(points: Sequence[Mapping[str, Any]]) -> list[Point]:
     now = timezone.now().timestamp()
-    rows = [
-        Point(step=point["step"], metrics={name: float(v) for name, v in point["metrics"].items()}, wall=now)
-        for point in points
-    ]
-    return record_points(trial_id=trial.pk, fence=trial.fence, points=rows)
+    rows = []
+    for point in points:
+        step, metrics = point.get("step"), point.get("metrics")
+        if isinstance(step, bool) or not isinstance(step, int):
+            raise Invalid({"step": [f"{step!r} is no step; give a whole number, counted from 1."]})
+        if not isinstance(metrics, Mapping) or not metrics:
+            raise Invalid({"metrics": ['Give at least one number by name, such as {"validation/loss": 0.31}.']})
+        wrong = [name for name, value in metrics.items() if not _is_number(value)]
+        if wrong:
+            raise Invalid({"metrics": [f"{metrics[wrong[0]]!r} for {wrong[0]!r} is not a number."]})
+        rows.append(Point(step=step, metrics={name: float(value) for name, value in metrics.items()}, wall=now))
+    return rows
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def heartbeat(*, trial_id: int, lease: str) -> None:
@@ -119,9 +138,13 @@ def tell(
         raise Invalid({"state": [f"{state!r} is not known; tell a value, or the state complete, failed or pruned."]})
     if value is not None and state in ("failed", "pruned"):
         raise Invalid({"value": [f"A {state} trial has no value; leave it out, or leave out the state."]})
+    if value is not None and not _is_number(value):
+        raise Invalid({"value": [f"{value!r} is not a number."]})
+    if wrong := [bound for bound in constraints or () if not _is_number(bound)]:
+        raise Invalid({"constraints": [f"{wrong[0]!r} is not a number; a constraint is met where it is at most 0."]})
     ended = Trial.objects.filter(pk=trial_id).first()
     if ended is not None and ended.state in Trial.TERMINAL:
-        return _same_again(ended, value, state)
+        return _same_again(ended, value, state, constraints)
     trial = _held(trial_id, lease)
     attempt_id = trial.attempts.values_list("pk", flat=True).get(fence=trial.fence)
     if state == "failed":
@@ -138,12 +161,19 @@ def tell(
     return trial
 
 
-def _same_again(trial: Trial, value: float | None, state: str | None) -> Trial:
-    told = {"failed": State.FAILED, "pruned": State.PRUNED}.get(state or "", State.COMPLETE)
-    if value is not None and not math.isfinite(value):
-        told = State.FAILED
-    same_value = value is None or not math.isfinite(value) or value == trial.value
-    if trial.state == told and same_value:
+def _same_again(trial: Trial, value: float | None, state: str | None, constraints: Sequence[float] | None) -> Trial:
+    """The ended trial, where the same tell would have ended it in this way. Raises Conflict."""
+    if state in ("failed", "pruned"):
+        same = trial.state == state.upper()
+    elif is_infeasible(constraints):
+        same = trial.state == State.PRUNED
+    elif value is None:  # ended by what it had reported: complete, or failed for what was missing or not finite
+        same = trial.state == State.COMPLETE or trial.reason_code in (Trial.Reason.DIVERGED, Trial.Reason.CODE_ERROR)
+    elif math.isfinite(value):
+        same = trial.state == State.COMPLETE and trial.value == value
+    else:
+        same = trial.reason_code == Trial.Reason.DIVERGED
+    if same:
         return trial
     raise Conflict(
         f"Trial {trial.number} has already ended as {trial.state.lower()}"

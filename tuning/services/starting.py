@@ -13,12 +13,13 @@ from django.utils import timezone
 
 from tuning.engine import SpaceExhausted
 from tuning.models import Attempt, Slot, Study, Trial
-from tuning.selectors.curves import curve_rows
-from tuning.services.clock import after
-from tuning.services.metrics import rebuild_summaries
+from tuning.selectors.clock import after
+from tuning.services.closing import close_if_done
+from tuning.services.errors import StaleLease
 from tuning.services.proposing import Proposal, propose
+from tuning.services.reporting import rebuild_progress
 from tuning.services.scheduling import Done, Promote, Start, next_action
-from tuning.services.transitions import count_change, counter, finish_study, lock_study, move_trial
+from tuning.services.transitions import count_change, counter, lock_study, move_trial
 
 State = Trial.State
 TRIES = 3  # to commit a suggestion made outside the lock; the last is made inside it
@@ -45,15 +46,16 @@ def may_start(study: Study) -> bool:
 def start_next(*, study_id: int, holder: Holder) -> Trial | None:
     """Claim or create the study's next trial for `holder`; None where nothing may start now.
 
-    Raises NotFound. Calling it when nothing can start changes nothing but closing a study that is done.
+    Raises NotFound, SamplerFailed. Calling it when nothing can start changes nothing but closing a study that is done.
     """
     for attempt in range(TRIES):
         proposal: Proposal | None = None
+        last = attempt == TRIES - 1
         study = Study.objects.select_related("space").filter(pk=study_id).first()
         if study is None or not may_start(study):
             return None
         exhausted = False
-        if attempt < TRIES - 1 and study.n_waiting == 0:
+        if not last and study.n_waiting == 0:
             try:
                 proposal = propose(study)
             except SpaceExhausted:
@@ -66,7 +68,7 @@ def start_next(*, study_id: int, holder: Holder) -> Trial | None:
                 return _claim(study, trial, holder)
             action = next_action(study)
             if isinstance(action, Done):
-                _close(study, action.reason)
+                close_if_done(study)
                 return None
             if isinstance(action, Promote):
                 trial = _promote(study, action)
@@ -77,14 +79,14 @@ def start_next(*, study_id: int, holder: Holder) -> Trial | None:
                 proposal.number == study.next_number and proposal.history_version == study.history_version
             )
             if not fits and not exhausted:
-                if attempt < TRIES - 1:
+                if not last:
                     continue
                 try:
                     proposal = propose(study)
                 except SpaceExhausted:
                     exhausted = True
             if exhausted:
-                _close(study, "every configuration of the grid has been tried")
+                close_if_done(study)
                 return None
             if proposal is None:
                 continue
@@ -151,22 +153,12 @@ def _promote(study: Study, action: Promote) -> Trial:
     return trial
 
 
-def _close(study: Study, reason: str) -> None:
-    if study.n_open == 0:
-        finish_study(study, reason)
-
-
 def _claim(study: Study, trial: Trial, holder: Holder) -> Trial:
     """WAITING -> RUNNING with the next fence, a lease, and an Attempt that starts at the accepted checkpoint."""
     fence = trial.fence + 1
     start_step = trial.checkpoint_step or 0
-    move_trial(
-        study,
-        trial.pk,
-        State.WAITING,
-        State.RUNNING,
-        fence=trial.fence,
-    )
+    if not move_trial(study, trial.pk, State.WAITING, State.RUNNING, fence=trial.fence):
+        raise StaleLease(f"Trial {trial.number} was taken by another claim.")
     Trial.objects.filter(pk=trial.pk).update(
         fence=fence,
         slot=holder.slot,
@@ -179,9 +171,9 @@ def _claim(study: Study, trial: Trial, holder: Holder) -> Trial:
         traceback="",
     )
     Attempt.objects.create(
-        trial=trial, fence=fence, slot=holder.slot, host=holder.host, device=holder.device, start_step=start_step
+        trial=trial, fence=fence, slot=holder.slot, host=holder.host, device=holder.device[:120], start_step=start_step
     )
     trial.refresh_from_db()
     if fence > 1:
-        rebuild_summaries(study, trial, curve_rows(trial))
+        rebuild_progress(study, trial)
     return trial

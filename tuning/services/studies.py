@@ -6,46 +6,24 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
-from tuning.engine import OptionError, SpaceError, registry
 from tuning.engine import SearchSpace as EngineSpace
 from tuning.models import Study, Workload
 from tuning.selectors.studies import may_edit
 from tuning.services import hints
 from tuning.services.audit import record
+from tuning.services.closing import close_if_done
 from tuning.services.errors import Conflict, Forbidden, Invalid
+from tuning.services.methods import check_methods
+from tuning.services.problems import Problems
 from tuning.services.spaces import add_space_version, parse_space
 from tuning.services.transitions import count_change, lock_study
 
 MAX_TRIALS = 1_000_000
 MAX_PARALLEL = 1_000
+TAKEN = "You already have a study named {!r}; choose another name."
 DIRECTIONS = ("minimize", "maximize")
-
-
-class Problems:
-    """Collects what is wrong with the fields, so that a person sees everything at once."""
-
-    def __init__(self) -> None:
-        self.fields: dict[str, list[str]] = {}
-        self.space_issues: list[Any] = []
-
-    def add(self, field: str, message: str) -> None:
-        self.fields.setdefault(field, []).append(message)
-
-    def whole(self, field: str, value: Any, low: int, high: int, *, optional: bool = False) -> None:
-        if value is None and optional:
-            return
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            self.add(field, f"{value!r} is not usable; give a whole number from {low:,} to {high:,}.")
-
-    def one_of(self, field: str, value: Any, allowed: tuple[str, ...] | list[str]) -> None:
-        if value not in allowed:
-            self.add(field, f"{value!r} is not known; choose one of {', '.join(allowed)}.")
-
-    def raise_if_any(self) -> None:
-        if self.fields:
-            raise Invalid(self.fields, self.space_issues)
 
 
 @transaction.atomic
@@ -81,7 +59,7 @@ def create_study(
     if not 1 <= len(name) <= 120:
         problems.add("name", "Give the study a name of 1 to 120 characters.")
     elif Study.objects.filter(owner_id=owner.pk, name=name).exists():
-        problems.add("name", f"You already have a study named {name!r}; choose another name.")
+        problems.add("name", TAKEN.format(name))
     document = _workload_document(workload, problems)
     metric = metric.strip() or document.get("metric") or "value"
     direction = direction or document.get("direction") or "minimize"
@@ -105,7 +83,7 @@ def create_study(
         seed = secrets.randbelow(2**31)
     problems.whole("seed", seed, 0, 2**62)
     engine_space = _space(space if space is not None else document.get("space"), document, problems)
-    _methods(
+    check_methods(
         problems,
         sampler,
         sampler_options or {},
@@ -119,7 +97,7 @@ def create_study(
         direction,
     )
     problems.raise_if_any()
-    study = Study.objects.create(
+    study = _insert(
         owner_id=owner.pk,
         name=name,
         description=description,
@@ -150,6 +128,14 @@ def create_study(
     return study
 
 
+def _insert(**columns: Any) -> Study:
+    try:
+        with transaction.atomic():
+            return Study.objects.create(**columns)
+    except IntegrityError as error:  # another request took the name since it was looked up
+        raise Invalid({"name": [TAKEN.format(columns["name"])]}) from error
+
+
 def _workload_document(workload: str, problems: Problems) -> dict[str, Any]:
     if not workload:
         return {}
@@ -174,7 +160,7 @@ def _workload_document(workload: str, problems: Problems) -> dict[str, Any]:
 
 def _space(space: Any, document: dict[str, Any], problems: Problems) -> EngineSpace | None:
     if space is None:
-        if document.get("kind") != "objective":
+        if document.get("kind") != "objective" and "workload" not in problems.fields:
             problems.add(
                 "space",
                 'Describe at least one parameter, such as {"lr": {"type": "float", "low": 1.0e-5, '
@@ -190,64 +176,6 @@ def _space(space: Any, document: dict[str, Any], problems: Problems) -> EngineSp
         return None
 
 
-def _methods(
-    problems: Problems,
-    sampler: str,
-    sampler_options: dict[str, Any],
-    scheduler: str,
-    scheduler_options: dict[str, Any],
-    space: EngineSpace | None,
-    n_trials: int | None,
-    min_resource: int,
-    max_resource: int | None,
-    reduction_factor: int,
-    direction: str,
-) -> None:
-    """The sampler and scheduler exist, take their options, and can serve the space; something ends the study."""
-    known = registry.samplers()
-    if sampler not in known:
-        problems.one_of("sampler", sampler, sorted(known))
-        return
-    try:
-        method = registry.make_sampler(
-            sampler, sampler_options, budget=n_trials if "n_trials" not in problems.fields else None
-        )
-    except OptionError as error:
-        problems.add("sampler_options", str(error))
-        return
-    problems.one_of("scheduler", scheduler, sorted(registry.schedulers()))
-    if "scheduler" not in problems.fields and "min_resource" not in problems.fields:
-        try:
-            registry.make_scheduler(
-                scheduler,
-                scheduler_options,
-                min_resource=min_resource,
-                max_resource=max_resource,
-                reduction_factor=reduction_factor,
-                direction=direction,
-            )
-        except OptionError as error:
-            problems.add("scheduler_options", str(error))
-    size: int | None = None
-    if space is not None:
-        try:
-            method.check(space)
-            size = method.plan_size(space)
-        except SpaceError as error:
-            for issue in error.errors:
-                path = ".".join(part for part in ("space", issue.parameter, issue.field) if part)
-                problems.add(path, issue.message)
-            problems.space_issues.extend(error.errors)
-    elif sampler == "grid":
-        problems.add(
-            "sampler",
-            "A grid needs a declared search space; this workload suggests its parameters as it "
-            "runs. Choose another sampler, or declare SPACE in the workload.",
-        )
-    if n_trials is None and size is None and "space" not in " ".join(problems.fields):
-        problems.add("n_trials", "Say how many trials to run; only a grid ends by itself.")
-
-
 @transaction.atomic
 def update_study(*, study: Study, actor: AbstractBaseUser, **changes: Any) -> Study:
     """Change name, description, visibility, parallel, n_trials or priority. Raises Invalid, Forbidden, Conflict."""
@@ -258,6 +186,7 @@ def update_study(*, study: Study, actor: AbstractBaseUser, **changes: Any) -> St
     problems = Problems()
     for field in changes.keys() - allowed:
         problems.add(field, f"This cannot be changed after creation; changeable are {', '.join(sorted(allowed))}.")
+    changes = dict(changes)
     if "name" in changes:
         changes["name"] = str(changes["name"]).strip()
         if not 1 <= len(changes["name"]) <= 120:
@@ -279,6 +208,7 @@ def update_study(*, study: Study, actor: AbstractBaseUser, **changes: Any) -> St
     before = {name: getattr(study, name) for name in columns}
     count_change(study, {}, historical=False, **columns)
     record(actor=actor, verb="changed", kind="study", object_id=study.pk, name=study.name, before=before, after=columns)
+    close_if_done(study)  # fewer trials may be wanted than have been started
     hints.announce()
     study.refresh_from_db()
     return study
@@ -309,4 +239,5 @@ def delete_study(*, study: Study, actor: AbstractBaseUser) -> None:
         if folder.exists():
             shutil.rmtree(folder)
 
-    transaction.on_commit(remove_files)
+    # robust: a process that is being ended may still write there; what it leaves is logged, and the study is gone
+    transaction.on_commit(remove_files, robust=True)

@@ -13,7 +13,7 @@ from tuning.services.spaces import parse_space
 
 
 @transaction.atomic
-def answer_suggestion(*, trial_id: int, fence: int, name: str, distribution: dict[str, Any]) -> Any:
+def answer_suggestion(*, trial_id: int, fence: int, name: str, distribution: Any) -> Any:
     """The value of parameter `name` in this trial: as already given or queued, else drawn for this trial and name.
 
     `distribution` is the JSON form of one parameter (without conditions). The draw depends on the study's seed, the
@@ -21,7 +21,7 @@ def answer_suggestion(*, trial_id: int, fence: int, name: str, distribution: dic
     Raises Invalid for a bad distribution or a value that does not fit it, StaleLease.
     """
     trial = (
-        Trial.objects.select_for_update(of=("self",))
+        Trial.objects.select_for_update(of=("self",), no_key=True)
         .select_related("study")
         .filter(pk=trial_id, fence=fence, state=Trial.State.RUNNING)
         .first()

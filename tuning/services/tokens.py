@@ -48,6 +48,8 @@ def revoke_token(*, user: User, token_id: int) -> None:
 def user_for_token(secret: str) -> User | None:
     """The active owner of a valid token, or None; notes the use at most once a minute."""
     now = timezone.now()
+    if not secret.isascii() or not secret.isprintable():
+        return None  # never one of ours, and a NUL would be refused by PostgreSQL
     token = ApiToken.objects.select_related("user").filter(prefix=secret[:PREFIX_LENGTH]).first()
     if token is None or not secrets.compare_digest(token.digest, digest_of(secret)):
         return None

@@ -3,6 +3,7 @@
 The order of locks is: study row, then trial row. Callers hold the study by `lock_study` inside a transaction.
 """
 
+import math
 from typing import Any
 
 from django.db.models import F
@@ -18,11 +19,25 @@ HISTORICAL = frozenset({State.COMPLETE, State.PRUNED, State.FAILED, State.PAUSED
 
 
 def lock_study(study_id: int) -> Study:
-    """The study row, locked until the transaction ends (SQLite: the whole database, by BEGIN IMMEDIATE)."""
-    study = Study.objects.select_for_update().filter(pk=study_id).first()
+    """The study row, locked until the transaction ends (SQLite: the whole database, by BEGIN IMMEDIATE).
+
+    The lock leaves foreign keys to the study free: a worker that stores the first point of a new metric does not wait.
+    Raises NotFound.
+    """
+    study = Study.objects.select_for_update(no_key=True).filter(pk=study_id).first()
     if study is None:
         raise NotFound(f"There is no study {study_id}.")
     return study
+
+
+def value_columns(value: float | None) -> dict[str, Any]:
+    """The columns of an objective value; a non-finite one is NULL and its kind."""
+    if value is None:
+        return {"value": None, "value_kind": "", "values": None}
+    if math.isfinite(value):
+        return {"value": value, "value_kind": "", "values": [value]}
+    kind = "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+    return {"value": None, "value_kind": kind, "values": [value]}
 
 
 def counter(state: str) -> str:
@@ -48,11 +63,14 @@ def move_trial(study: Study, trial_id: int, old: str, new: str, *, fence: int | 
     """Move one trial of a locked study from `old` to `new`; False, and nothing changed, where it is no longer there.
 
     With `fence`, only the claim that holds it may move the trial. A terminal state gets the study's next finish_seq.
+    A FAILED trial has no value, whatever it had reached before, unless `changes` says why it is not finite.
     """
     rows = Trial.objects.filter(pk=trial_id, study_id=study.pk, state=old)
     if fence is not None:
         rows = rows.filter(fence=fence)
     literal: dict[str, Any] = {}
+    if new == State.FAILED:
+        changes = {**value_columns(None), "value_step": None, **changes}
     if new in Trial.TERMINAL:
         changes |= {"finish_seq": study.finish_seq + 1, "completed": timezone.now()}
         literal["finish_seq"] = study.finish_seq + 1

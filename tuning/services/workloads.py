@@ -10,6 +10,7 @@ from django.db import transaction
 from tuning.engine import SearchSpace as EngineSpace
 from tuning.engine import SpaceError
 from tuning.models import Split, Workload
+from tuning.models.fields import storable
 from tuning.selectors.artifacts import stored
 
 
@@ -25,7 +26,8 @@ def store_descriptions(*, entries: list[dict[str, Any]]) -> list[Workload]:
             except SpaceError as problem:
                 error = f"The default space is not valid: {problem}"
         row, _created = Workload.objects.update_or_create(
-            name=entry["name"], defaults={"digest": entry.get("digest", ""), "document": entry, "error": error}
+            name=entry["name"][:120],
+            defaults={"digest": entry.get("digest", ""), "document": entry, "error": storable(error)},
         )
         rows.append(row)
     Workload.objects.exclude(pk__in=[row.pk for row in rows]).delete()

@@ -1,6 +1,7 @@
 """Looking for workloads from a command, without a slot: the demo and `tune` need them before a worker runs."""
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from tuning.models import Device, Host, Slot, Workload
@@ -21,7 +22,8 @@ def describe_here() -> list[Workload]:
         log = Path(folder) / "describe.log"
         process = LocalLauncher().launch(slot, log)
         try:
-            process.channel.send({"type": "start", "kind": "describe", "spec": {}})
+            with suppress(ConnectionError):  # it has died already; its last words follow
+                process.channel.send({"type": "start", "kind": "describe", "spec": {}})
             waited = 0.0
             while waited < DESCRIBE_SECONDS:
                 for message in process.channel.poll(0.25):

@@ -7,22 +7,16 @@ from pathlib import Path
 from django.conf import settings
 
 from tuning.models import Job, Slot
-from tuning.runner.protocol import Message
+from tuning.runner.protocol import Message, ProtocolError
 from tuning.services.errors import StaleLease
-from tuning.services.jobs import finish_job, renew_job, requeue_job
-from tuning.services.workloads import store_descriptions, store_split
+from tuning.services.jobs import complete_job, finish_job, renew_job, requeue_job
 from tuning.workers.launcher import Launcher, TrialProcess
+from tuning.workers.messages import text_of
 from tuning.workers.specs import job_start
 
 logger = logging.getLogger(__name__)
 
-
-def store_result(kind: str, args: dict[str, str], result: Message) -> None:
-    """Put a job's result where pages read it."""
-    if kind == "describe":
-        store_descriptions(entries=result["workloads"])
-    elif kind == "split":
-        store_split(workload=args["workload"], result=result)
+ERROR_TEXTS = ("message", "remedy", "traceback")
 
 
 class JobRun:
@@ -33,12 +27,22 @@ class JobRun:
         self.log = Path(settings.ARTIFACT_DIR) / "jobs" / f"job-{job.pk}-{job.fence}.log"
 
     def run(self) -> None:
-        process = self.launcher.launch(self.slot, self.log)
         try:
-            process.channel.send(job_start(self.job))
+            start = job_start(self.job)
+            process = self.launcher.launch(self.slot, self.log)
+        except ValueError as error:
+            self._fail(str(error))
+            return
+        except OSError as error:
+            self._requeue(f"Its process could not be started: {error}.")
+            return
+        try:
+            self._send(process, start)
             self._attend(process)
         except StaleLease as error:
             logger.warning("job %s: %s", self.job.pk, error.message)
+        except ProtocolError as error:
+            self._fail(f"The process broke the protocol: {error}.")
         finally:
             process.end()
 
@@ -49,21 +53,26 @@ class JobRun:
             messages = process.channel.poll(0.1 if code is None else 0.0)
             for message in messages:
                 if message["type"] == "result":
-                    store_result(self.job.kind, self.job.args, message)
-                    summary = {key: value for key, value in message.items() if key in ("sizes", "digest")}
-                    finish_job(job_id=self.job.pk, fence=self.job.fence, result=summary)
+                    complete_job(job_id=self.job.pk, fence=self.job.fence, answer=message)
                     return
                 if message["type"] == "error":
-                    words = "\n".join(part for part in (message["message"], message.get("traceback")) if part)
-                    finish_job(job_id=self.job.pk, fence=self.job.fence, error=words)
+                    self._fail("\n".join(text for name in ERROR_TEXTS if (text := text_of(message, name))))
                     return
             if code is not None and not messages:
-                requeue_job(
-                    job_id=self.job.pk,
-                    fence=self.job.fence,
-                    why=f"The process ended with exit code {code} before it answered; see its log.",
-                )
+                self._requeue(f"The process ended with exit code {code} before it answered; see {self.log.name}.")
                 return
             if time.monotonic() - beaten >= settings.HEARTBEAT_SECONDS:
                 beaten = time.monotonic()
                 renew_job(job_id=self.job.pk, fence=self.job.fence)
+
+    def _send(self, process: TrialProcess, message: Message) -> None:
+        try:
+            process.channel.send(message)
+        except ConnectionError:
+            return  # its end is noticed, with its exit code
+
+    def _fail(self, error: str) -> None:
+        finish_job(job_id=self.job.pk, fence=self.job.fence, error=error or "The process gave no reason.")
+
+    def _requeue(self, why: str) -> None:
+        requeue_job(job_id=self.job.pk, fence=self.job.fence, why=why)

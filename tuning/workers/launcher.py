@@ -109,6 +109,7 @@ class LocalLauncher:
     the thread that started it ends (PR_SET_PDEATHSIG)."""
 
     def launch(self, slot: Slot, log: Path) -> LocalProcess:
+        writer = LogWriter(log)  # first: a full disk is known before there is a process
         ours, theirs = socket.socketpair()
         with theirs:
             process = subprocess.Popen(
@@ -130,7 +131,7 @@ class LocalLauncher:
                 stderr=subprocess.STDOUT,
             )
         return LocalProcess(
-            process, Channel(ours, send_timeout=SEND_SECONDS), LogWriter(log), boot_id(), start_time(process.pid)
+            process, Channel(ours, send_timeout=SEND_SECONDS), writer, boot_id(), start_time(process.pid)
         )
 
 

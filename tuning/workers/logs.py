@@ -1,9 +1,14 @@
 """The log of one attempt, always drained and never larger than its limits: the first 1 MB and the last 4 MB."""
 
+import logging
 import os
 import threading
 from pathlib import Path
 from typing import IO
+
+from tuning.selectors.artifacts import log_segments
+
+logger = logging.getLogger(__name__)
 
 HEAD_BYTES = 1_000_000
 SEGMENT_BYTES = 2_000_000  # two of them make the tail
@@ -15,8 +20,9 @@ class LogWriter:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._new = path.with_name(path.name + ".tail")
-        self._old = path.with_name(path.name + ".tail.old")
+        self._old, self._new = log_segments(path)
+        self._lock = threading.Lock()
+        self._closed = False
         self._head: IO[bytes] = path.open("wb", buffering=0)
         self._tail: IO[bytes] | None = None
         self._room = HEAD_BYTES
@@ -24,6 +30,12 @@ class LogWriter:
         self.dropped = 0
 
     def write(self, data: bytes) -> None:
+        """Take what was printed; after `close` (a grandchild may hold the pipe for longer) it is let go."""
+        with self._lock:
+            if not self._closed:
+                self._write(data)
+
+    def _write(self, data: bytes) -> None:
         if self._room > 0:
             taken = data[: self._room]
             self._head.write(taken)
@@ -48,15 +60,26 @@ class LogWriter:
 
     def close(self) -> None:
         """Join head and tail into `path`, with a line that says how much was left out between them."""
-        if self._tail is not None:
-            self._tail.close()
-            if self.dropped:
-                self._head.write(f"\n[… {self.dropped:,} bytes left out …]\n".encode())
-            for segment in (self._old, self._new):
-                if segment.exists():
-                    self._head.write(segment.read_bytes())
-                    segment.unlink()
-        self._head.close()
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            try:
+                if self._tail is not None:
+                    self._join(self._tail)
+            except OSError as error:  # a full disk: the segments stay beside the log, where readers look for them
+                logger.warning("the log %s could not be joined: %s", self.path, error)
+            finally:
+                self._head.close()
+
+    def _join(self, tail: IO[bytes]) -> None:
+        tail.close()
+        if self.dropped:
+            self._head.write(f"\n[… {self.dropped:,} bytes left out …]\n".encode())
+        for segment in (self._old, self._new):
+            if segment.exists():
+                self._head.write(segment.read_bytes())
+                segment.unlink()
 
 
 def drain(pipe: IO[bytes], writer: LogWriter) -> threading.Thread:

@@ -22,17 +22,22 @@ def trial_start(trial: Trial, slot: Slot) -> dict[str, Any]:
         "threads": slot.threads,
         "device": "cpu" if slot.device.uuid == "cpu" else "cuda",
         "deterministic": study.deterministic,
+        "metric": study.metric,
     }
     if document.get("kind") == "objective":
         given = {**(trial.fixed_params or {}), **trial.params}
-        return {"type": "start", "kind": "objective", "spec": {**common, "params": given, "resource": trial.resource}}
+        return {
+            "type": "start",
+            "kind": "objective",
+            "spec": {**common, "params": given, "resource": trial.resource, "resume_step": trial.resource_done},
+        }
     return {
         "type": "start",
         "kind": "train",
         "spec": {
             **common,
             "epochs": trial.resource or study.max_resource or document.get("max_resource"),
-            "metric": study.metric,
+            "max_epochs": study.max_resource,
             "direction": study.direction,
             "objective": study.objective,
             "resume_from": str(opened(trial.checkpoint)) if trial.checkpoint else None,

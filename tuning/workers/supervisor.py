@@ -23,7 +23,14 @@ from django_q.brokers import get_broker
 
 from tuning.models import Attempt, Host, Slot
 from tuning.selectors.hosts import idle_slots
-from tuning.services.hosts import beat_host, drain_host, leave_host, register_host, slots_with_aged_hints
+from tuning.services.hosts import (
+    beat_host,
+    drain_host,
+    forget_hints,
+    leave_host,
+    register_host,
+    slots_with_aged_hints,
+)
 from tuning.services.reaper import reap_dead, reap_expired
 from tuning.workers import wake
 from tuning.workers.devices import find_devices, host_facts
@@ -120,7 +127,7 @@ class Supervisor:
     def start_cluster(self) -> None:
         """Start `manage.py qcluster` on this host's queue, in a session of its own."""
         slots = Slot.objects.filter(device__host=self._host(), enabled=True)
-        slots.update(hinted=None)
+        forget_hints(host_id=self._host().pk)
         environment = {
             **os.environ,
             "Q_CLUSTER_NAME": wake.queue_of(settings.HOST_NAME),

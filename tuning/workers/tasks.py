@@ -11,8 +11,11 @@ from django.conf import settings
 
 from tuning.models import Job, Slot, Trial
 from tuning.selectors.hosts import claimable_studies
+from tuning.services.errors import NotFound, SamplerFailed, StaleLease
 from tuning.services.hosts import clear_hint
 from tuning.services.jobs import claim_job
+from tuning.services.lifecycle import pause_study
+from tuning.services.reaper import release_slot
 from tuning.services.starting import Holder, start_next
 from tuning.workers.job_run import JobRun
 from tuning.workers.launcher import Launcher, LocalLauncher
@@ -50,9 +53,16 @@ def claim_next(slot: Slot) -> Job | Trial | None:
         return job
     holder = Holder(slot=slot, host=host.name, device=f"{slot.device.kind}, slot {slot.index}")
     for study_id in claimable_studies().values_list("pk", flat=True):
-        trial = start_next(study_id=study_id, holder=holder)
-        if trial is not None:
-            return trial
+        try:
+            trial = start_next(study_id=study_id, holder=holder)
+        except SamplerFailed as error:
+            logger.exception("study %s is paused", study_id)
+            pause_study(study_id=study_id, actor=None, reason=error.message)
+        except (NotFound, StaleLease):
+            continue  # it was deleted, or somebody was quicker
+        else:
+            if trial is not None:
+                return trial
     return None
 
 
@@ -65,10 +75,13 @@ def work(slot_id: int, launcher: Launcher | None = None) -> int:
     if slot is None:
         return 0
     with slot_lock(slot_id) as held:
+        if held:
+            release_slot(slot_id)
         while held and (claimed := claim_next(slot)) is not None:
             if isinstance(claimed, Job):
                 JobRun(claimed, slot, launcher).run()
             else:
                 TrialRun(claimed, slot, launcher).run()
             done += 1
+            release_slot(slot_id)  # nothing, unless the run could not tell the database how it ended
     return done

@@ -4,6 +4,7 @@ The database decides: every write carries the claim's fence, and a claim that is
 A database that is away for longer than the lease ends it too, before another worker may have the trial.
 """
 
+import errno
 import logging
 import signal
 import time
@@ -31,12 +32,14 @@ from tuning.services.metrics import Point
 from tuning.services.reporting import CheckpointNote, forget_checkpoint, record_points, renew
 from tuning.services.suggestions import answer_suggestion
 from tuning.workers.launcher import Launcher, TrialProcess
+from tuning.workers.messages import checkpoint_of, constraints_of, point_of, text_of, value_of
 from tuning.workers.specs import trial_start
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
 FLUSH_ROWS = 50
+AWAY_SECONDS = 0.2  # between two tries while the database is away
 MARGIN_SECONDS = 5.0  # before the lease's end, by which a process without a database is gone
 DATABASE_AWAY = (OperationalError, InterfaceError)
 
@@ -67,13 +70,15 @@ class TrialRun:
                 self.step()
         except StaleLease as error:
             self.outcome = f"ended from outside: {error.message}"
-        except LeaseInDanger:
+        except (LeaseInDanger, *DATABASE_AWAY):
+            connection.close()
             self.outcome = "the database was away for too long"
         finally:
             code = self.process.exit_code() if self.process else None  # None: it is ended here, not by itself
             if self.process:
                 self.process.end()
-        self._note_end(code)
+            self._note_end(code)
+        self._tidy()
         return self.outcome
 
     def start(self) -> None:
@@ -84,7 +89,11 @@ class TrialRun:
             forget_checkpoint(trial_id=self.trial.pk, fence=self.fence)
             self.trial.refresh_from_db()
             message = trial_start(self.trial, self.slot)
-        self.process = self.launcher.launch(self.slot, self.log)
+        try:
+            self.process = self.launcher.launch(self.slot, self.log)
+        except OSError as error:
+            self._not_started(error)
+            return
         note_process(
             attempt_id=self.attempt.pk,
             pid=self.process.pid,
@@ -100,13 +109,13 @@ class TrialRun:
         code = process.exit_code()
         try:
             messages = process.channel.poll(POLL_SECONDS if code is None else 0.0)
+            for message in messages:
+                self.handle(message)
+                if self.outcome:
+                    return
         except ProtocolError as error:
-            self._fail("code_error", f"The trial process broke the protocol: {error}")
+            self._fail("code_error", f"The trial process broke the protocol: {error}.")
             return
-        for message in messages:
-            self.handle(message)
-            if self.outcome:
-                return
         if code is not None and not messages:
             self.process_ended(code)
             return
@@ -118,15 +127,15 @@ class TrialRun:
             now - self.flushed >= settings.FLUSH_SECONDS or len(self.points) >= FLUSH_ROWS
         ):
             self.flush()
-        if now - self.looked >= settings.CONTROL_SECONDS:
+        if not self.outcome and now - self.looked >= settings.CONTROL_SECONDS:
             self.looked = now
             control = self._with_database(lambda: trial_control(self.trial.pk, self.fence))
             if control is not None:
                 self.obey(control, now)
-        if now - self.beaten >= settings.HEARTBEAT_SECONDS:
+        if not self.outcome and now - self.beaten >= settings.HEARTBEAT_SECONDS:
             self.beaten = now
             self._with_database(lambda: renew(trial_id=self.trial.pk, fence=self.fence))
-        if self.grace_ends is not None and now >= self.grace_ends:
+        if not self.outcome and self.grace_ends is not None and now >= self.grace_ends:
             self._requeue("the host was shut down", lost=False)
 
     def obey(self, control: TrialControl, now: float) -> None:
@@ -145,10 +154,9 @@ class TrialRun:
         kind = message["type"]
         if kind == "step":
             self.stepped = True
-            self.points.append(Point(int(message["step"]), message["metrics"], float(message["wall"])))
+            self.points.append(point_of(message))
         elif kind == "checkpoint":
-            path = stored(trial_folder(self.trial) / "checkpoints" / str(message["path"]).rsplit("/", 1)[-1])
-            self.checkpoints.append(CheckpointNote(message["kind"], int(message["step"]), path))
+            self.checkpoints.append(checkpoint_of(message, trial_folder(self.trial) / "checkpoints"))
         elif kind == "suggest":
             self._suggest(message)
         elif kind == "finding":
@@ -156,15 +164,18 @@ class TrialRun:
         elif kind == "result":
             self.result(message)
         elif kind == "error":
-            self.flush(final=True)
-            words = " ".join(word for word in (message["message"], message.get("remedy")) if word)
-            self._fail(message["reason_code"], words, message.get("traceback") or "")
+            words = " ".join(word for word in (text_of(message, "message"), text_of(message, "remedy")) if word)
+            code, traceback = text_of(message, "reason_code"), text_of(message, "traceback")
+            if self.flush(final=True):
+                self._fail(code, words, traceback)
         elif kind != "hello":
             self._fail("code_error", f"The trial process sent a message of unknown type {kind!r}.")
 
     def result(self, message: Message) -> None:
-        """The process has finished what it was told: settle the trial."""
-        self.flush(final=True)
+        """The process has finished what it was told: settle the trial. Raises ProtocolError."""
+        value, constraints = value_of(message), constraints_of(message)
+        if not self.flush(final=True):
+            return
         facts = {
             key: value
             for key, value in message.items()
@@ -172,7 +183,6 @@ class TrialRun:
         }
         if self.findings:
             facts["findings"] = self.findings
-        constraints = message.get("constraints") or None
         key: dict[str, Any] = {"trial_id": self.trial.pk, "fence": self.fence}
         if message.get("state") == "pruned":
             self._settle(
@@ -185,12 +195,12 @@ class TrialRun:
         elif self.wanted == "prune" and message.get("stopped"):
             self._settle(lambda: prune_trial(**key, reason="stopped by the scheduler", facts=facts))
         else:
-            value = message.get("value")
             self._settle(lambda: complete_trial(**key, value=value, facts=facts, constraints=constraints))
 
     def process_ended(self, code: int) -> None:
         """The process is gone without a result: killed ones go back to waiting, others have failed."""
-        self.flush(final=True)
+        if not self.flush(final=True):
+            return
         if code < 0:
             name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
             self._requeue(f"The trial process was killed ({name}).", lost=True)
@@ -203,22 +213,31 @@ class TrialRun:
                 tail,
             )
 
-    def flush(self, *, final: bool = False) -> None:
-        """Store points and checkpoints that have come; `final` waits for a database that is away."""
+    def flush(self, *, final: bool = False) -> bool:
+        """Store points and checkpoints that have come; `final` waits for a database that is away.
+
+        False where they cannot be stored at all: then the trial has FAILED for that.
+        """
         while self.points or self.checkpoints:
-            points, checkpoints = self.points, self.checkpoints
-            decision = self._with_database(
-                lambda points=points, checkpoints=checkpoints: record_points(
-                    trial_id=self.trial.pk, fence=self.fence, points=points, checkpoints=checkpoints
+            try:
+                decision = self._with_database(
+                    lambda: record_points(
+                        trial_id=self.trial.pk, fence=self.fence, points=self.points, checkpoints=self.checkpoints
+                    )
                 )
-            )
+            except Invalid as error:
+                self.points, self.checkpoints = [], []
+                self._fail("code_error", f"What the training reported cannot be stored: {error.message}")
+                return False
             self.flushed = time.monotonic()
             if decision is not None:
                 self.points, self.checkpoints = [], []
                 self._decide(decision)
-            if decision is not None or not final:
-                return
-            time.sleep(0.2)
+            elif final:
+                time.sleep(AWAY_SECONDS)
+            else:
+                break
+        return True
 
     def _decide(self, decision: str) -> None:
         if decision == "continue" or self.wanted:
@@ -227,22 +246,26 @@ class TrialRun:
         self._send({"type": "pause" if decision == "pause" else "stop"})
 
     def _suggest(self, message: Message) -> None:
-        reply: Message = {"type": "suggest_reply", "id": message["id"]}
+        reply: Message = {"type": "suggest_reply", "id": message.get("id")}
+        name, distribution = text_of(message, "name"), message.get("distribution")
         try:
-            reply["value"] = answer_suggestion(
-                trial_id=self.trial.pk, fence=self.fence, name=message["name"], distribution=message["distribution"]
+            (reply["value"],) = self._insist(
+                lambda: (
+                    answer_suggestion(trial_id=self.trial.pk, fence=self.fence, name=name, distribution=distribution),
+                )
             )
         except Invalid as error:
             reply["error"] = error.message
         self._send(reply)
 
     def _settle(self, ending: Any) -> None:
-        state: str | None = None
-        while state is None:
-            state = self._with_database(ending)
-            if state is None:
-                time.sleep(0.2)
-        self.outcome = state.lower()
+        self.outcome = self._insist(ending).lower()
+
+    def _not_started(self, error: OSError) -> None:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            self._fail("disk_full", f"The trial was not started: {error}. Free space in the artifact folder.")
+        else:
+            self._requeue(f"The trial process could not be started: {error}.", lost=True)
 
     def _fail(self, reason_code: str, reason: str, traceback: str = "") -> None:
         self._settle(
@@ -259,6 +282,12 @@ class TrialRun:
     def _requeue(self, why: str, *, lost: bool) -> None:
         self._settle(lambda: requeue_trial(trial_id=self.trial.pk, fence=self.fence, why=why, lost=lost))
         self.outcome = why
+
+    def _insist(self, action: Any) -> Any:
+        """The action's result, which is not None, also where the database is away for a while."""
+        while (result := self._with_database(action)) is None:
+            time.sleep(AWAY_SECONDS)
+        return result
 
     def _with_database(self, action: Any) -> Any:
         """The action's result, or None while the database is away. Raises LeaseInDanger before the lease can end."""
@@ -289,9 +318,23 @@ class TrialRun:
         self._process().end()
         return self.log.read_bytes()[-4_000:].decode("utf-8", "replace") if self.log.exists() else ""
 
+    def _tidy(self) -> None:
+        """Once the trial has ended, keep its accepted checkpoints and delete the older ones beside them."""
+        try:
+            row = Trial.objects.filter(pk=self.trial.pk).values_list("state", "checkpoint", "best_checkpoint").first()
+        except DATABASE_AWAY:
+            connection.close()
+            return  # they stay until the study is deleted
+        folder = trial_folder(self.trial) / "checkpoints"
+        if row is None or row[0] not in Trial.TERMINAL or not folder.is_dir():
+            return
+        for path in folder.iterdir():
+            if stored(path) not in row[1:]:
+                path.unlink(missing_ok=True)
+
     def _note_end(self, code: int | None) -> None:
         try:
-            end_attempt(attempt_id=self.attempt.pk, outcome=self.outcome, exit_code=code)
+            end_attempt(attempt_id=self.attempt.pk, outcome=self.outcome or "the worker failed", exit_code=code)
         except DATABASE_AWAY:
             connection.close()
             logger.warning("attempt %s: its end could not be noted; the reaper will", self.attempt.pk)
