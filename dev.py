@@ -231,7 +231,10 @@ def demo(once: bool, port: int) -> int:
         stop(processes)
 
 
-DATABASE_TESTS = ["tests/models", "tests/services", "tests/selectors", "tests/workers"]
+DATABASE_TESTS = [
+    *(f"tests/{room}" for room in ("models", "services", "selectors", "workers", "api")),
+    "tests/test_client.py",
+]
 
 
 def test(arguments: list[str]) -> int:

@@ -43,13 +43,8 @@ from tuning.services.tokens import create_token
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture(autouse=True)
-def _quick_passwords(settings: Any) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 @pytest.fixture
-def client(live_server: Any, _quick_passwords: None, alice: Any) -> Client:
+def client(live_server: Any, alice: Any) -> Client:
     """Alice's script."""
     return Client(live_server.url, create_token(user=alice, name="script")[1])
 

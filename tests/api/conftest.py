@@ -15,12 +15,6 @@ from tuning.models import Study
 from tuning.services.tokens import create_token
 
 
-@pytest.fixture(autouse=True)
-def _quick_passwords(settings: Any) -> None:
-    """Nobody signs in with a password here; making accounts need not take a third of a second each."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 class Api:
     """Sends JSON to /api/v1/ with a token; `answer.json()` is what came back."""
 

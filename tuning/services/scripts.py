@@ -15,6 +15,7 @@ from tuning.selectors.studies import may_edit
 from tuning.services.endings import complete_trial, end_attempt, fail_trial, is_infeasible, prune_trial
 from tuning.services.errors import Conflict, Forbidden, Invalid, NotFound, StaleLease
 from tuning.services.metrics import Point
+from tuning.services.reaper import reap_expired
 from tuning.services.reporting import record_points, renew
 from tuning.services.starting import Holder, hash_lease, start_next
 from tuning.services.suggestions import answer_suggestion
@@ -51,6 +52,7 @@ def ask_trials(*, study_id: int, actor: AbstractBaseUser, n: int = 1) -> list[As
         )
     if study.state != Study.State.RUNNING:
         raise Conflict(f"The study is {study.state.lower()}; trials can be asked for while it is running.")
+    reap_expired()  # an installation of scripts alone has no supervisor that would
     asked: list[AskedTrial] = []
     for _ in range(n):
         lease = secrets.token_urlsafe(24)

@@ -28,7 +28,7 @@ def answer_suggestion(*, trial_id: int, fence: int, name: str, distribution: Any
     )
     if trial is None:
         raise StaleLease("This trial is no longer held by this claim: it was stopped, paused, or given to another.")
-    space = parse_space({name: distribution})
+    space = _read_distribution(name, distribution)
     _check_known(trial, name, space)
     given = {**(trial.fixed_params or {}), **trial.params}
     if name in given:
@@ -48,6 +48,14 @@ def answer_suggestion(*, trial_id: int, fence: int, name: str, distribution: Any
             params={**trial.params, name: value}, distributions={**trial.distributions, name: digest}
         )
     return value
+
+
+def _read_distribution(name: str, distribution: Any) -> SearchSpace:
+    try:
+        return parse_space({name: distribution})
+    except Invalid as error:
+        fields = {field.replace(f"space.{name}", "distribution", 1): words for field, words in error.fields.items()}
+        raise Invalid(fields, error.space_issues) from error
 
 
 def _check_known(trial: Trial, name: str, space: SearchSpace) -> None:

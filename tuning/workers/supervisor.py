@@ -42,6 +42,7 @@ from tuning.workers.processes import (
     is_cluster,
     session_members,
 )
+from tuning.workers.slots import slot_lock
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,12 @@ REAP_SECONDS = 2.0
 HINT_SECONDS = 2.0
 DEAF_SECONDS = 20.0  # a hint this old on a free slot means that the cluster does not listen
 STOP_SECONDS = 5.0  # from SIGTERM of the idle cluster's main to SIGKILL of its session, where the grace allows it
+
+
+def nobody_works(slot_id: int) -> bool:
+    """Whether the slot's lock is free: a slot may look idle in the database for a moment between two trials."""
+    with slot_lock(slot_id) as free:
+        return free
 
 
 class HostTaken(Exception):
@@ -171,7 +178,8 @@ class Supervisor:
         if not children(self.cluster.pid):
             return False
         aged = set(slots_with_aged_hints(host_id=self._host().pk, seconds=DEAF_SECONDS))
-        return not aged & set(idle_slots(settings.HOST_NAME).values_list("pk", flat=True))
+        idle = aged & set(idle_slots(settings.HOST_NAME).values_list("pk", flat=True))
+        return not any(nobody_works(slot_id) for slot_id in idle)
 
     def restart_cluster(self) -> None:
         """End whatever is left of the cluster's session, requeue its trials, start it anew."""

@@ -1,13 +1,6 @@
 """The django-q entry point: a hint wakes a slot, which claims and runs work until there is none."""
 
-import fcntl
 import logging
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
-from django.conf import settings
 
 from tuning.models import Job, Slot, Trial
 from tuning.selectors.hosts import claimable_studies
@@ -19,26 +12,10 @@ from tuning.services.reaper import release_slot
 from tuning.services.starting import Holder, start_next
 from tuning.workers.job_run import JobRun
 from tuning.workers.launcher import Launcher, LocalLauncher
+from tuning.workers.slots import slot_lock
 from tuning.workers.trial_run import TrialRun
 
 logger = logging.getLogger(__name__)
-
-
-@contextmanager
-def slot_lock(slot_id: int) -> Iterator[bool]:
-    """Hold the slot on this host; yields False where another process holds it. The kernel frees it if we die."""
-    folder = Path(settings.STATE_DIR) / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder / f"slot-{slot_id}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
-    finally:
-        os.close(handle)
 
 
 def claim_next(slot: Slot) -> Job | Trial | None:
@@ -78,6 +55,7 @@ def work(slot_id: int, launcher: Launcher | None = None) -> int:
         if held:
             release_slot(slot_id)
         while held and (claimed := claim_next(slot)) is not None:
+            clear_hint(slot_id)  # one may have come between two claims; it must not age while this one runs
             if isinstance(claimed, Job):
                 JobRun(claimed, slot, launcher).run()
             else:
