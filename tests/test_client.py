@@ -50,7 +50,7 @@ def client(live_server: Any, alice: Any) -> Client:
 
 
 @pytest.fixture
-def bobs_client(live_server: Any, _quick_passwords: None, bob: Any) -> Client:
+def bobs_client(live_server: Any, bob: Any) -> Client:
     return Client(live_server.url, create_token(user=bob, name="script")[1])
 
 
