@@ -24,9 +24,16 @@ def opened(relative: str) -> Path:
     """The real path of a stored one. Raises NotFound where the file is gone or would lie outside ARTIFACT_DIR."""
     root = Path(settings.ARTIFACT_DIR).resolve()
     path = (root / relative.replace("\x00", "\ufffd")).resolve()
-    if not relative or not path.is_relative_to(root) or not path.is_file():
+    if not relative or not path.is_relative_to(root) or not _is_file(path):
         raise NotFound(f"The file {relative or '(none)'} is not in the artifact folder of this host.")
     return path
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False  # a name that no file system takes
 
 
 def log_segments(path: Path) -> tuple[Path, Path]:

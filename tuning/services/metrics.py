@@ -43,13 +43,13 @@ def _described_goals(study: Study) -> dict[str, str]:
 def metrics_named(study: Study, names: Iterable[str]) -> dict[str, Metric]:
     """The study's Metric rows of these names, made where they are new. Raises Invalid past MAX_METRICS names."""
     wanted = sorted(names)  # one order for all: two transactions that make the same two must not wait for each other
+    for name in wanted:
+        if not 1 <= len(name) <= 120 or storable(name) != name:
+            raise Invalid({"metrics": [f"The metric name {name[:40]!r} must have 1 to 120 printable characters."]})
     found = {metric.name: metric for metric in Metric.objects.filter(study=study, name__in=wanted)}
     if missing := [name for name in wanted if name not in found]:
         if Metric.objects.filter(study=study).count() + len(missing) > MAX_METRICS:
             raise Invalid({"metrics": [f"A study keeps at most {MAX_METRICS} metrics; put counters into one of them."]})
-        for name in missing:
-            if not 1 <= len(name) <= 120 or storable(name) != name:
-                raise Invalid({"metrics": [f"The metric name {name[:40]!r} must have 1 to 120 printable characters."]})
         described = _described_goals(study)
         Metric.objects.bulk_create(
             [

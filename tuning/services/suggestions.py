@@ -54,7 +54,8 @@ def _read_distribution(name: str, distribution: Any) -> SearchSpace:
     try:
         return parse_space({name: distribution})
     except Invalid as error:
-        fields = {field.replace(f"space.{name}", "distribution", 1): words for field, words in error.fields.items()}
+        places = {field: field.removeprefix("space").removeprefix(f".{name}") for field in error.fields}
+        fields = {f"distribution{places[field]}": words for field, words in error.fields.items()}
         raise Invalid(fields, error.space_issues) from error
 
 

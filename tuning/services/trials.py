@@ -46,6 +46,8 @@ def enqueue_trial(*, study_id: int, actor: AbstractBaseUser, params: dict[str, A
     study = lock_study(study_id)
     if not may_edit(actor, study):
         raise Forbidden(f"Only {study.owner.get_username()} and administrators may add trials to {study.name!r}.")
+    if not isinstance(params, dict):
+        raise Invalid({"params": ['Give values by parameter, such as {"lr": 0.01}; those left out are sampled.']})
     if study.state not in (Study.State.READY, Study.State.RUNNING, Study.State.PAUSED):
         raise Conflict(f"The study is {study.state.lower()}; configurations can be queued until a study ends.")
     if study.budget_total is not None and study.n_created >= study.budget_total:
