@@ -114,7 +114,7 @@ function downloadFigure(button) {
 document.addEventListener("htmx:beforeRequest", (event) => {
   const polls = event.detail.elt.getAttribute("hx-trigger")?.startsWith("every");
   if (!polls) return;
-  const busy = event.detail.elt.contains(document.activeElement) && document.activeElement.matches("input, select, textarea");
+  const busy = event.detail.elt.contains(document.activeElement) && document.activeElement.matches("input:not([type=checkbox]), select, textarea");
   if (document.hidden || busy) event.preventDefault();
 });
 /* What a person has done to the part of the page that is swapped, by id: it must survive the swap. */

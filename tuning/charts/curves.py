@@ -96,10 +96,12 @@ def learning_curves_figure(
     band: Band | None = None,
     max_step: int | None = None,
     marks: Sequence[Mark] = (),
+    named: int = 3,
 ) -> Figure:
     """The few `best` trials (best first; at most 200 are drawn) over the band of all, each named at its end.
 
-    Training is dashed, validation solid. max_step: the x axis reaches at least this far.
+    Training is dashed, validation solid. max_step: the x axis reaches at least this far. named: how many get
+    their number written beside them.
     """
     drawn = list(best)[:MAX_LINES]
     data = _band_traces(band) if band is not None and band.steps else []
@@ -109,10 +111,10 @@ def learning_curves_figure(
     reach = finite(chain(band.low, band.high)) if band is not None else []
     y_range = _range(values, reach, direction)
     last = max([max_step or 1, *(s.steps[-1] for c in drawn for s in _series(c) if len(s.steps))], default=1)
-    named = [curves for curves in drawn[:3] if _end(curves) is not None]
-    figure_layout = _curve_layout(last, y_range, resource_unit, right=64 if named else 16)
+    labelled = [curves for curves in drawn[:named] if _end(curves) is not None]
+    figure_layout = _curve_layout(last, y_range, resource_unit, right=64 if labelled else 16)
     figure_layout["annotations"] = [
-        *_end_labels(named, y_range),
+        *_end_labels(labelled, y_range),
         *(_mark_label(mark) for mark in marks),
         *([] if data else [_nothing_yet("no trial has reported a curve yet")]),
     ]
@@ -260,8 +262,8 @@ def _label_room(y_range: list[float]) -> tuple[float, float, float]:
     return line, y_range[0] + line / 3, y_range[1] - line / 3
 
 
-def _end_labels(named: list[TrialCurves], y_range: list[float]) -> list[Figure]:
-    ends = [end for end in (_end(curves) for curves in named) if end is not None]
+def _end_labels(labelled: list[TrialCurves], y_range: list[float]) -> list[Figure]:
+    ends = [end for end in (_end(curves) for curves in labelled) if end is not None]
     heights = spread_labels([value for _, value in ends], *_label_room(y_range))
     return [
         label(
@@ -271,7 +273,7 @@ def _end_labels(named: list[TrialCurves], y_range: list[float]) -> list[Figure]:
             colour=TEXT if rank == 0 else QUIET,
             xshift=6,
         )
-        for rank, (curves, (step, _), height) in enumerate(zip(named, ends, heights, strict=True))
+        for rank, (curves, (step, _), height) in enumerate(zip(labelled, ends, heights, strict=True))
     ]
 
 

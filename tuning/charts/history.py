@@ -20,6 +20,7 @@ from tuning.charts.theme import (
 )
 from tuning.charts.thinning import MAX_POINTS, thinned
 
+CROWD = 400  # from here on markers are smaller and fainter, so that density shows
 MARKERS: dict[str, Figure] = {
     "complete": {"symbol": "circle", "size": 7, "color": faint(ACTION, 0.6)},
     "pruned": {"symbol": "circle-open", "size": 7, "color": PRUNED, "line": {"width": 1.5}},
@@ -80,7 +81,8 @@ def history_figure(
         groups[_group(point, edge, direction)].append(point)
     failed = [point for point in sorted(points) if point.state == "FAILED"]
     groups["failed"] = thinned(failed, [float(point.number) for point in failed], 400)
-    data = [_markers(kind, group, edge, direction) for kind, group in groups.items() if group]
+    crowded = len(valued) > CROWD
+    data = [_markers(kind, group, edge, direction, crowded) for kind, group in groups.items() if group]
     last = max((point.number for point in points), default=0)
     if records:
         data += _best_line(records, last)
@@ -143,9 +145,12 @@ def _group(point: HistoryPoint, edge: float, direction: str) -> str:
     return {"COMPLETE": "complete", "PRUNED": "pruned"}.get(point.state, "open")
 
 
-def _markers(kind: str, points: Sequence[HistoryPoint], edge: float, direction: str) -> Figure:
+def _markers(kind: str, points: Sequence[HistoryPoint], edge: float, direction: str, crowded: bool = False) -> Figure:
     """A trace of markers; trials off the axis and failed ones stand at its edge, their value in the hover."""
     marker = dict(MARKERS[kind])
+    if crowded:
+        marker["size"] = 5
+        marker["opacity"] = 0.6
     if kind == "outside":
         marker["symbol"] = "triangle-up" if direction == "minimize" else "triangle-down"
     values = [significant(point.value) for point in points]

@@ -124,7 +124,7 @@ class RowForm(forms.Form):
     def show(self, field: str | None, message: str) -> None:
         """Put one of the engine's issues beside the field that it is about."""
         place = SHOWN_AT.get(field, field)
-        self.add_error(place if place in self.fields else "name", message[:1].upper() + message[1:] + ".")
+        self.add_error(place if place in self.fields else "name", message.rstrip(".") + ".")
 
 
 class BaseSpaceRows(BaseFormSet):

@@ -18,7 +18,7 @@ from tuning.services.spaces import parse_space
 from tuning.services.studies import create_study
 from tuning.web.drawings import drawing_of
 from tuning.web.errors import SignedInRequest, signed_in
-from tuning.web.forms.space import SpaceRows, initial_rows
+from tuning.web.forms.space import MOST_ROWS, SpaceRows, initial_rows
 from tuning.web.forms.study import StudyForm
 
 SCRIPT = "script"  # in the address: trials that scripts run over REST
@@ -67,7 +67,9 @@ def check_study(request: SignedInRequest) -> HttpResponse:
     rows.is_valid()
     space = rows.check()
     _draw(rows)
-    context = {"rows": rows, "plan": _plan(request, workload, form, space), "form": form}
+    plan = _plan(request, workload, form, space)
+    rows.show(plan.pop("issues", []))
+    context = {"rows": rows, "plan": plan, "form": form}
     return render(request, "tuning/_study_check.html", context)
 
 
@@ -92,7 +94,8 @@ def _create(request: SignedInRequest, workload: dict[str, Any] | None, form: Stu
 
 
 def _page(request: SignedInRequest, workload: Any, form: StudyForm, rows: Any, status: int = 200) -> HttpResponse:
-    rows.is_valid() if rows.is_bound else None
+    if rows.is_bound:
+        rows.is_valid()
     _draw(rows)
     context = {
         "section": "studies",
@@ -126,7 +129,7 @@ def _first_rows(workload: dict[str, Any] | None) -> Any:
 def _change_rows(data: QueryDict) -> None:
     """What the buttons for adding and removing a row do where no script does it."""
     if "add_row" in data:
-        data["form-TOTAL_FORMS"] = str(int(data.get("form-TOTAL_FORMS", "0")) + 1)
+        data["form-TOTAL_FORMS"] = str((_whole(data.get("form-TOTAL_FORMS")) or 0) + 1)
     else:
         data[f"form-{data['remove_row']}-DELETE"] = "on"
 
@@ -134,7 +137,7 @@ def _change_rows(data: QueryDict) -> None:
 def _bare(data: QueryDict) -> Any:
     """The rows with what was entered, but without errors: nothing has been submitted yet."""
     fields = list(SpaceRows.form.base_fields)
-    total = int(data.get("form-TOTAL_FORMS", "0"))
+    total = min(_whole(data.get("form-TOTAL_FORMS")) or 0, MOST_ROWS)
     kept = [index for index in range(total) if not data.get(f"form-{index}-DELETE")]
     initial = [{field: data.get(f"form-{index}-{field}", "") for field in fields} for index in kept]
     for row in initial:
@@ -143,13 +146,10 @@ def _bare(data: QueryDict) -> Any:
 
 
 def _entries(rows: Any) -> list[tuple[Any, str, dict[str, Any]]]:
-    """Each row's form, name and entry, as far as the row can be read; leaves no errors behind."""
-    if rows.is_bound:
-        readable = [form for form in rows.rows() if not form.errors]
-        return [(form, form.cleaned_data["name"].strip() or "parameter", form.entry()) for form in readable]
+    """Each row's form, name and entry as far as it can be read; read from copies, so no error is left behind."""
     found = []
-    for form in rows.initial_forms:
-        copy = type(form)({name: form.initial.get(name, "") for name in form.base_fields})
+    for form in rows.kept() if rows.is_bound else rows.initial_forms:
+        copy = type(form)({name: form[name].value() for name in form.base_fields})
         if copy.is_valid() and not copy.is_blank():
             entry = copy.entry()
             if not copy.errors:
@@ -187,8 +187,11 @@ def _plan(request: SignedInRequest, workload: Any, form: StudyForm, space: dict[
             engine_space = parse_space(space)
             sampler.check(engine_space)
             plan["grid"] = sampler.plan_size(engine_space)
-        except ValueError as error:
-            plan["problem"] = str(error)
+        except ValueError as error:  # the sampler's complaint about single parameters, or about its own settings
+            plan["issues"] = getattr(error, "errors", [])
+            plan["problem"] = f"{plan['sampler'].capitalize()} cannot search this space yet: see the marked parameters."
+            if not plan["issues"]:
+                plan["problem"] = str(error)
     if plan["grid"] is not None:
         trials = min(trials, plan["grid"]) if trials else plan["grid"]
     plan["trials"] = trials

@@ -15,7 +15,7 @@ STATES = ("draft", "ready", "running", "paused", "stopped", "finished")
 @require_safe
 def study_list(request: SignedInRequest) -> HttpResponse:
     """Studies that the person may see, the last active first; ?search= and ?state= narrow them, ?page= leafs."""
-    search, state = request.GET.get("search", ""), request.GET.get("state", "")
+    search, state = request.GET.get("search", "").replace("\x00", ""), request.GET.get("state", "")
     number = request.GET.get("page", "1")
     page = list_studies(request.user, search=search, state=state.upper(), page=int(number) if number.isdecimal() else 1)
     tag = tag_of(

@@ -151,7 +151,9 @@ def compare(request: SignedInRequest, study_id: int) -> HttpResponse:
         "study": study,
         "trials": trials,
         "rows": rows,
-        "curves": learning_curves_figure(drawn, direction=study.direction, max_step=study.max_resource),
+        "curves": learning_curves_figure(
+            drawn, direction=study.direction, max_step=study.max_resource, named=MOST_COMPARED
+        ),
         "curve_columns": list(series),
         "curve_rows": curve_table(series),
         "too_many": len(ids) > MOST_COMPARED,

@@ -1,0 +1,140 @@
+"""A trial's page: its configuration against the best, its end, its log; comparing several."""
+
+import json
+import re
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from tests.factories import make_running, make_slot, make_study, report
+from tests.web.conftest import poll, words
+from tuning.models import Attempt, Study, Trial
+from tuning.services.endings import complete_trial, fail_trial
+from tuning.services.trials import enqueue_trial
+
+
+@pytest.fixture
+def study(alice: User) -> Study:
+    return make_study(alice, workload="tiny", name="wide search", started=True)
+
+
+def completed(study: Study, losses: list[float]) -> Trial:
+    trial = make_running(study, make_slot())
+    report(trial, losses)
+    complete_trial(trial_id=trial.pk, fence=trial.fence)
+    trial.refresh_from_db()
+    return trial
+
+
+def test_the_page_has_value_curves_attempts_and_how_to_repeat_it(as_alice: Client, study: Study) -> None:
+    trial = completed(study, [0.5, 0.25, 0.4])
+    answer = as_alice.get(f"/trials/{trial.pk}/")
+    text = words(answer)
+    for part in ("Trial 0", "complete", "best so far", "0.2500", "at epoch 2", "3 of 5", "host-1", f"{trial.why}"):
+        assert part in text
+    again = json.loads(re.search(r'id="again">(.*?)</pre>', answer.content.decode(), re.S)[1].replace("&quot;", '"'))
+    assert again["params"] == trial.params
+    assert again["seed"] == trial.seed
+    assert "best 0.25 at 2" in answer.content.decode()
+
+
+def test_parameters_that_differ_from_the_best_are_marked(as_alice: Client, alice: User, study: Study) -> None:
+    best = completed(study, [0.1])
+    enqueue_trial(study_id=study.pk, actor=alice, params={**best.params, "lr": 0.0123})
+    trial = completed(study, [0.9])
+    text = words(as_alice.get(f"/trials/{trial.pk}/"))
+    assert "queued by alice" in text
+    assert re.search(r"lr set by hand 0\.0123 \S+ ≠", text)
+    assert re.search(rf"optimizer set by hand {best.params['optimizer']} {best.params['optimizer']} (?!≠)", text)
+
+
+def test_a_failed_trial_says_why_and_what_to_do(as_alice: Client, study: Study) -> None:
+    trial = make_running(study, make_slot())
+    reason = "The GPU has no room for a batch of 512; lower batch_size."
+    fail_trial(
+        trial_id=trial.pk,
+        fence=trial.fence,
+        reason_code="out_of_memory",
+        reason=reason,
+        traceback="Traceback: <module>",
+    )
+    answer = as_alice.get(f"/trials/{trial.pk}/")
+    assert f"Out of memory. {reason}" in words(answer)
+    assert "Traceback: &lt;module&gt;" in answer.content.decode()
+
+
+def test_a_running_trial_polls_and_an_ended_one_stops(as_alice: Client, study: Study) -> None:
+    trial = make_running(study, make_slot())
+    report(trial, [0.5])
+    address = f"/trials/{trial.pk}/"
+    page = as_alice.get(address)
+    assert b'hx-trigger="every 2s"' in page.content
+    assert poll(as_alice, address, page["ETag"]).status_code == 304
+    complete_trial(trial_id=trial.pk, fence=trial.fence)
+    answer = poll(as_alice, address, page["ETag"])
+    assert answer.status_code == 286
+    assert b"hx-trigger" not in answer.content
+
+
+def test_the_log_s_end_is_on_the_page_and_all_of_it_on_its_own(as_alice: Client, study: Study, settings) -> None:
+    trial = completed(study, [0.5])
+    assert "Nothing was written" in words(as_alice.get(f"/trials/{trial.pk}/"))
+    settings.ARTIFACT_DIR.mkdir(parents=True, exist_ok=True)
+    lines = "".join(f"line {n} <b>\n" for n in range(2000))
+    (settings.ARTIFACT_DIR / "attempt.log").write_text(lines)
+    Attempt.objects.filter(trial=trial).update(log="attempt.log")
+    short, whole = as_alice.get(f"/trials/{trial.pk}/"), as_alice.get(f"/trials/{trial.pk}/log/")
+    assert "line 1999 <b>" in words(short)
+    assert "line 0 <b>" not in words(short)
+    assert "line 0 <b>" in words(whole)
+    assert b"line 0 <b>" not in whole.content
+
+
+def test_a_trial_that_never_ran_has_no_log(as_alice: Client, alice: User, study: Study) -> None:
+    trial = enqueue_trial(study_id=study.pk, actor=alice, params={})
+    assert "has not run yet" in words(as_alice.get(f"/trials/{trial.pk}/log/"))
+    assert "It waits for a free slot" in words(as_alice.get(f"/trials/{trial.pk}/"))
+
+
+def test_cancelling_is_the_owner_s_and_happens_once(as_alice: Client, as_bob: Client, study: Study) -> None:
+    trial = make_running(study, make_slot())
+    assert as_bob.post(f"/trials/{trial.pk}/cancel/").status_code == 403
+    assert as_alice.get(f"/trials/{trial.pk}/cancel/").status_code == 405
+    assert "Trial 0 is cancelled" in words(as_alice.post(f"/trials/{trial.pk}/cancel/", follow=True))
+    trial.refresh_from_db()
+    assert (trial.state, trial.reason_code) == ("FAILED", "cancelled")
+    done = completed(study, [0.5])
+    assert "had ended already" in words(as_alice.post(f"/trials/{done.pk}/cancel/", follow=True))
+
+
+def test_a_private_study_s_trials_are_not_there(as_charlie: Client, study: Study) -> None:
+    trial = completed(study, [0.5])
+    Study.objects.filter(pk=study.pk).update(visibility="private")
+    for tail in ("", "log/", "checkpoint/"):
+        assert as_charlie.get(f"/trials/{trial.pk}/{tail}").status_code == 404
+    assert as_charlie.post(f"/trials/{trial.pk}/cancel/").status_code == 404
+
+
+def test_a_missing_checkpoint_says_so(as_alice: Client, study: Study) -> None:
+    answer = as_alice.get(f"/trials/{completed(study, [0.5]).pk}/checkpoint/")
+    assert answer.status_code == 404
+    assert "has left no checkpoint" in words(answer)
+
+
+def test_comparing_puts_configurations_side_by_side(as_alice: Client, study: Study) -> None:
+    first, second = completed(study, [0.5]), completed(study, [0.25])
+    answer = as_alice.get(f"/studies/{study.pk}/compare/?trial={first.pk}&trial={second.pk}")
+    text = words(answer)
+    assert "Compare 2 trials" in text
+    assert "value 0.5000 0.2500" in text
+    assert answer.content.count(b'class="is-selected"') >= 1
+
+
+def test_comparing_nothing_or_strangers_is_harmless(as_alice: Client, alice: User, study: Study) -> None:
+    assert "Select trials" in words(as_alice.get(f"/studies/{study.pk}/compare/"))
+    other = completed(make_study(alice, started=True), [0.5])
+    assert "Compare 0 trials" in words(as_alice.get(f"/studies/{study.pk}/compare/?trial={other.pk}"))
+    assert as_alice.get(f"/studies/{study.pk}/compare/?trial=999999").status_code == 404
+    ids = "&".join(f"trial={completed(study, [0.5]).pk}" for _ in range(9))
+    assert "The first 8 are shown" in words(as_alice.get(f"/studies/{study.pk}/compare/?{ids}"))
