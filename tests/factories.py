@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 
-from tuning.models import Device, Host, Slot, Study, Trial, Workload
+from tuning.models import Device, Host, Slot, Split, Study, Trial, Workload
 from tuning.services.hosts import FoundDevice, register_host
 from tuning.services.lifecycle import start_study
 from tuning.services.metrics import Point
@@ -52,11 +52,16 @@ def make_user(username: str, *, staff: bool = False) -> User:
     return user
 
 
-def make_workload(name: str = "tiny", **changes: Any) -> Workload:
+def make_workload(name: str = "tiny", *, counted: bool = True, **changes: Any) -> Workload:
+    """A described workload whose splits are counted already, so that starting a study of it queues no job."""
     document = {**DESCRIPTION, "name": name, **changes}
     row, _created = Workload.objects.update_or_create(
         name=name, defaults={"digest": document["digest"], "document": document, "error": document["error"] or ""}
     )
+    if counted:
+        Split.objects.get_or_create(
+            workload=name, digest=document["digest"], defaults={"sizes": {"train": 6, "validation": 2, "test": 2}}
+        )
     return row
 
 
@@ -67,7 +72,8 @@ def make_study(owner: User, *, started: bool = False, **settings: Any) -> Study:
     settings.setdefault("parallel", 4)
     settings.setdefault("seed", 7)
     if settings.get("workload"):
-        make_workload(settings["workload"])
+        if not Workload.objects.filter(name=settings["workload"]).exists():
+            make_workload(settings["workload"])
     else:
         settings.setdefault("space", SPACE)
         settings.setdefault("metric", "validation/loss")

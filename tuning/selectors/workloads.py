@@ -1,6 +1,6 @@
 """Reading what the workers found: workloads and their errors."""
 
-from tuning.models import Job, Workload
+from tuning.models import Job, Split, Workload
 from tuning.selectors.errors import NotFound
 
 
@@ -15,6 +15,11 @@ def workload_named(name: str) -> Workload:
     if row is None:
         raise NotFound(f"There is no workload named {name!r}; Refresh on the workloads page looks for new files.")
     return row
+
+
+def split_of(workload: str) -> Split | None:
+    """The newest split of a workload's data, or None while no worker has counted it."""
+    return Split.objects.filter(workload=workload).order_by("-pk").first() if workload else None
 
 
 def describe_pending() -> bool:

@@ -25,8 +25,11 @@ def store_descriptions(*, entries: list[dict[str, Any]]) -> list[Workload]:
                 EngineSpace.from_json(entry["space"])
             except SpaceError as problem:
                 error = f"The default space is not valid: {problem}"
+        name = entry["name"][:120]
+        if not Workload.objects.filter(name=name, digest=entry.get("digest", "")).exists():
+            Split.objects.filter(workload=name).delete()  # its code has changed, so its data may have
         row, _created = Workload.objects.update_or_create(
-            name=entry["name"][:120],
+            name=name,
             defaults={"digest": entry.get("digest", ""), "document": entry, "error": storable(error)},
         )
         rows.append(row)

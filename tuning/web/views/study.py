@@ -15,6 +15,7 @@ from tuning.selectors import exports
 from tuning.selectors.curves import study_curves
 from tuning.selectors.studies import may_edit, study_facts, study_for
 from tuning.selectors.trials import trial_for
+from tuning.selectors.workloads import split_of
 from tuning.services import lifecycle
 from tuning.services.errors import Conflict, Invalid, NotFound
 from tuning.services.studies import delete_study, update_study
@@ -81,6 +82,7 @@ def study_setup(request: SignedInRequest, study_id: int) -> HttpResponse:
         **_header(request, study, "setup"),
         "form": form,
         "facts": study_facts(study),
+        "split": split_of(study.workload),
         "space_rows": space_table(study.space.document) if study.space else [],
         "live": False,
     }
