@@ -1,0 +1,11 @@
+"""Each sampler, worn as an Optuna sampler, passes Optuna's own suite for samplers."""
+
+import pytest
+
+pytest.importorskip("optuna", reason="optuna is not installed (requirements-bench.txt): its sampler suite is left out")
+
+from tests.engine.optuna_wrapper import EngineSamplerSuite
+
+
+class TestRandom(EngineSamplerSuite):
+    name = "random"
