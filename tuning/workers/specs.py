@@ -6,7 +6,8 @@ from typing import Any
 from django.conf import settings
 
 from tuning.models import Job, Slot, Trial, Workload
-from tuning.selectors.artifacts import opened, trial_folder
+from tuning.selectors.artifacts import opened
+from tuning.workers.checkpoints import checkpoint_folder
 
 
 def trial_start(trial: Trial, slot: Slot) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def trial_start(trial: Trial, slot: Slot) -> dict[str, Any]:
             "direction": study.direction,
             "objective": study.objective,
             "resume_from": str(opened(trial.checkpoint)) if trial.checkpoint else None,
-            "checkpoint_dir": str(trial_folder(trial) / "checkpoints"),
+            "checkpoint_dir": str(checkpoint_folder(trial)),
         },
     }
 

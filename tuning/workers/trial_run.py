@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 
 from tuning.models import Attempt, Slot, Trial
 from tuning.runner.protocol import Message, ProtocolError
@@ -31,17 +31,16 @@ from tuning.services.hosts import note_process
 from tuning.services.metrics import Point
 from tuning.services.reporting import CheckpointNote, forget_checkpoint, record_points, renew
 from tuning.services.suggestions import answer_suggestion
+from tuning.workers.checkpoints import checkpoint_folder, tidy_checkpoints
 from tuning.workers.launcher import Launcher, TrialProcess
 from tuning.workers.messages import checkpoint_of, constraints_of, point_of, text_of, value_of
+from tuning.workers.patience import AWAY_SECONDS, DATABASE_AWAY, LeaseInDanger, Patience
 from tuning.workers.specs import trial_start
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
 FLUSH_ROWS = 50
-AWAY_SECONDS = 0.2  # between two tries while the database is away
-MARGIN_SECONDS = 5.0  # before the lease's end, by which a process without a database is gone
-DATABASE_AWAY = (OperationalError, InterfaceError)
 
 
 class TrialRun:
@@ -59,7 +58,8 @@ class TrialRun:
         self.wanted = ""  # "prune" or "park" once the scheduler, "requeue" once the host asked for the end
         self.outcome = ""
         self.stepped = False
-        self.held = self.flushed = self.looked = self.beaten = time.monotonic()
+        self.patience = Patience(f"trial {trial.pk}")
+        self.flushed = self.looked = self.beaten = time.monotonic()
         self.grace_ends: float | None = None
 
     def run(self) -> str:
@@ -129,12 +129,12 @@ class TrialRun:
             self.flush()
         if not self.outcome and now - self.looked >= settings.CONTROL_SECONDS:
             self.looked = now
-            control = self._with_database(lambda: trial_control(self.trial.pk, self.fence))
+            control = self.patience.ask(lambda: trial_control(self.trial.pk, self.fence))
             if control is not None:
                 self.obey(control, now)
         if not self.outcome and now - self.beaten >= settings.HEARTBEAT_SECONDS:
             self.beaten = now
-            self._with_database(lambda: renew(trial_id=self.trial.pk, fence=self.fence))
+            self.patience.ask(lambda: renew(trial_id=self.trial.pk, fence=self.fence))
         if not self.outcome and self.grace_ends is not None and now >= self.grace_ends:
             self._requeue("the host was shut down", lost=False)
 
@@ -156,7 +156,7 @@ class TrialRun:
             self.stepped = True
             self.points.append(point_of(message))
         elif kind == "checkpoint":
-            self.checkpoints.append(checkpoint_of(message, trial_folder(self.trial) / "checkpoints"))
+            self.checkpoints.append(checkpoint_of(message, checkpoint_folder(self.trial)))
         elif kind == "suggest":
             self._suggest(message)
         elif kind == "finding":
@@ -220,7 +220,7 @@ class TrialRun:
         """
         while self.points or self.checkpoints:
             try:
-                decision = self._with_database(
+                decision = self.patience.ask(
                     lambda: record_points(
                         trial_id=self.trial.pk, fence=self.fence, points=self.points, checkpoints=self.checkpoints
                     )
@@ -249,7 +249,7 @@ class TrialRun:
         reply: Message = {"type": "suggest_reply", "id": message.get("id")}
         name, distribution = text_of(message, "name"), message.get("distribution")
         try:
-            (reply["value"],) = self._insist(
+            (reply["value"],) = self.patience.insist(
                 lambda: (
                     answer_suggestion(trial_id=self.trial.pk, fence=self.fence, name=name, distribution=distribution),
                 )
@@ -259,7 +259,7 @@ class TrialRun:
         self._send(reply)
 
     def _settle(self, ending: Any) -> None:
-        self.outcome = self._insist(ending).lower()
+        self.outcome = self.patience.insist(ending).lower()
 
     def _not_started(self, error: OSError) -> None:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -283,26 +283,6 @@ class TrialRun:
         self._settle(lambda: requeue_trial(trial_id=self.trial.pk, fence=self.fence, why=why, lost=lost))
         self.outcome = why
 
-    def _insist(self, action: Any) -> Any:
-        """The action's result, which is not None, also where the database is away for a while."""
-        while (result := self._with_database(action)) is None:
-            time.sleep(AWAY_SECONDS)
-        return result
-
-    def _with_database(self, action: Any) -> Any:
-        """The action's result, or None while the database is away. Raises LeaseInDanger before the lease can end."""
-        try:
-            result = action()
-        except DATABASE_AWAY as error:
-            connection.close()
-            away = time.monotonic() - self.held
-            logger.warning("trial %s: the database is away for %.1f s (%s)", self.trial.pk, away, error)
-            if away > max(settings.LEASE_SECONDS - MARGIN_SECONDS, settings.LEASE_SECONDS / 2):
-                raise LeaseInDanger from error
-            return None
-        self.held = time.monotonic()
-        return True if result is None else result
-
     def _send(self, message: Message) -> None:
         try:
             self._process().channel.send(message)
@@ -319,18 +299,10 @@ class TrialRun:
         return self.log.read_bytes()[-4_000:].decode("utf-8", "replace") if self.log.exists() else ""
 
     def _tidy(self) -> None:
-        """Once the trial has ended, keep its accepted checkpoints and delete the older ones beside them."""
         try:
-            row = Trial.objects.filter(pk=self.trial.pk).values_list("state", "checkpoint", "best_checkpoint").first()
+            tidy_checkpoints(self.trial)
         except DATABASE_AWAY:
-            connection.close()
-            return  # they stay until the study is deleted
-        folder = trial_folder(self.trial) / "checkpoints"
-        if row is None or row[0] not in Trial.TERMINAL or not folder.is_dir():
-            return
-        for path in folder.iterdir():
-            if stored(path) not in row[1:]:
-                path.unlink(missing_ok=True)
+            connection.close()  # they stay until the study is deleted
 
     def _note_end(self, code: int | None) -> None:
         try:
@@ -338,7 +310,3 @@ class TrialRun:
         except DATABASE_AWAY:
             connection.close()
             logger.warning("attempt %s: its end could not be noted; the reaper will", self.attempt.pk)
-
-
-class LeaseInDanger(Exception):
-    """The lease may end before the database is back."""
