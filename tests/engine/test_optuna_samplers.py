@@ -9,3 +9,7 @@ from tests.engine.optuna_wrapper import EngineSamplerSuite
 
 class TestRandom(EngineSamplerSuite):
     name = "random"
+
+
+class TestQuasiRandom(EngineSamplerSuite):
+    name = "qmc"

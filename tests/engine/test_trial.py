@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tuning.engine import Direction, OptionError, Trial, TrialState, rng_for
+from tuning.engine.trial import made_for
 
 
 def test_states_are_their_names():
@@ -53,3 +54,11 @@ def test_each_trial_has_random_numbers_of_its_own():
     assert len({rng_for(seed, number).random() for seed in range(5) for number in range(5)}) == 25
     expected = np.random.default_rng(np.random.SeedSequence([4, 2])).random(3)
     np.testing.assert_array_equal(rng_for(4, 2).random(3), expected)
+
+
+def test_random_numbers_know_whose_they_are_however_many_were_drawn():
+    rng = rng_for(3, 7)
+    rng.random(5)
+    assert made_for(rng) == (3, 7)
+    assert made_for(np.random.default_rng(3)) is None
+    assert made_for(np.random.default_rng()) is None

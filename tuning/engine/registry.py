@@ -12,12 +12,13 @@ from tuning.engine.errors import OptionError
 from tuning.engine.samplers.auto import Auto
 from tuning.engine.samplers.base import Sampler
 from tuning.engine.samplers.grid import Grid
+from tuning.engine.samplers.qmc import QuasiRandom
 from tuning.engine.samplers.random import Random
 from tuning.engine.schedulers.base import Scheduler
 from tuning.engine.schedulers.none import NoScheduler
 from tuning.engine.values import listed, shown
 
-SAMPLERS: tuple[type[Sampler], ...] = (Auto, Random, Grid)
+SAMPLERS: tuple[type[Sampler], ...] = (Auto, Random, Grid, QuasiRandom)
 SCHEDULERS: tuple[type[Scheduler], ...] = (NoScheduler,)
 
 

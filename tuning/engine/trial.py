@@ -91,3 +91,11 @@ class Trial:
 def rng_for(seed: int, number: int) -> np.random.Generator:
     """The random numbers for suggesting trial `number` of the study with this seed, both at least 0."""
     return np.random.default_rng(np.random.SeedSequence([seed, number]))
+
+
+def made_for(rng: np.random.Generator) -> tuple[int, int] | None:
+    """The seed and the number that `rng_for` made this generator for; None where it comes from elsewhere."""
+    entropy = rng.bit_generator.seed_seq.entropy  # type: ignore[attr-defined]
+    if isinstance(entropy, list) and len(entropy) == 2:
+        return entropy[0], entropy[1]
+    return None
