@@ -297,4 +297,5 @@ function markInvalid() {
 showTheme();
 showCompare();
 markInvalid();
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 drawFigures();

@@ -62,3 +62,16 @@ def test_a_stranger_sees_none_of_it(client: Client, addresses: dict[str, int], p
 )
 def test_an_impossible_number_is_a_page_that_is_not_there(as_alice: Client, page: str) -> None:
     assert as_alice.get(page).status_code == 404
+
+
+def test_a_mistake_of_the_server_is_a_page_that_needs_nothing(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_args: object, **_kwargs: object) -> None:
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr("tuning.web.views.workers.queue_counts", broken)
+    browser = Client(raise_request_exception=False)
+    browser.force_login(alice)
+    answer = browser.get("/workers/")
+    assert answer.status_code == 500
+    assert "The server made a mistake" in answer.content.decode()
+    assert "planted" not in answer.content.decode()

@@ -229,3 +229,4 @@ def test_a_fresh_study_says_what_will_come(as_alice: Client, alice: User) -> Non
         assert part in text
     drawn = figure(as_alice.get(f"/studies/{study.pk}/").content, "curves")
     assert drawn["layout"]["annotations"][0]["text"] == "no trial has reported a curve yet"
+    assert drawn["layout"]["yaxis"] == {"visible": False}

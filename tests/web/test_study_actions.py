@@ -49,7 +49,9 @@ def test_a_form_from_elsewhere_is_refused(alice: User) -> None:
     study = make_study(alice)
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(alice)
-    assert browser.post(f"/studies/{study.pk}/start/").status_code == 403
+    answer = browser.post(f"/studies/{study.pk}/start/")
+    assert answer.status_code == 403
+    assert "Nothing was changed" in words(answer)
     assert state_of(study) == "READY"
 
 

@@ -24,6 +24,7 @@ from tuning.charts.theme import (
     VALIDATION,
     Figure,
     axis,
+    blank,
     faint,
     label,
     layout,
@@ -107,6 +108,8 @@ def learning_curves_figure(
     data = _band_traces(band) if band is not None and band.steps else []
     for rank in range(len(drawn) - 1, -1, -1):
         data += _trial_lines(drawn[rank], strong=rank == 0, strength=1.0 if rank == 0 else 0.75)
+    if not data:
+        return blank("no trial has reported a curve yet")
     values = finite(chain.from_iterable(series.values for curves in drawn for series in _series(curves)))
     reach = finite(chain(band.low, band.high)) if band is not None else []
     y_range = _range(values, reach, direction)
@@ -116,7 +119,6 @@ def learning_curves_figure(
     figure_layout["annotations"] = [
         *_end_labels(labelled, y_range),
         *(_mark_label(mark) for mark in marks),
-        *([] if data else [_nothing_yet("no trial has reported a curve yet")]),
     ]
     figure_layout["shapes"] = [vertical_line(mark.step) for mark in marks]
     return {"data": data, "layout": figure_layout}
@@ -133,10 +135,12 @@ def trial_curves_figure(
 ) -> Figure:
     """One trial's training and validation curve, the best step ringed and named, each mark a dashed line."""
     data = _trial_lines(curves, strong=True, strength=1.0)
+    if not data:
+        return blank("this trial has reported no curve yet")
     values = finite(chain.from_iterable(series.values for series in _series(curves)))
     y_range = _range(values, [], direction)
     last = max([max_step or 1, *(s.steps[-1] for s in _series(curves) if len(s.steps))])
-    figure_layout = _curve_layout(last, y_range, resource_unit, right=80 if data else 16)
+    figure_layout = _curve_layout(last, y_range, resource_unit, right=80)
     annotations = [_mark_label(mark) for mark in marks]
     ends = [(name, colour, series) for name, colour, series in _named(curves) if finite(series.values)]
     heights = spread_labels([_last_value(series)[1] for _, _, series in ends], *_label_room(y_range))
@@ -152,8 +156,6 @@ def trial_curves_figure(
             place = {"xanchor": "right" if late else "center", "yshift": 18 if above else -18}
             text = f"best {value:.4g} at {best_step}"
             annotations.append(label(text, best_step, value, colour=BEST, **place))
-    if not ends:
-        annotations.append(_nothing_yet("this trial has reported no curve yet"))
     figure_layout["annotations"] = annotations
     figure_layout["shapes"] = [vertical_line(mark.step) for mark in marks]
     return {"data": data, "layout": figure_layout}
@@ -292,7 +294,3 @@ def _ring(step: int, value: float) -> Figure:
         "marker": {"symbol": "circle-open", "size": 11, "color": BEST, "line": {"width": 2}},
         "hoverinfo": "skip",
     }
-
-
-def _nothing_yet(text: str) -> Figure:
-    return label(text, 0.5, 0.5, colour=QUIET, xref="paper", yref="paper", xanchor="center")

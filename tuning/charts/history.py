@@ -10,9 +10,9 @@ from tuning.charts.theme import (
     BEST,
     FAILED,
     PRUNED,
-    QUIET,
     Figure,
     axis,
+    blank,
     faint,
     label,
     layout,
@@ -72,6 +72,8 @@ def history_figure(
     if direction not in ("minimize", "maximize"):
         raise ValueError(f"direction is {direction!r}: it must be 'minimize' or 'maximize'")
     valued = [point for point in sorted(points) if _has_value(point) and point.state != "FAILED"]
+    if not any(point.state == "FAILED" for point in points) and not valued:
+        return blank("no trial has a value yet")
     records = best_so_far(points, direction)
     log = log and bool(valued) and all(_value(point) > 0 for point in valued)
     edge, value_range = _value_axis([_value(point) for point in valued], direction, log)
@@ -110,11 +112,6 @@ def history_figure(
         height = math.log10(best) if log and best > 0 else best
         figure_layout["annotations"].append(
             label("best so far", last, height, colour=BEST, xshift=10, yanchor="middle")
-        )
-    elif not valued:
-        text = "no trial has a value yet" if not failed else f"{len(failed)} failed, none has a value yet"
-        figure_layout["annotations"].append(
-            label(text, 0.5, 0.5, colour=QUIET, xref="paper", yref="paper", xanchor="center")
         )
     return {"data": data, "layout": figure_layout}
 

@@ -81,6 +81,12 @@ def vertical_line(x: float, *, colour: str = QUIET) -> dict[str, Any]:
     }
 
 
+def blank(text: str) -> Figure:
+    """A figure without anything to draw: no empty axes, one sentence."""
+    centred = label(text, 0.5, 0.5, colour=QUIET, xref="paper", yref="paper", xanchor="center")
+    return {"data": [], "layout": layout({"visible": False}, {"visible": False}, annotations=[centred], shapes=[])}
+
+
 def spread_labels(heights: list[float], gap: float, low: float, high: float) -> list[float]:
     """`heights` moved apart so that neighbours are at least `gap` from each other, all of them within low..high.
 
