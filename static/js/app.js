@@ -85,6 +85,8 @@ async function drawFigure(element, read, recolour) {
   element.querySelector(".figure__wait")?.remove();
   await Plotly.react(element, figure.data, figure.layout, config);
   drawn.set(element, text);
+  // A kept element may have been given another height by the fragment around it.
+  if (element._fullLayout.height !== element.clientHeight) await Plotly.Plots.resize(element);
 }
 
 async function drawFigures({ recolour = false } = {}) {

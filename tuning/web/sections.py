@@ -25,7 +25,6 @@ from tuning.selectors.audit import study_events
 from tuning.selectors.curves import Curve, curve_band, study_curves
 from tuning.selectors.history import history_points
 from tuning.selectors.hosts import hosts_overview
-from tuning.selectors.studies import study_facts
 from tuning.selectors.trials import leaderboard
 from tuning.web.attention import study_findings
 
@@ -100,7 +99,6 @@ def overview(study: Any, query: QueryDict) -> dict[str, Any]:
     hosts = hosts_overview() if study.state == "RUNNING" else []
     return {
         "study": study,
-        "facts": study_facts(study),
         "history": history,
         "history_rows": [point for point in points if point.state != "RUNNING"][-200:],
         "log": log,
