@@ -22,5 +22,6 @@ def trial_control(trial_id: int, fence: int) -> TrialControl:
     if row is None:
         return TrialControl(False, False, "the study was deleted")
     state, newest, reason, draining = row
-    held = state == Trial.State.RUNNING and newest == fence
-    return TrialControl(held, bool(draining), reason or f"the trial is {state.lower()}")
+    running = state == Trial.State.RUNNING
+    words = "it was given to another" if running else reason or f"it is {state.lower()}"
+    return TrialControl(running and newest == fence, bool(draining), words)

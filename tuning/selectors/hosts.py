@@ -68,11 +68,16 @@ def queue_counts() -> dict[str, int]:
     }
 
 
-def idle_slots(host_name: str | None = None) -> QuerySet[Slot]:
-    """Enabled slots of live hosts that hold neither a trial nor a job; of one host where its name is given."""
-    rows = Slot.objects.filter(
+def live_slots() -> QuerySet[Slot]:
+    """Enabled slots of hosts that are alive and not draining."""
+    return Slot.objects.filter(
         enabled=True, device__host__draining=False, device__host__last_seen__gt=before(ALIVE_SECONDS)
     )
+
+
+def idle_slots(host_name: str | None = None) -> QuerySet[Slot]:
+    """Live slots that hold neither a trial nor a job; of one host where its name is given."""
+    rows = live_slots()
     if host_name is not None:
         rows = rows.filter(device__host__name=host_name)
     return rows.exclude(trials__state=Trial.State.RUNNING).exclude(jobs__state=Job.State.RUNNING)

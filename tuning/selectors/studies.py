@@ -7,6 +7,7 @@ from django.db.models import Avg, F, Q, QuerySet, Sum
 
 from tuning.models import Study, Trial
 from tuning.selectors.errors import NotFound
+from tuning.selectors.hosts import live_slots
 from tuning.selectors.pages import Page, page_of
 
 
@@ -64,7 +65,7 @@ class StudyFacts:
 
 
 def study_facts(study: Study) -> StudyFacts:
-    """The facts of `study`, in two queries; the time left is the mean of completed trials over the slots at work."""
+    """The facts of `study`, in three queries; the time left is the mean of completed trials over the slots at work."""
     sums = Trial.objects.filter(study=study).aggregate(epochs=Sum("resource_done"))
     timed = Trial.objects.filter(study=study, state=Trial.State.COMPLETE, started__isnull=False)
     mean = timed.aggregate(mean=Avg(F("completed") - F("started")))["mean"]
@@ -73,7 +74,8 @@ def study_facts(study: Study) -> StudyFacts:
     left = None
     if study.state == Study.State.RUNNING and seconds is not None and total is not None:
         remaining = max(0, total - study.n_ended)
-        left = remaining * seconds / max(1, min(study.parallel, max(1, study.n_running)))
+        at_work = max(study.n_running, live_slots().count() if study.workload else 0)
+        left = remaining * seconds / max(1, min(study.parallel, at_work, remaining))
     best = study.best_trial
     epochs_total = total * study.max_resource if total is not None and study.max_resource is not None else None
     return StudyFacts(

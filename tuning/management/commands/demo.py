@@ -23,7 +23,7 @@ STUDY: dict[str, Any] = {
     "name": "digits CNN, first look",
     "description": "Handwritten digits, 8 by 8 pixels: the study that the demonstration trains.",
     "workload": "digits_cnn",
-    "n_trials": 16,
+    "n_trials": 12,
     "parallel": 2,
     "max_resource": 12,
     "seed": 0,
