@@ -2,13 +2,14 @@
 
 import pytest
 
-from tests.factories import make_running, make_slot, make_study, report
-from tuning.models import Attempt, AuditEvent, Study, Trial
+from tests.factories import make_running, make_slot, make_study, make_workload, report
+from tuning.models import Attempt, AuditEvent, Job, Study, Trial
 from tuning.services.endings import complete_trial, park_trial
 from tuning.services.errors import Conflict, Forbidden, NotFound, StaleLease
 from tuning.services.lifecycle import cancel_trial, pause_study, resume_study, start_study, stop_study
 from tuning.services.reporting import CheckpointNote, record_points
 from tuning.services.scripts import ask_trials
+from tuning.services.studies import create_study
 from tuning.services.trials import enqueue_trial
 
 ACTIONS = {"start": start_study, "pause": pause_study, "resume": resume_study, "stop": stop_study}
@@ -167,3 +168,14 @@ def test_resuming_a_study_whose_last_trial_was_cancelled_finishes_it(alice):
 def test_a_trial_that_is_gone_cannot_be_cancelled(alice):
     with pytest.raises(NotFound):
         cancel_trial(trial_id=10**9, actor=alice)
+
+
+@pytest.mark.parametrize(
+    ("kind", "counted", "jobs"), [("pytorch", False, 1), ("pytorch", True, 0), ("objective", False, 0)]
+)
+def test_a_start_has_the_data_of_a_pytorch_workload_counted_once(alice, kind, counted, jobs):
+    make_workload("fresh", counted=counted, kind=kind)
+    for name in ("first", "second"):
+        study = create_study(owner=alice, name=name, workload="fresh", n_trials=1)
+        start_study(study_id=study.pk, actor=alice)
+    assert Job.objects.filter(kind="split", args={"workload": "fresh"}).count() == jobs

@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from tuning.models import Attempt, Study, Trial
 from tuning.selectors.clock import after, before
+from tuning.selectors.control import trial_control
 from tuning.selectors.curves import curve_rows
 from tuning.services.endings import objective_of
 from tuning.services.errors import StaleLease
@@ -35,7 +36,8 @@ def hold(trial_id: int, fence: int) -> None:
     if not Trial.objects.filter(pk=trial_id, fence=fence, state=State.RUNNING).update(
         lease_until=after(settings.LEASE_SECONDS)
     ):
-        raise StaleLease("This trial is no longer held by this claim: it was stopped, paused, or given to another.")
+        words = trial_control(trial_id, fence).words
+        raise StaleLease(f"This trial is no longer held by this claim: {words}.")
 
 
 def raise_version(study_id: int) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tuning.models import Trial
 from tuning.selectors.artifacts import trial_folder
+from tuning.selectors.work import accepted_checkpoints
 
 
 def checkpoint_folder(trial: Trial) -> Path:
@@ -13,11 +14,11 @@ def checkpoint_folder(trial: Trial) -> Path:
 
 def tidy_checkpoints(trial: Trial) -> None:
     """Once the trial has ended, keep its accepted checkpoints and delete the older ones beside them."""
-    row = Trial.objects.filter(pk=trial.pk).values_list("state", "checkpoint", "best_checkpoint").first()
+    accepted = accepted_checkpoints(trial)
     folder = checkpoint_folder(trial)
-    if row is None or row[0] not in Trial.TERMINAL or not folder.is_dir():
+    if accepted is None or not folder.is_dir():
         return
-    accepted = {Path(relative).name for relative in row[1:]}
+    kept = {Path(relative).name for relative in accepted}
     for path in folder.iterdir():
-        if path.name not in accepted:
+        if path.name not in kept:
             path.unlink(missing_ok=True)

@@ -5,15 +5,16 @@ from typing import Any
 
 from django.conf import settings
 
-from tuning.models import Job, Slot, Trial, Workload
+from tuning.models import Job, Slot, Trial
 from tuning.selectors.artifacts import opened
+from tuning.selectors.work import workload_document
 from tuning.workers.checkpoints import checkpoint_folder
 
 
 def trial_start(trial: Trial, slot: Slot) -> dict[str, Any]:
     """The start message for one attempt of a trial. Raises NotFound where its checkpoint's file is gone."""
     study = trial.study
-    document = Workload.objects.values_list("document", flat=True).filter(name=study.workload).first() or {}
+    document = workload_document(study.workload)
     common = {
         "workload": study.workload,
         "params": trial.params,

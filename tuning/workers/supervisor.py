@@ -21,8 +21,9 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django_q.brokers import get_broker
 
-from tuning.models import Attempt, Host, Slot
+from tuning.models import Host
 from tuning.selectors.hosts import idle_slots
+from tuning.selectors.work import enabled_slots, open_attempts
 from tuning.services.hosts import (
     beat_host,
     drain_host,
@@ -118,27 +119,32 @@ class Supervisor:
         note = self._folder() / f"cluster-{settings.HOST_NAME}.json"
         if not note.exists():
             return
-        former = json.loads(note.read_text())
-        if former["boot_id"] == boot_id() and any(is_cluster(pid) for pid in session_members(former["session"])):
-            logger.warning("ending the cluster of a supervisor that was killed")
-            end_session(former["session"], grace=0.0)
+        try:
+            former = json.loads(note.read_text())
+            session, boot = int(former["session"]), str(former["boot_id"])
+        except (ValueError, TypeError, KeyError):
+            logger.warning("%s cannot be read: the supervisor was killed while it wrote it", note)
+        else:
+            if boot == boot_id() and any(is_cluster(pid) for pid in session_members(session)):
+                logger.warning("ending the cluster of a supervisor that was killed")
+                end_session(session, grace=0.0)
         note.unlink()
 
     def end_leftovers(self) -> None:
         """End the processes of this host's unfinished attempts; their trials are then requeued at once."""
-        for attempt in Attempt.objects.filter(host=settings.HOST_NAME, ended__isnull=True):
+        for attempt in open_attempts(settings.HOST_NAME):
             if attempt.pid and attempt_alive(attempt):
                 logger.warning("ending process %s, left by a former supervisor", attempt.pid)
                 end_session(attempt.pid)
 
     def start_cluster(self) -> None:
         """Start `manage.py qcluster` on this host's queue, in a session of its own."""
-        slots = Slot.objects.filter(device__host=self._host(), enabled=True)
+        slots = enabled_slots(settings.HOST_NAME)
         forget_hints(host_id=self._host().pk)
         environment = {
             **os.environ,
             "Q_CLUSTER_NAME": wake.queue_of(settings.HOST_NAME),
-            "HPWEB_CLUSTER_WORKERS": str(max(1, slots.count())),
+            "HPWEB_CLUSTER_WORKERS": str(max(1, slots)),
             "HPWEB_HOST": settings.HOST_NAME,
         }
         self.cluster = subprocess.Popen(
@@ -151,7 +157,7 @@ class Supervisor:
         note = self._folder() / f"cluster-{settings.HOST_NAME}.json"
         note.write_text(json.dumps({"session": self.cluster.pid, "boot_id": boot_id()}))
         self.cluster_started = time.monotonic()
-        logger.info("cluster %s started for %s slots on %s", self.cluster.pid, slots.count(), settings.HOST_NAME)
+        logger.info("cluster %s started for %s slots on %s", self.cluster.pid, slots, settings.HOST_NAME)
 
     def step(self) -> None:
         """One look: is the cluster well, is a heartbeat, a reaping or a hint due?"""
@@ -229,7 +235,7 @@ class Supervisor:
 
     def _busy(self, host: Host) -> bool:
         well = self.cluster is not None and self.cluster.poll() is None and bool(session_members(self.cluster.pid))
-        return well and Attempt.objects.filter(host=host.name, ended__isnull=True).exists()
+        return well and open_attempts(host.name).exists()
 
     def _is_due(self, name: str, seconds: float) -> bool:
         now = time.monotonic()

@@ -4,6 +4,7 @@ import logging
 
 from tuning.models import Job, Slot, Trial
 from tuning.selectors.hosts import claimable_studies
+from tuning.selectors.work import slot_numbered
 from tuning.services.errors import NotFound, SamplerFailed, StaleLease
 from tuning.services.hosts import clear_hint
 from tuning.services.jobs import claim_job
@@ -48,7 +49,7 @@ def work(slot_id: int, launcher: Launcher | None = None) -> int:
     launcher = launcher or LocalLauncher()
     done = 0
     clear_hint(slot_id)
-    slot = Slot.objects.select_related("device__host").filter(pk=slot_id).first()
+    slot = slot_numbered(slot_id)
     if slot is None:
         return 0
     with slot_lock(slot_id) as held:

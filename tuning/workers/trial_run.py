@@ -13,11 +13,12 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from tuning.models import Attempt, Slot, Trial
+from tuning.models import Slot, Trial
 from tuning.runner.protocol import Message, ProtocolError
 from tuning.selectors.artifacts import stored, trial_folder
 from tuning.selectors.control import TrialControl, trial_control
 from tuning.selectors.errors import NotFound
+from tuning.selectors.work import attempt_of
 from tuning.services.endings import (
     complete_trial,
     end_attempt,
@@ -49,7 +50,7 @@ class TrialRun:
     def __init__(self, trial: Trial, slot: Slot, launcher: Launcher) -> None:
         self.trial, self.slot, self.launcher = trial, slot, launcher
         self.fence = trial.fence
-        self.attempt = Attempt.objects.get(trial=trial, fence=trial.fence)
+        self.attempt = attempt_of(trial)
         self.log = trial_folder(trial) / f"attempt-{trial.fence}.log"
         self.process: TrialProcess | None = None
         self.points: list[Point] = []

@@ -1,0 +1,38 @@
+"""What a worker reads: its slot, its attempt, what its host has not ended yet, and what a trial's start needs."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+
+from tuning.models import Attempt, Slot, Trial, Workload
+
+
+def slot_numbered(slot_id: int) -> Slot | None:
+    """The slot with its device and host; None where it is gone."""
+    return Slot.objects.select_related("device__host").filter(pk=slot_id).first()
+
+
+def enabled_slots(host_name: str) -> int:
+    """How many slots of a host may run something."""
+    return Slot.objects.filter(device__host__name=host_name, enabled=True).count()
+
+
+def attempt_of(trial: Trial) -> Attempt:
+    """The attempt that the trial's newest claim made."""
+    return Attempt.objects.get(trial=trial, fence=trial.fence)
+
+
+def open_attempts(host_name: str) -> QuerySet[Attempt]:
+    """A host's attempts whose end nobody has noted."""
+    return Attempt.objects.filter(host=host_name, ended__isnull=True)
+
+
+def workload_document(name: str) -> dict[str, Any]:
+    """What a worker found out about a workload; empty where none has described it."""
+    return Workload.objects.filter(name=name).values_list("document", flat=True).first() or {}
+
+
+def accepted_checkpoints(trial: Trial) -> tuple[str, str] | None:
+    """The stored paths of an ended trial's checkpoints, the last and the best; None while the trial may go on."""
+    rows = Trial.objects.filter(pk=trial.pk, state__in=Trial.TERMINAL)
+    return rows.values_list("checkpoint", "best_checkpoint").first()
