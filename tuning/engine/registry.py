@@ -11,6 +11,7 @@ from typing import Any
 from tuning.engine.errors import OptionError
 from tuning.engine.samplers.auto import Auto
 from tuning.engine.samplers.base import Sampler
+from tuning.engine.samplers.gp import GP
 from tuning.engine.samplers.grid import Grid
 from tuning.engine.samplers.qmc import QuasiRandom
 from tuning.engine.samplers.random import Random
@@ -18,7 +19,7 @@ from tuning.engine.schedulers.base import Scheduler
 from tuning.engine.schedulers.none import NoScheduler
 from tuning.engine.values import listed, shown
 
-SAMPLERS: tuple[type[Sampler], ...] = (Auto, Random, Grid, QuasiRandom)
+SAMPLERS: tuple[type[Sampler], ...] = (Auto, Random, Grid, QuasiRandom, GP)
 SCHEDULERS: tuple[type[Scheduler], ...] = (NoScheduler,)
 
 

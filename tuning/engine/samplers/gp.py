@@ -1,0 +1,96 @@
+"""Gaussian-process Bayesian optimisation: a model of all trials so far says where the next one promises most.
+
+Jones, Schonlau & Welch, J. Global Optimization 13 (1998); Snoek, Larochelle & Adams, NIPS 2012. The parts:
+the start-up design (`qmc`), which trials count and as what (`surrogates.observations`), conditional and
+discrete parameters (`surrogates.axes`), the model (`surrogates.gaussian_process`), the acquisition
+(`acquisition`) and its maximiser (`acquisition_search`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuning.engine.acquisition_search import Found, search
+from tuning.engine.history import History
+from tuning.engine.options import Option
+from tuning.engine.samplers.base import Sampler, Suggestion
+from tuning.engine.samplers.qmc import informative, startup_design
+from tuning.engine.space import SearchSpace
+from tuning.engine.surrogates.axes import axes_of
+from tuning.engine.surrogates.surrogate import ACQUISITIONS, Surrogate
+from tuning.engine.trial import TrialState
+
+Array = NDArray[np.float64]
+
+NEAR = 0.5  # squared distance in length scales, at which a trial still tells two thirds of the value
+
+
+class GP(Sampler):
+    """Bayesian optimisation with a Gaussian process."""
+
+    name = "gp"
+    title = "Gaussian process"
+    summary = (
+        "Models the objective and tries where improvement is most promising. Finds most with few, expensive trials."
+    )
+    options = (
+        Option("n_startup_trials", "int", 8, "Trials of the quasi-random design before the model decides.", low=1),
+        Option(
+            "acquisition",
+            "text",
+            "ei",
+            "What the model maximises: ei, expected improvement; pi, the probability of improvement; ucb, the "
+            "confidence bound.",
+            choices=ACQUISITIONS,
+        ),
+        Option(
+            "kappa",
+            "float",
+            2.0,
+            "For ucb: how many standard deviations of uncertainty count as promise.",
+            low=0.0,
+        ),
+    )
+
+    def propose(self, space: SearchSpace, history: History, rng: np.random.Generator) -> Suggestion:
+        size = self.settings["n_startup_trials"]
+        if axes_of(space).m == 0 or informative(history).sum() < size or not np.isfinite(history.values).any():
+            return startup_design(space, history, rng, size)
+        surrogate = Surrogate(space, history, self.settings["acquisition"], self.settings["kappa"], rng)
+        if not surrogate.outputs.varied:
+            params = startup_design(space, history, rng, size).params
+            return Suggestion(params, "GP: all values so far are the same, so the start-up design goes on.")
+        found = search(surrogate, rng)
+        point = _first_untried(surrogate, found, history)
+        return Suggestion(space.from_unit(surrogate.axes.unit(point)), _why(surrogate, point, history))
+
+
+def _first_untried(surrogate: Surrogate, found: Found, history: History) -> Array:
+    """The best point found whose configuration no trial has or had; the best one where all have been tried.
+
+    Trials that say nothing about their configuration (cancelled, lost) do not count.
+    """
+    silent = history.mask(TrialState.FAILED) & ~history.deters
+    tried = set(surrogate.axes.keys(surrogate.axes.latent(history.unit[~silent])))
+    for point, key in zip(found.points, surrogate.axes.keys(found.points), strict=True):
+        if key not in tried:
+            return point
+    return found.points[0]
+
+
+def _why(surrogate: Surrogate, point: Array, history: History) -> str:
+    """What the model expects of the point: an improvement, and near what, or knowledge, and of what."""
+    mean, _ = surrogate.moments(point[None])
+    fitted = surrogate.process.fitted()[:, 0]
+    rows = surrogate.observations.rows
+    shares = surrogate.axis_distances(point)  # (n, m)
+    nearest = int(np.argmin(shares.sum(axis=1)))
+    if shares[nearest].sum() == 0:
+        return f"GP: the most promising configuration again, that of trial {history.numbers[rows[nearest]]}."
+    if mean[0] >= fitted.min():
+        return f"GP: exploring {surrogate.axes.names[int(np.argmax(shares[nearest]))]}."
+    best = history.values[rows[int(np.argmin(fitted))]]
+    place = f"near trial {history.numbers[rows[nearest]]}" if shares[nearest].sum() < NEAR else "away from all trials"
+    goal = "improve" if not np.isfinite(best) else f"improve on {best:.4g}"
+    return f"GP: expected to {goal} {place}."
