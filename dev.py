@@ -231,6 +231,7 @@ def demo(once: bool, port: int) -> int:
         stop(processes)
 
 
+PARALLEL = ["-n", "auto", "--dist", "loadgroup"]  # what shares a browser or a server stays on one process
 DATABASE_TESTS = [
     *(f"tests/{room}" for room in ("models", "services", "selectors", "workers", "api")),
     "tests/test_client.py",
@@ -242,13 +243,13 @@ def test(arguments: list[str]) -> int:
     ensure_packages("requirements.txt", "requirements-dev.txt")
     if arguments:
         return pytest(arguments)
-    code = pytest(["-n", "auto"])
+    code = pytest(PARALLEL)
     address = os.environ.get("HPWEB_TEST_POSTGRES_URL")
     if not address:
         say("PostgreSQL: not tested. Set HPWEB_TEST_POSTGRES_URL=postgresql://user:password@127.0.0.1/name to do so.")
         return code
     say("The database tests again, on PostgreSQL:")
-    return code or pytest([*DATABASE_TESTS, "-n", "auto"], DATABASE_URL=address)
+    return code or pytest([*DATABASE_TESTS, *PARALLEL], DATABASE_URL=address)
 
 
 def pytest(arguments: list[str], **environment: str) -> int:
