@@ -1,6 +1,7 @@
 """A workload file for real trial processes: everything random at once, and slow enough to be interrupted."""
 
 import inspect
+import os
 from pathlib import Path
 
 from tests.training import problems
@@ -34,3 +35,8 @@ class Slow(Blobs):
 """
     )
     return NAME
+
+
+def overload() -> float:
+    """How many processes want each core, at least 1: promises in seconds are made for a machine with time to spare."""
+    return max(1.0, os.getloadavg()[0] / len(os.sched_getaffinity(0)))

@@ -25,9 +25,8 @@ def tag_non_finite(value: Any) -> Any:
 
 
 def _untag(pairs: dict[str, Any]) -> Any:
-    if len(pairs) == 1 and (kind := pairs.get("$f")) in NON_FINITE:
-        return NON_FINITE[kind]
-    return pairs
+    kind = pairs.get("$f") if len(pairs) == 1 else None
+    return NON_FINITE.get(kind, pairs) if isinstance(kind, str) else pairs
 
 
 def dump_json(value: Any) -> str:
