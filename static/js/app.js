@@ -139,7 +139,14 @@ document.addEventListener("htmx:afterSettle", () => {
   restoreRow();
   markInvalid();
 });
-document.addEventListener("htmx:responseError", (event) => announce(`The server answered ${event.detail.xhr.status}: this part of the page may be out of date.`));
+const refusals = {
+  401: "You are signed out, so this page is no longer up to date. Reload it to sign in.",
+  404: "What this page shows has been deleted or made private. Go to the studies to see what there is.",
+};
+document.addEventListener("htmx:responseError", (event) => {
+  const status = event.detail.xhr.status;
+  announce(refusals[status] || `The server answered ${status}: this part of the page may be out of date. It is asked again.`);
+});
 document.addEventListener("htmx:sendError", () => announce("The server cannot be reached. This page keeps what it shows and tries again."));
 document.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.successful || event.detail.xhr?.status === 304) announce("");

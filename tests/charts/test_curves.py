@@ -16,6 +16,7 @@ from tuning.charts import (
     middle_band,
     trial_curves_figure,
 )
+from tuning.charts.theme import spread_labels
 
 
 def curves(number: int, *values: float, offset: float = 0.1) -> TrialCurves:
@@ -152,3 +153,32 @@ def test_the_table_has_every_step_of_every_curve() -> None:
 def test_steps_and_values_must_match() -> None:
     with pytest.raises(ValueError, match="one length, not 2 and 1"):
         Series([1, 2], [1.0])
+
+
+def test_a_running_trials_label_stays_at_the_end_of_its_line() -> None:
+    long = [curves(n, *[1.0] * 26, 0.1 + n / 1000, offset=0.0) for n in range(2)]
+    figure = learning_curves_figure([*long, curves(9, 1.0, 0.8, 0.55, offset=0.0)], max_step=27)
+    running = next(note for note in figure["layout"]["annotations"] if note["text"] == "trial 9")
+    assert (running["x"], running["y"]) == (3, pytest.approx(0.55))
+
+
+def test_labels_that_have_room_stay_where_they_belong() -> None:
+    assert spread_labels([5.0, 1.0, 1.0], 1.0, 0.0, 10.0) == pytest.approx([5.0, 0.5, 1.5])
+    assert spread_labels([0.0, 0.0, 0.0], 1.0, 0.0, 10.0) == pytest.approx([0.0, 1.0, 2.0])
+    assert spread_labels([10.0, 9.9], 1.0, 0.0, 10.0) == pytest.approx([10.0, 9.0])
+    assert spread_labels([], 1.0, 0.0, 1.0) == []
+
+
+def test_the_words_about_the_best_step_keep_clear_of_the_label_of_a_running_curve() -> None:
+    running = trial_curves_figure(curves(1, 0.9, 0.5, 0.4), best_step=3, max_step=10)
+    done = trial_curves_figure(curves(1, 0.9, 0.5, 0.4), best_step=3)
+    anchors = [
+        next(note["xanchor"] for note in figure["layout"]["annotations"] if note["text"].startswith("best"))
+        for figure in (running, done)
+    ]
+    assert anchors == ["left", "right"]
+
+
+def test_a_metric_of_no_split_has_its_own_name_and_no_markup() -> None:
+    figure = trial_curves_figure(TrialCurves(1, None, Series([1, 2], [0.5, 0.4])), name="<b>reward")
+    assert texts(figure) == ["&lt;b&gt;reward"]

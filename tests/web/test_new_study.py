@@ -214,3 +214,21 @@ def test_an_objective_without_a_declared_space_needs_no_rows(as_alice: Client) -
 def test_a_test_metric_is_never_offered(as_alice: Client) -> None:
     make_workload("leaky", metrics=[{"name": "test/loss", "split": "test", "goal": "minimize"}])
     assert b"test/loss" not in as_alice.get("/studies/new/?workload=leaky").content
+
+
+def test_a_broken_workload_is_named_on_the_way_and_refused_with_words(as_alice: Client) -> None:
+    make_workload("tiny")
+    make_workload("broken.py", error="SyntaxError: expected ':'")
+    assert "1 workload cannot be loaded: see why" in words(as_alice.get("/studies/new/"))
+    answer = as_alice.get("/studies/new/?workload=broken.py")
+    assert answer.status_code == 409
+    assert "press Refresh there" in words(answer)
+
+
+@pytest.mark.parametrize("number", ["9" * 18, "9" * 19, "9" * 5000, "²", "-3", "1e3"])
+def test_no_number_is_too_wild_for_the_plan(as_alice: Client, number: str) -> None:
+    make_workload("tiny")
+    counts = {"n_trials": number, "parallel": number, "max_resource": number, "add_row": "1"}
+    data = {**counts, "form-TOTAL_FORMS": number, "form-INITIAL_FORMS": "0"}
+    assert as_alice.post("/studies/new/?workload=tiny", data).status_code == 200
+    assert as_alice.post("/studies/new/check/?workload=tiny", data).status_code == 200

@@ -4,7 +4,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from tests.web.conftest import browser_of, words
+from tests.factories import make_study
+from tests.web.conftest import browser_of, poll, words
 from tuning.models import Account
 
 
@@ -69,3 +70,27 @@ def test_the_theme_of_the_cookie_is_on_the_page_before_any_script(as_alice: Clie
 def test_health_needs_no_account(client: Client, db: None) -> None:
     answer = client.get("/healthz/")
     assert (answer.status_code, answer.content) == (200, b"ok\n")
+
+
+def test_a_poll_after_the_end_of_a_session_is_told_so_and_spoils_nothing(client: Client, alice: User) -> None:
+    answer = poll(client, f"/studies/{make_study(alice).pk}/")
+    assert answer.status_code == 401
+    assert b"<form" not in answer.content
+
+
+def test_a_button_pressed_after_the_end_of_a_session_leads_back_to_its_page(client: Client, alice: User) -> None:
+    address = f"/studies/{make_study(alice).pk}/"
+    ours, foreign = (
+        client.post(f"{address}start/", headers={"Referer": f"http://{host}{address}"})
+        for host in ("testserver", "example.com")
+    )
+    assert ours.url == f"/sign-in/?next=http%3A//testserver{address}"
+    assert foreign.url == "/sign-in/?next=/"
+    data = {"username": "alice", "password": "alice-password"}
+    assert client.post(ours.url, data).url == f"http://testserver{address}"
+
+
+def test_the_address_of_a_button_says_that_it_is_one(as_alice: Client, alice: User) -> None:
+    answer = as_alice.get(f"/studies/{make_study(alice).pk}/pause/")
+    assert (answer.status_code, answer["Allow"]) == (405, "POST")
+    assert "nothing was changed" in words(answer)

@@ -9,7 +9,7 @@ from django.test import Client
 
 from tests.factories import make_running, make_slot, make_study, report
 from tests.web.conftest import poll, words
-from tuning.models import Study, Trial
+from tuning.models import AuditEvent, Study, Trial
 from tuning.services.endings import complete_trial, fail_trial, prune_trial
 from tuning.services.lifecycle import stop_study
 
@@ -230,3 +230,41 @@ def test_a_fresh_study_says_what_will_come(as_alice: Client, alice: User) -> Non
     drawn = figure(as_alice.get(f"/studies/{study.pk}/").content, "curves")
     assert drawn["layout"]["annotations"][0]["text"] == "no trial has reported a curve yet"
     assert drawn["layout"]["yaxis"] == {"visible": False}
+
+
+def test_activity_of_a_study_whose_events_have_nothing_before_them(as_alice: Client, study: Study) -> None:
+    AuditEvent.objects.create(
+        actor_name="alice", verb="changed", object_kind="study", object_id=study.pk, after={"parallel": 3}
+    )
+    answer = as_alice.get(f"/studies/{study.pk}/activity/")
+    assert answer.status_code == 200
+    assert "parallel 3" in words(answer)
+
+
+def test_while_no_trial_is_complete_the_running_ones_draw_their_curves(as_alice: Client, alice: User) -> None:
+    study = make_study(alice, workload="tiny", started=True)
+    report(make_running(study, make_slot()), [0.8, 0.7])
+    answer = as_alice.get(f"/studies/{study.pk}/")
+    assert [trace["name"] for trace in figure(answer.content, "curves")["data"]] == [
+        "trial 0, training",
+        "trial 0, validation",
+    ]
+    assert "loss, running 1:" in words(answer)
+    assert "No trial is complete yet. Show all 1" in words(answer)
+
+
+def test_where_every_trial_has_failed_their_curves_are_still_there(as_alice: Client, alice: User) -> None:
+    study = make_study(alice, workload="tiny", started=True)
+    failed = make_running(study, make_slot())
+    report(failed, [0.8, 0.7])
+    fail_trial(trial_id=failed.pk, fence=failed.fence, reason_code="diverged", reason="loss is nan")
+    answer = as_alice.get(f"/studies/{study.pk}/")
+    assert "loss, first 1:" in words(answer)
+    assert "No trial yet" not in words(answer)
+
+
+def test_team_mates_may_take_the_best_with_them_but_steer_nothing(as_bob: Client, study: Study) -> None:
+    page = as_bob.get(f"/studies/{study.pk}/")
+    assert "Configuration, YAML" in words(page)
+    assert b"/pause/" not in page.content and b"/stop/" not in page.content
+    assert as_bob.get(f"/studies/{study.pk}/best.json").status_code == 200

@@ -138,3 +138,15 @@ def test_comparing_nothing_or_strangers_is_harmless(as_alice: Client, alice: Use
     assert as_alice.get(f"/studies/{study.pk}/compare/?trial=999999").status_code == 404
     ids = "&".join(f"trial={completed(study, [0.5]).pk}" for _ in range(9))
     assert "The first 8 are shown" in words(as_alice.get(f"/studies/{study.pk}/compare/?{ids}"))
+
+
+def test_a_trial_that_failed_before_it_said_so_still_names_its_device(as_alice: Client, study: Study) -> None:
+    trial = make_running(study, make_slot())
+    fail_trial(trial_id=trial.pk, fence=trial.fence, reason_code="code_error", reason="KeyError: 'lr'")
+    assert "Device CPU, 2 cores" in words(as_alice.get(f"/trials/{trial.pk}/"))
+
+
+def test_the_parameters_follow_the_curves_and_precede_how_to_repeat_it(as_alice: Client, study: Study) -> None:
+    text = words(as_alice.get(f"/trials/{completed(study, [0.5]).pk}/"))
+    places = [text.index(part) for part in ("Learning curves", "Parameters", "Attempts", "Log", "To run it again")]
+    assert places == sorted(places)

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from html import escape
+from itertools import chain, zip_longest
 from typing import Any
 
 from tuning.charts.rounding import (
@@ -35,6 +36,7 @@ from tuning.charts.thinning import thinned
 
 PLOT_HEIGHT = 212
 LABEL_HEIGHT = 15
+LABEL_WIDTH = 0.25  # of the x axis, where it is at its narrowest
 MAX_LINES = 200
 
 
@@ -117,7 +119,7 @@ def learning_curves_figure(
     labelled = [curves for curves in drawn[:named] if _end(curves) is not None]
     figure_layout = _curve_layout(last, y_range, resource_unit, right=64 if labelled else 16)
     figure_layout["annotations"] = [
-        *_end_labels(labelled, y_range),
+        *_end_labels(labelled, y_range, last),
         *(_mark_label(mark) for mark in marks),
     ]
     figure_layout["shapes"] = [vertical_line(mark.step) for mark in marks]
@@ -132,8 +134,12 @@ def trial_curves_figure(
     best_step: int | None = None,
     max_step: int | None = None,
     marks: Sequence[Mark] = (),
+    name: str = "validation",
 ) -> Figure:
-    """One trial's training and validation curve, the best step ringed and named, each mark a dashed line."""
+    """One trial's training and validation curve, the best step ringed and named, each mark a dashed line.
+
+    name: what the scored curve is called, where a script's or an objective's metric belongs to no split.
+    """
     data = _trial_lines(curves, strong=True, strength=1.0)
     if not data:
         return blank("this trial has reported no curve yet")
@@ -142,18 +148,21 @@ def trial_curves_figure(
     last = max([max_step or 1, *(s.steps[-1] for s in _series(curves) if len(s.steps))])
     figure_layout = _curve_layout(last, y_range, resource_unit, right=80)
     annotations = [_mark_label(mark) for mark in marks]
-    ends = [(name, colour, series) for name, colour, series in _named(curves) if finite(series.values)]
-    heights = spread_labels([_last_value(series)[1] for _, _, series in ends], *_label_room(y_range))
-    for (name, colour, series), height in zip(ends, heights, strict=True):
-        annotations.append(label(name, _last_value(series)[0], significant(height) or 0.0, colour=colour, xshift=6))
+    ends = [(text, colour, _last_value(series)) for text, colour, series in _named(curves) if finite(series.values)]
+    heights = _spread([end for _, _, end in ends], y_range, last)
+    for (text, colour, end), height in zip(ends, heights, strict=True):
+        text = escape(name) if text == "validation" else text
+        annotations.append(label(text, end[0], significant(height) or 0.0, colour=colour, xshift=6))
     scored = curves.validation or curves.train
     if best_step is not None and scored is not None and best_step in scored.steps:
         value = significant(scored.values[list(scored.steps).index(best_step)])
         if value is not None:
             data.append(_ring(best_step, value))
-            # On the side where the curves come from, there is room; near the right end, only to the left.
+            # On the side where the curves come from, there is room. Near the right end of the axis, only to the
+            # left; where a running trial's curve ends before, its own label is there, and the room is beyond.
             above, late = direction == "minimize", best_step > 0.8 * last
-            place = {"xanchor": "right" if late else "center", "yshift": 18 if above else -18}
+            at_end = best_step > 0.8 * scored.steps[-1] and scored.steps[-1] <= 0.6 * last
+            place = {"xanchor": "right" if late else "left" if at_end else "center", "yshift": 18 if above else -18}
             text = f"best {value:.4g} at {best_step}"
             annotations.append(label(text, best_step, value, colour=BEST, **place))
     figure_layout["annotations"] = annotations
@@ -264,9 +273,9 @@ def _label_room(y_range: list[float]) -> tuple[float, float, float]:
     return line, y_range[0] + line / 3, y_range[1] - line / 3
 
 
-def _end_labels(labelled: list[TrialCurves], y_range: list[float]) -> list[Figure]:
+def _end_labels(labelled: list[TrialCurves], y_range: list[float], last: int) -> list[Figure]:
     ends = [end for end in (_end(curves) for curves in labelled) if end is not None]
-    heights = spread_labels([value for _, value in ends], *_label_room(y_range))
+    heights = _spread(ends, y_range, last)
     return [
         label(
             f"trial {curves.number}",
@@ -277,6 +286,22 @@ def _end_labels(labelled: list[TrialCurves], y_range: list[float]) -> list[Figur
         )
         for rank, (curves, (step, _), height) in enumerate(zip(labelled, ends, heights, strict=True))
     ]
+
+
+def _spread(ends: list[tuple[int, float]], y_range: list[float], last: int) -> list[float]:
+    """The heights of labels beside `ends`: only those that stand side by side make room for each other."""
+    placed = [0.0] * len(ends)
+    order = sorted(range(len(ends)), key=lambda index: ends[index][0])
+    beside: list[int] = []
+    for index, following in zip_longest(order, order[1:]):
+        beside.append(index)
+        if following is None or ends[following][0] - ends[index][0] > LABEL_WIDTH * last:
+            for member, height in zip(
+                beside, spread_labels([ends[member][1] for member in beside], *_label_room(y_range)), strict=True
+            ):
+                placed[member] = height
+            beside = []
+    return placed
 
 
 def _mark_label(mark: Mark) -> Figure:

@@ -4,7 +4,7 @@ A colour is "token:NAME" or "token:NAME/OPACITY", NAME being a custom property o
 """
 
 from collections.abc import Mapping
-from itertools import pairwise
+from statistics import fmean
 from typing import Any
 
 Figure = dict[str, Any]
@@ -90,15 +90,17 @@ def blank(text: str) -> Figure:
 def spread_labels(heights: list[float], gap: float, low: float, high: float) -> list[float]:
     """`heights` moved apart so that neighbours are at least `gap` from each other, all of them within low..high.
 
-    As near to where they belong as one pass allows; where they do not fit at all they run out at the top.
+    Least squares (isotonic regression by pooling adjacent violators): labels that have room stay where they belong.
+    Where they do not fit at all they run out at the top.
     """
-    if not heights:
-        return []
     order = sorted(range(len(heights)), key=heights.__getitem__)
-    placed = [min(max(height, low), high) for height in heights]
-    for before, after in pairwise(order):
-        placed[after] = max(placed[after], placed[before] + gap)
-    shift = sum(placed[i] - heights[i] for i in order) / len(heights)
-    shift = max(shift, placed[order[-1]] - high)
-    shift = min(shift, placed[order[0]] - low)
-    return [height - shift for height in placed]
+    pools: list[list[float]] = []  # of heights less the gaps below them: one pool, one stack of labels
+    for rank, index in enumerate(order):
+        pools.append([heights[index] - rank * gap])
+        while len(pools) > 1 and fmean(pools[-2]) > fmean(pools[-1]):
+            last = pools.pop()
+            pools[-1] += last
+    top = max(low, high - (len(heights) - 1) * gap)
+    bases = [min(max(fmean(pool), low), top) for pool in pools for _ in pool]
+    placed = dict(zip(order, (base + rank * gap for rank, base in enumerate(bases)), strict=True))
+    return [placed[index] for index in range(len(heights))]

@@ -4,13 +4,15 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from tuning.services.errors import Conflict, Forbidden, Invalid, NotFound, ServiceError
+from tuning.web.polling import is_fragment
 
 View = Callable[..., HttpResponseBase]
 
@@ -44,12 +46,41 @@ def error_page(request: HttpRequest, error: ServiceError) -> HttpResponse:
 def signed_in(view: View) -> View:
     """A view for signed-in people; what selectors and services refuse becomes an error page."""
 
-    @login_required
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.user.is_authenticated:
+            return _signed_out(request)
         try:
-            return view(request, *args, **kwargs)
+            answer = view(request, *args, **kwargs)
         except ServiceError as error:
             return error_page(request, error)
+        return _only_buttons(request, answer) if isinstance(answer, HttpResponseNotAllowed) else answer
 
     return guarded
+
+
+def _signed_out(request: HttpRequest) -> HttpResponse:
+    """Leads to the sign-in and from there to where the person was.
+
+    A poll is told by its status instead: the sign-in page in the place of a part would spoil what is still shown.
+    """
+    if is_fragment(request):
+        return HttpResponse("Signed out.", status=401, content_type="text/plain")
+    back = request.get_full_path()
+    if request.method == "POST":  # its own address takes no visit
+        page = request.headers.get("Referer", "")
+        ours = url_has_allowed_host_and_scheme(page, {request.get_host()}, request.is_secure())
+        back = page if ours else "/"
+    return redirect_to_login(back)
+
+
+def _only_buttons(request: HttpRequest, refused: HttpResponseNotAllowed) -> HttpResponse:
+    """The page for a person who visits the address of a button."""
+    context = {
+        "status": 405,
+        "title": "This address is for a button",
+        "message": "Opening it does nothing, and nothing was changed. Press the button on its page.",
+    }
+    page = render(request, "tuning/error.html", context, status=405)
+    page["Allow"] = refused["Allow"]
+    return page

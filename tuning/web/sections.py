@@ -32,6 +32,7 @@ STATES = ("complete", "running", "waiting", "paused", "pruned", "failed")
 TOPS = (3, 10, 30)
 PER_PAGE = 50
 ON_OVERVIEW = 8
+CURVES_ON_OVERVIEW = 3
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,11 @@ def overview(study: Any, query: QueryDict) -> dict[str, Any]:
         budget=study.budget_total,
         log=log,
     )
-    best = leaderboard(study, states=["COMPLETE"], limit=3).rows
+    complete = leaderboard(study, states=["COMPLETE"], limit=ON_OVERVIEW).rows
     running = leaderboard(study, states=["RUNNING"], ordering="number", limit=16).rows
-    columns, rows = table_rows(study, leaderboard(study, states=["COMPLETE"], limit=ON_OVERVIEW).rows, 1)
+    columns, rows = table_rows(study, complete, 1)
+    # Long trials show their curves from the first epoch on; where all have failed, how they went is worth a look.
+    drawn = [*complete, *running][:CURVES_ON_OVERVIEW] or leaderboard(study, limit=CURVES_ON_OVERVIEW).rows
     reasons = Counter(point.reason_code for point in points if point.state == "FAILED")
     hosts = hosts_overview() if study.state == "RUNNING" else []
     return {
@@ -102,7 +105,8 @@ def overview(study: Any, query: QueryDict) -> dict[str, Any]:
         "history": history,
         "history_rows": [point for point in points if point.state != "RUNNING"][-200:],
         "log": log,
-        **_curve_context(study, best, study.metric),
+        **_curve_context(study, drawn, study.metric),
+        "curve_words": "best" if complete else "running" if running else "first",
         "findings": study_findings(study, reasons, hosts),
         "best": study.best_trial,
         "best_params": study.best_trial.params if study.best_trial else {},

@@ -143,5 +143,5 @@ def json_text(value: Any) -> str:
 
 @register.filter
 def entry(mapping: Any, key: Any) -> Any:
-    """`mapping[key]`, None where there is none: for columns that not every row has."""
-    return mapping.get(key)
+    """`mapping[key]`, None where there is none: for columns that not every row has, and rows that have no mapping."""
+    return mapping.get(key) if mapping else None

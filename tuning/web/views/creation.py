@@ -12,7 +12,7 @@ from tuning.engine import registry
 from tuning.selectors.hosts import hosts_overview
 from tuning.selectors.studies import study_facts, study_list
 from tuning.selectors.workloads import describe_pending, workload_list, workload_named
-from tuning.services.errors import Invalid
+from tuning.services.errors import Conflict, Invalid
 from tuning.services.lifecycle import start_study
 from tuning.services.spaces import parse_space
 from tuning.services.studies import create_study
@@ -30,14 +30,16 @@ def new_study(request: SignedInRequest) -> HttpResponse:
     """Without ?workload= the choice of one; with it the form; POST creates, and starts unless told otherwise."""
     chosen = request.GET.get("workload", "")
     if not chosen:
+        workloads = workload_list()
         context = {
             "section": "studies",
-            "workloads": workload_list(),
+            "workloads": workloads,
+            "broken": sum(bool(row.error) for row in workloads),
             "pending": describe_pending(),
             "script": SCRIPT,
         }
         return render(request, "tuning/study_choose.html", context)
-    workload = None if chosen == SCRIPT else workload_named(chosen).document
+    workload = _usable(chosen)
     if request.method != "POST":
         return _page(request, workload, StudyForm(workload, initial=_initial(workload)), _first_rows(workload))
     data = request.POST.copy()
@@ -61,7 +63,7 @@ def new_study(request: SignedInRequest) -> HttpResponse:
 def check_study(request: SignedInRequest) -> HttpResponse:
     """While a person edits: the plan, and for each row its drawing and errors, each to its place in the page."""
     chosen = request.GET.get("workload", SCRIPT)
-    workload = None if chosen == SCRIPT else workload_named(chosen).document
+    workload = _usable(chosen)
     form, rows = StudyForm(workload, request.POST), SpaceRows(request.POST)
     form.is_valid()
     rows.is_valid()
@@ -71,6 +73,19 @@ def check_study(request: SignedInRequest) -> HttpResponse:
     rows.show(plan.pop("issues", []))
     context = {"rows": rows, "plan": plan, "form": form}
     return render(request, "tuning/_study_check.html", context)
+
+
+def _usable(chosen: str) -> dict[str, Any] | None:
+    """What a worker found out about the chosen workload, None for scripts. Raises NotFound, Conflict."""
+    if chosen == SCRIPT:
+        return None
+    row = workload_named(chosen)
+    if row.error:
+        raise Conflict(
+            f"The workload {chosen} cannot be loaded; the workloads page shows why. Correct it and press Refresh there."
+        )
+    document: dict[str, Any] = row.document
+    return document
 
 
 def _create(request: SignedInRequest, workload: dict[str, Any] | None, form: StudyForm, rows: Any) -> Any:
@@ -204,8 +219,9 @@ def _plan(request: SignedInRequest, workload: Any, form: StudyForm, space: dict[
 
 
 def _whole(value: Any) -> int | None:
+    """A positive whole number as a person writes it, None for all else; 18 digits are more than any plan needs."""
     text = str(value).strip() if value is not None else ""
-    return int(text) if text.isdecimal() and int(text) > 0 else None
+    return int(text) or None if text.isdecimal() and len(text) <= 18 else None
 
 
 def _predicted(request: SignedInRequest, workload: str, trials: int, epochs: int, at_once: int) -> dict[str, Any]:

@@ -21,7 +21,8 @@ def workloads(request: SignedInRequest) -> HttpResponse:
         pending,
         [(row.pk, row.digest, row.error, row.described) for row in rows],
     )
-    context = {"section": "workloads", "workloads": rows, "pending": pending}
+    broken = [row for row in rows if row.error]
+    context = {"section": "workloads", "workloads": rows, "broken": broken, "pending": pending}
     return unchanged(request, tag) or page_or_fragment(
         request, "tuning/workloads.html", "tuning/_workloads.html", context, tag=tag, live=pending
     )
