@@ -13,3 +13,7 @@ class TestRandom(EngineSamplerSuite):
 
 class TestQuasiRandom(EngineSamplerSuite):
     name = "qmc"
+
+
+class TestGP(EngineSamplerSuite):
+    name = "gp"

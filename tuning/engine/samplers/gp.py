@@ -23,7 +23,12 @@ from tuning.engine.trial import TrialState
 
 Array = NDArray[np.float64]
 
-NEAR = 0.5  # squared distance in length scales, at which a trial still tells two thirds of the value
+# Length scales between a suggestion and every trial. A model that believes its objective to be free of noise
+# otherwise spends the rest of a budget on gains in the fourth digit at a local optimum: on a conditional
+# problem a third of the studies ended so, and none with it (8 seeds); the mean over nine problems at 50 trials
+# rose from 0.86 to 0.90.
+APART = 0.01
+NEAR = 0.5  # squared distance in length scales, within which a correlation of at least 0.7 lies
 
 
 class GP(Sampler):
@@ -62,21 +67,24 @@ class GP(Sampler):
             params = startup_design(space, history, rng, size).params
             return Suggestion(params, "GP: all values so far are the same, so the start-up design goes on.")
         found = search(surrogate, rng)
-        point = _first_untried(surrogate, found, history)
+        point = _first_new(surrogate, found, history)
         return Suggestion(space.from_unit(surrogate.axes.unit(point)), _why(surrogate, point, history))
 
 
-def _first_untried(surrogate: Surrogate, found: Found, history: History) -> Array:
-    """The best point found whose configuration no trial has or had; the best one where all have been tried.
+def _first_new(surrogate: Surrogate, found: Found, history: History) -> Array:
+    """The best point found that teaches something new: one that no trial has or had, and APART from all.
 
-    Trials that say nothing about their configuration (cancelled, lost) do not count.
+    Without such a point the best whose configuration is new, and where all have been tried, the best. Trials
+    that say nothing about their configuration (cancelled, lost) do not count.
     """
     silent = history.mask(TrialState.FAILED) & ~history.deters
     tried = set(surrogate.axes.keys(surrogate.axes.latent(history.unit[~silent])))
-    for point, key in zip(found.points, surrogate.axes.keys(found.points), strict=True):
-        if key not in tried:
+    keys = surrogate.axes.keys(found.points)
+    new = [point for point, key in zip(found.points, keys, strict=True) if key not in tried]
+    for point in new:
+        if surrogate.axis_distances(point).sum(axis=1).min() >= APART**2:
             return point
-    return found.points[0]
+    return new[0] if new else found.points[0]
 
 
 def _why(surrogate: Surrogate, point: Array, history: History) -> str:

@@ -23,6 +23,7 @@ Lost Architecture", 2013, on a line instead of an arc. So conditional parameters
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -208,7 +209,8 @@ def _unit_interval(parent: Parameter, start: float, end: float) -> tuple[float, 
     if isinstance(parent, Finite):
         first, last = parent.value_at(int(start)), parent.value_at(int(end))
         return parent.span(first)[0], parent.span(last)[1]
-    return parent.to_unit(start), parent.to_unit(end)
+    # A prior without a bound has infinite ends, which are no values.
+    return (0.0 if math.isinf(start) else parent.to_unit(start)), (1.0 if math.isinf(end) else parent.to_unit(end))
 
 
 @lru_cache(maxsize=16)
