@@ -69,6 +69,7 @@ def _context(trial: Any, editable: bool) -> dict[str, Any]:
         "curve_columns": list(curves),
         "curve_rows": curve_table({name: Series(curve.steps, curve.values) for name, curve in curves.items()}),
         "attempts": attempts,
+        "device": trial.facts.get("device") or _device(attempts),
         "log": log,
         "before": before,
         "after": after,
@@ -102,6 +103,13 @@ def _log(attempts: list[Any]) -> LogText | None:
         except NotFound:
             continue
     return None
+
+
+def _device(attempts: list[Any]) -> str:
+    """What the newest attempt runs or ran on; the runner names it more exactly once a trial has ended well."""
+    if not attempts:
+        return ""
+    return str(attempts[0].slot.device.kind if attempts[0].slot else attempts[0].device)
 
 
 def _again(trial: Any) -> str:
