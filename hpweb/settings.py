@@ -133,6 +133,9 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
+else:
+    # An unreachable server must be noticed before a lease can end, not after the kernel's minutes.
+    DATABASES["default"].setdefault("OPTIONS", {}).update(connect_timeout=5, tcp_user_timeout=15_000)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 2000}}}
 
@@ -206,7 +209,7 @@ SPECTACULAR_SETTINGS = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 
-# --- workers: django-q2 wakes workers up; our tables own state, leases and deadlines -----------------------------------
+# --- workers: django-q2 wakes workers up; our tables own state, leases and deadlines ----------------------------------
 HOST_NAME = text("HPWEB_HOST") or socket.gethostname()
 SLOTS = int(number("HPWEB_SLOTS", 0))  # CPU slots of this host; 0: one per core where there is no GPU
 LEASE_SECONDS = number("HPWEB_LEASE_SECONDS", 30, 1)

@@ -1,4 +1,4 @@
-"""A real installation for the browser tests: started as a person starts it, by `dev.py demo`, in a folder of its own."""
+"""A real installation for the browser tests, started as a person starts it: `dev.py demo`, in a folder of its own."""
 
 import os
 import re
@@ -19,7 +19,8 @@ class Installation:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.log = folder / "demo.log"
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("HPWEB_", "DATABASE_"))}
+        ours = ("HPWEB_", "DATABASE_")
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         environment |= {"HPWEB_HOME": str(folder / "state"), "HPWEB_HOST": "browser-tests"}
         self.process = subprocess.Popen(
             [sys.executable, str(ROOT / "dev.py"), "demo", "--port", "8700"],

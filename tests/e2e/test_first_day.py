@@ -128,7 +128,7 @@ def test_the_best_configuration_and_checkpoint_can_be_taken_away(page: Page, tmp
     as_json = json.loads(download("Configuration, JSON").read_text())
     as_yaml = yaml.safe_load(download("Configuration, YAML").read_text())
     assert as_json["workload"] == as_yaml["workload"] == "breast_cancer_mlp"
-    assert 0.001 <= as_json["params"]["lr"]
+    assert as_json["params"]["lr"] >= 0.001
     assert download("Checkpoint, PyTorch").stat().st_size > 1_000
 
 
@@ -158,7 +158,7 @@ def test_every_page_fits_its_window(
         storage_state=page.context.storage_state(),
     )
     small = context.new_page()
-    small.on("console", lambda message: complaints.append(f"{small.url}: {message.text}") if message.type == "error" else None)
+    small.on("console", lambda note: complaints.append(f"{small.url}: {note.text}") if note.type == "error" else None)
     small.on("pageerror", lambda error: complaints.append(f"{small.url}: {error}"))
     paths = ["", "studies/new/", "studies/new/?workload=digits_cnn", "workers/", "workloads/", "account/", "trials/1/"]
     paths += ["trials/1/log/", "api/v1/docs/"]

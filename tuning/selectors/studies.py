@@ -27,6 +27,19 @@ def study_for(user: AbstractBaseUser, study_id: int) -> Study:
     return study
 
 
+def study_now(study_id: int) -> Study:
+    """The study as it is in the database, whoever asks. Raises NotFound."""
+    study = Study.objects.select_related("owner", "best_trial", "space").filter(pk=study_id).first()
+    if study is None:
+        raise NotFound(f"There is no study {study_id}.")
+    return study
+
+
+def study_named(name: str) -> Study | None:
+    """The first study of this name, whoever owns it."""
+    return Study.objects.select_related("owner", "best_trial", "space").filter(name=name).order_by("pk").first()
+
+
 def may_edit(user: AbstractBaseUser, study: Study) -> bool:
     """Whether the person may start, stop, change or delete the study: its owner and administrators."""
     return bool(user.pk == study.owner_id or getattr(user, "is_staff", False))

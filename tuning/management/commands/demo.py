@@ -5,12 +5,12 @@ import sys
 import time
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
 from tuning.models import Study
-from tuning.selectors.studies import study_facts
+from tuning.selectors.people import first_administrator
+from tuning.selectors.studies import study_facts, study_named, study_now
 from tuning.selectors.trials import leaderboard
 from tuning.selectors.workloads import describe_pending, workload_list
 from tuning.services.accounts import create_admin
@@ -44,8 +44,7 @@ class Command(BaseCommand):
             raise SystemExit(130) from None
 
     def seed_and_watch(self, watch: bool) -> None:
-        users = get_user_model()
-        owner = users.objects.filter(is_superuser=True).order_by("pk").first()
+        owner = first_administrator()
         if owner is None:
             password = secrets.token_urlsafe(9)
             owner = create_admin(username=USERNAME, password=password, must_change=True)
@@ -53,7 +52,7 @@ class Command(BaseCommand):
                 f"  Sign in as {USERNAME} with the password {password}\n"
                 "  It is shown only now, and you choose your own at the first sign-in.\n"
             )
-        study = Study.objects.filter(name=STUDY["name"]).order_by("pk").first()
+        study = study_named(STUDY["name"])
         if study is None:
             self.stdout.write("  Looking for workloads …")
             self.wait_for_workloads()
@@ -82,7 +81,7 @@ class Command(BaseCommand):
         interactive = sys.stdout.isatty()
         shown = ""
         while True:
-            study = Study.objects.select_related("best_trial").get(pk=study.pk)
+            study = study_now(study.pk)
             line = progress_line(study)
             if line != shown:
                 self.stdout.write(f"\r\x1b[K{line}" if interactive else line, ending="" if interactive else "\n")

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from tuning.models import Study
+from tuning.selectors.people import first_administrator
+from tuning.selectors.studies import study_now
 from tuning.services.errors import ServiceError
 from tuning.services.made import make_trials
 from tuning.services.studies import create_study
@@ -45,11 +46,8 @@ class Command(BaseCommand):
 
     def study_for(self, options: dict[str, Any]) -> Study:
         if options["study"] is not None:
-            study = Study.objects.filter(pk=options["study"]).first()
-            if study is None:
-                raise CommandError(f"There is no study {options['study']}.")
-            return study
-        owner = get_user_model().objects.filter(is_superuser=True).order_by("pk").first()
+            return study_now(options["study"])
+        owner = first_administrator()
         if owner is None:
             raise CommandError("There is no administrator yet to own the study; run `manage.py demo` first.")
         return create_study(
