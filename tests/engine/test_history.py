@@ -39,6 +39,7 @@ def test_columns_are_in_order_of_finishing():
         TrialState.FAILED,
     ]
     np.testing.assert_array_equal(history.resources, [9, np.nan, np.nan, np.nan])
+    np.testing.assert_array_equal(history.steps, [9, np.nan, np.nan, np.nan])
     assert history.deters.tolist() == [False, True, False, False]
     assert history.infeasible.tolist() == [False, False, True, False]
     assert history.mask(TrialState.FAILED, TrialState.PRUNED).tolist() == [False, True, True, True]
@@ -180,3 +181,14 @@ def test_the_last_of_ten_thousand_costs_no_more_than_the_first_ones():
         thousand()
     assert min(thousand() for _ in range(3)) < 3 * first
     assert history.n == 10_000
+
+
+def test_the_step_that_a_trial_reached_is_its_last_report_else_its_resource():
+    history = History(SPACE)
+    params = {"k": 1, "c": [1]}
+    history.append(0, params, "PRUNED", value=0.5, resource=81, intermediate={1: 0.5, 3: 0.6})
+    history.append(1, params, "PRUNED", value=0.5, resource=27)
+    history.append(2, params, "PRUNED", value=0.5)
+    view = history.with_pending([Trial(3, params, TrialState.RUNNING, resource=9, intermediate={2: 1.0})])
+    np.testing.assert_array_equal(view.steps, [3, 27, np.nan, 2])
+    np.testing.assert_array_equal(view.resources, [81, 27, np.nan, 9])

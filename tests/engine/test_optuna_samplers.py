@@ -17,3 +17,12 @@ class TestQuasiRandom(EngineSamplerSuite):
 
 class TestGP(EngineSamplerSuite):
     name = "gp"
+
+
+class TestTPE(EngineSamplerSuite):
+    name = "tpe"
+
+
+class TestTPEWithAModelFromTheSecondTrialOn(EngineSamplerSuite):
+    name = "tpe"
+    options = {"n_startup_trials": 1}

@@ -12,7 +12,7 @@ from tuning.engine.trial import Trial, TrialState
 
 
 def test_what_there_is():
-    assert list(registry.samplers()) == ["auto", "random", "grid", "qmc", "gp"]
+    assert list(registry.samplers()) == ["auto", "random", "grid", "qmc", "tpe", "gp"]
     assert list(registry.schedulers()) == ["none"]
     for name, kind in (registry.samplers() | registry.schedulers()).items():
         assert kind.name == name

@@ -26,6 +26,12 @@ _STATES = np.array(list(TrialState), dtype=object)
 _CODES = {state: code for code, state in enumerate(TrialState)}
 
 
+def _reached(trial: Trial) -> float:
+    if trial.intermediate:
+        return float(max(trial.intermediate))
+    return np.nan if trial.resource is None else float(trial.resource)
+
+
 class _Columns:
     """Growing columns that several histories share; rows below a reader's count never change."""
 
@@ -35,6 +41,7 @@ class _Columns:
         self.values = np.empty(16)
         self.codes = np.empty(16, dtype=np.int8)
         self.resources = np.empty(16)
+        self.steps = np.empty(16)
         self.deters = np.empty(16, dtype=bool)
         self.infeasible = np.empty(16, dtype=bool)
         self.unit = np.empty((16, dimensions))
@@ -49,6 +56,7 @@ class _Columns:
         self.values[row] = np.nan if trial.value is None else trial.value
         self.codes[row] = _CODES[trial.state]
         self.resources[row] = np.nan if trial.resource is None else trial.resource
+        self.steps[row] = _reached(trial)
         self.deters[row] = trial.deters
         self.infeasible[row] = trial.infeasible
         self.unit[row] = unit
@@ -57,7 +65,7 @@ class _Columns:
 
     def _grow(self) -> None:
         # Readers keep the old arrays: replacing instead of resizing in place leaves their rows alone.
-        for name in ("numbers", "values", "codes", "resources", "deters", "infeasible", "unit"):
+        for name in ("numbers", "values", "codes", "resources", "steps", "deters", "infeasible", "unit"):
             column = getattr(self, name)
             grown = np.empty((2 * len(column), *column.shape[1:]), dtype=column.dtype)
             grown[: self.n] = column[: self.n]
@@ -191,6 +199,11 @@ class History:
     def resources(self) -> NDArray[np.float64]:
         """The resource that each trial got, (n,), NaN where unknown."""
         return self._column("resources", lambda trial: np.nan if trial.resource is None else trial.resource)
+
+    @property
+    def steps(self) -> NDArray[np.float64]:
+        """The last step that each trial reported, (n,); its resource where it reported none, NaN where unknown."""
+        return self._column("steps", _reached)
 
     @property
     def deters(self) -> NDArray[np.bool_]:

@@ -15,11 +15,12 @@ from tuning.engine.samplers.gp import GP
 from tuning.engine.samplers.grid import Grid
 from tuning.engine.samplers.qmc import QuasiRandom
 from tuning.engine.samplers.random import Random
+from tuning.engine.samplers.tpe import TPE
 from tuning.engine.schedulers.base import Scheduler
 from tuning.engine.schedulers.none import NoScheduler
 from tuning.engine.values import listed, shown
 
-SAMPLERS: tuple[type[Sampler], ...] = (Auto, Random, Grid, QuasiRandom, GP)
+SAMPLERS: tuple[type[Sampler], ...] = (Auto, Random, Grid, QuasiRandom, TPE, GP)
 SCHEDULERS: tuple[type[Scheduler], ...] = (NoScheduler,)
 
 
