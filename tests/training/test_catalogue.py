@@ -74,6 +74,12 @@ def test_a_space_is_made_plain(folder):
     assert entries(folder)["tuples"].space == {"k": {"type": "categorical", "choices": ["a", "b"]}}
 
 
+def test_a_function_that_names_no_highest_step_has_none(folder):
+    (folder / "free.py").write_text("def objective(trial): ...\n")
+    document = entries(folder)["free"].to_json()
+    assert (document["min_resource"], document["max_resource"], document["resource_unit"]) == (1, None, "steps")
+
+
 def test_the_constants_of_a_function_are_taken_over(folder):
     constants = (
         'METRIC, DIRECTION, TITLE = "validation/auc", "maximize", "Mine"\n'
@@ -105,6 +111,8 @@ def test_the_constants_of_a_function_are_taken_over(folder):
             "'x' is not plain JSON",
         ),
         ("METRIC = 3\ndef objective(trial): ...\n", "METRIC is a text, not 3"),
+        ("MIN_RESOURCE = 0\ndef objective(trial): ...\n", "1 <= 0 <= None does not hold"),
+        ("MIN_RESOURCE, MAX_RESOURCE = 1, 'x'\ndef objective(trial): ...\n", "1 <= 1 <= 'x' does not hold"),
         ("MAX_RESOURCE = 0\ndef objective(trial): ...\n", "1 <= 1 <= 0 does not hold"),
     ],
 )

@@ -232,3 +232,29 @@ def test_no_number_is_too_wild_for_the_plan(as_alice: Client, number: str) -> No
     data = {**counts, "form-TOTAL_FORMS": number, "form-INITIAL_FORMS": "0"}
     assert as_alice.post("/studies/new/?workload=tiny", data).status_code == 200
     assert as_alice.post("/studies/new/check/?workload=tiny", data).status_code == 200
+
+
+def test_counts_and_names_that_are_wrong_say_what_would_be_right(as_alice: Client) -> None:
+    data = filled(as_alice.get("/studies/new/?workload=script"), name="", metric="", n_trials="0", parallel="x")
+    text = words(as_alice.post("/studies/new/?workload=script", {**data, "start": "1"}))
+    for part in (
+        "Give the study a name.",
+        "Name what your script reports, such as validation/loss.",
+        "Write a whole number of at least 1.",
+        "The search space is empty: add a parameter.",
+        "Your script decides where and how fast trials run.",
+    ):
+        assert part in text
+    assert "Ensure" not in text and "required" not in text
+
+
+def test_an_objective_has_nothing_to_fill_in_and_no_steps_of_its_own(as_alice: Client) -> None:
+    make_workload("bowl", kind="objective", space=None, metric="value", metrics=[], max_resource=None)
+    address = "/studies/new/?workload=bowl"
+    page = as_alice.get(address)
+    assert "leave this empty" in words(page)
+    assert "in all" not in words(page)
+    checked = as_alice.post("/studies/new/check/?workload=bowl", filled(page))
+    assert "empty: add" not in words(checked)
+    assert as_alice.post(address, {**filled(page, name="free"), "create": "1"}).status_code == 302
+    assert Study.objects.get(name="free").max_resource is None

@@ -185,3 +185,31 @@ def test_no_row_at_all_is_said_above_the_rows() -> None:
 def test_what_another_kind_left_behind_is_ignored() -> None:
     rows = rows_of({"name": "opt", "kind": "categorical", "choices": "a, b", "low": "rubbish", "scale": "log"})
     assert rows.check() == {"opt": {"type": "categorical", "choices": ["a", "b"]}}
+
+
+def test_missing_numbers_are_asked_for_in_the_page_s_own_words() -> None:
+    rows = rows_of({"name": "lr"}, {"name": "wd", "scale": "normal", "prior_first": "0"}, {"name": "n", "kind": "int", "low": "1"})
+    assert rows.check() is None
+    first, second, third = rows.kept()
+    assert first.errors == {"low": ["Give the lowest value."], "high": ["Give the highest value."]}
+    assert second.errors == {"prior_second": ["Give the spread."]}
+    assert third.errors == {"high": ["Give the highest value."]}
+
+
+def test_every_wrong_row_is_named_at_once() -> None:
+    rows = rows_of(
+        {"name": "lr", "low": "abc", "high": "1"},
+        {"name": "a name", "low": "0", "high": "1", "condition": "nobody = 3"},
+        {"name": "child", "low": "0", "high": "1", "condition": "lr = 0.5"},
+    )
+    assert rows.check() is None
+    unread, orphan, child = rows.kept()
+    assert list(unread.errors) == ["low"]
+    assert "nobody" in str(orphan.errors["condition"])
+    assert child.errors == {}  # its parent is there, only not readable yet
+
+
+def test_an_empty_space_asks_for_a_parameter() -> None:
+    rows = rows_of()
+    assert rows.check() is None
+    assert rows.non_form_errors() == ["The search space is empty: add a parameter."]

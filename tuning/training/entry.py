@@ -106,7 +106,7 @@ def _objective_entry(
 ) -> Entry:
     metric, direction = getattr(module, "METRIC", "value"), getattr(module, "DIRECTION", "minimize")
     space, title = getattr(module, "SPACE", None), getattr(module, "TITLE", _title(stem))
-    low, high = getattr(module, "MIN_RESOURCE", 1), getattr(module, "MAX_RESOURCE", 1)
+    low, high = getattr(module, "MIN_RESOURCE", 1), getattr(module, "MAX_RESOURCE", None)
     unit = getattr(module, "RESOURCE_UNIT", "steps")
     problems = []
     if len(inspect.signature(objective).parameters) != 1:
@@ -118,7 +118,8 @@ def _objective_entry(
     for constant, value in (("METRIC", metric), ("TITLE", title), ("RESOURCE_UNIT", unit)):
         if not isinstance(value, str) or not value:
             problems.append(f"{constant} is a text, not {value!r}")
-    if not all(isinstance(n, int) and not isinstance(n, bool) for n in (low, high)) or not 1 <= low <= high:
+    limits = [low] if high is None else [low, high]  # without a highest one, a trial goes as far as the function does
+    if not all(isinstance(n, int) and not isinstance(n, bool) for n in limits) or [1, *limits] != sorted([1, *limits]):
         problems.append(
             f"MIN_RESOURCE and MAX_RESOURCE are whole numbers, 1 <= {low!r} <= {high!r} does not hold"
         )

@@ -28,6 +28,7 @@ SCALES = (
     ("beta", "beta"),
 )
 PRIOR_FIELDS = {"normal": ("mu", "sigma"), "log_normal": ("mu", "sigma"), "beta": ("a", "b")}
+PRIOR_WORDS = {"mu": "mean", "sigma": "spread", "a": "first shape, a", "b": "second shape, b"}  # as the page says them
 # where the engine's issues about a field of the JSON form are shown
 SHOWN_AT = {
     "type": "kind",
@@ -82,6 +83,8 @@ class RowForm(forms.Form):
                 name: value for name in ("low", "high", "step") if (value := self._read(name, read_number)) is not None
             }
             form |= self._scale()
+            if "prior" not in form:
+                self._need_limits()
         elif kind == "categorical":
             form["choices"] = self._read("choices", read_choices) or []
             weights = self._read("weights", read_choices)
@@ -109,7 +112,14 @@ class RowForm(forms.Form):
             number = self._read(field, read_number)
             if number is not None:
                 prior[name] = number
+            elif not self.cleaned_data.get(field):
+                self.add_error(field, f"Give the {PRIOR_WORDS[name]}.")
         return {"prior": prior}
+
+    def _need_limits(self) -> None:
+        for field, words in (("low", "lowest"), ("high", "highest")):
+            if not self.cleaned_data.get(field, "").strip() and not self.has_error(field):
+                self.add_error(field, f"Give the {words} value.")
 
     def _read(self, field: str, reader: Any) -> Any:
         text = self.cleaned_data[field].strip()
@@ -162,12 +172,20 @@ class BaseSpaceRows(BaseFormSet):
     def check(self) -> dict[str, Any] | None:
         """The document if the engine takes it, else None with the issues shown in the rows."""
         document = self.document()
-        own_errors = self.has_errors()
+        unread = {(form["name"].value() or "").strip() for form in self.kept() if form.errors}
+        if not document:
+            if not unread:
+                self.non_form_errors().append("The search space is empty: add a parameter.")
+            return None
         try:
             parse_space(document)
         except Invalid as error:
-            # A row that could not be read is missing here: complaints about a missing parent would mislead.
-            self.show([issue for issue in error.space_issues if not (own_errors and issue.field in ("when", None))])
+            # A row that could not be read is missing here: complaints that its children have no parent would mislead.
+            self.show(
+                issue
+                for issue in error.space_issues
+                if not (issue.field == "when" and any(name and name in issue.message for name in unread))
+            )
         return None if self.has_errors() else document
 
     def show(self, issues: Iterable[Any]) -> None:

@@ -15,7 +15,20 @@ NUMBER = {"inputmode": "numeric", "autocomplete": "off"}
 
 
 def _whole(label: str, low: int, **more: Any) -> forms.IntegerField:
-    return forms.IntegerField(label=label, min_value=low, widget=forms.TextInput(NUMBER), **more)
+    words = f"Write a whole number of at least {low}."
+    messages = {"required": words, "invalid": words, "min_value": words}
+    return forms.IntegerField(
+        label=label, min_value=low, widget=forms.TextInput(NUMBER), error_messages=messages, **more
+    )
+
+
+def _name() -> forms.CharField:
+    return forms.CharField(
+        label="Name",
+        max_length=120,
+        widget=forms.TextInput({"autocomplete": "off"}),
+        error_messages={"required": "Give the study a name.", "max_length": "Use at most 120 characters."},
+    )
 
 
 class ErrorsFromServices:
@@ -30,9 +43,15 @@ class ErrorsFromServices:
 class StudyForm(ErrorsFromServices, forms.Form):
     """Everything but the space. `workload` is the describe entry; without one the trials are run by scripts."""
 
-    name = forms.CharField(label="Name", max_length=120, widget=forms.TextInput({"autocomplete": "off"}))
+    name = _name()
     description = forms.CharField(label="Notes", required=False, widget=forms.Textarea({"rows": 2}))
-    metric = forms.CharField(label="Metric", max_length=120)
+    metric = forms.CharField(
+        label="Metric",
+        max_length=120,
+        widget=forms.TextInput({"placeholder": "validation/loss", "autocomplete": "off"}),
+        help_text="The name under which your script reports what is to be improved.",
+        error_messages={"required": "Name what your script reports, such as validation/loss."},
+    )
     direction = forms.ChoiceField(label="Better is", choices=DIRECTIONS)
     objective = forms.ChoiceField(
         label="Value of a trial",
@@ -43,7 +62,7 @@ class StudyForm(ErrorsFromServices, forms.Form):
     scheduler = forms.ChoiceField(label="Scheduler")
     n_trials = _whole("Trials", 1, required=False, help_text="A grid may leave this empty: it ends by itself.")
     parallel = _whole("At once", 1, help_text="Trials that run at the same time, as far as slots are free.")
-    max_resource = _whole("Epochs", 1, required=False, help_text="At most, for each trial.")
+    max_resource = _whole("Steps", 1, required=False, help_text="At most, for each trial. Empty: as far as it goes.")
     seed = _whole(
         "Seed",
         0,
@@ -89,6 +108,7 @@ class StudyForm(ErrorsFromServices, forms.Form):
         del self.fields["direction"]
         unit = workload.get("resource_unit") or "epochs"
         self.fields["max_resource"].label = unit.capitalize()
+        self.fields["max_resource"].help_text = "At most, for each trial."
         if not workload.get("max_resource"):
             del self.fields["max_resource"]
 
@@ -155,7 +175,7 @@ def _option_field(option: dict[str, Any]) -> forms.Field:
 class SettingsForm(ErrorsFromServices, forms.Form):
     """What may change after the creation."""
 
-    name = forms.CharField(label="Name", max_length=120, widget=forms.TextInput({"autocomplete": "off"}))
+    name = _name()
     description = forms.CharField(label="Notes", required=False, widget=forms.Textarea({"rows": 2}))
     n_trials = _whole("Trials", 1, required=False, help_text="More lets the study go on; not fewer than it has.")
     parallel = _whole("At once", 1)

@@ -67,7 +67,7 @@ def check_study(request: SignedInRequest) -> HttpResponse:
     form, rows = StudyForm(workload, request.POST), SpaceRows(request.POST)
     form.is_valid()
     rows.is_valid()
-    space = rows.check()
+    space = rows.check() if rows.kept() else None  # an empty space is refused when it is sent, not while it grows
     _draw(rows)
     plan = _plan(request, workload, form, space)
     rows.show(plan.pop("issues", []))
@@ -191,6 +191,8 @@ def _plan(request: SignedInRequest, workload: Any, form: StudyForm, space: dict[
     trials, parallel = _whole(form["n_trials"].value()), _whole(form["parallel"].value())
     epochs = _whole(form["max_resource"].value()) if "max_resource" in form.fields else None
     plan: dict[str, Any] = {
+        "here": workload is not None,
+        "unit": (workload or {}).get("resource_unit") or "steps",
         "parallel": parallel,
         "epochs": epochs,
         "sampler": form["sampler"].value() or "auto",
