@@ -115,7 +115,7 @@ def _along_gradient(surrogate: Surrogate, points: Array, values: Array, steps: i
         jac=True,
         method="L-BFGS-B",
         bounds=bounds,
-        options={"maxiter": steps, "ftol": 1e-9, "gtol": 1e-4},
+        options={"maxiter": steps, "ftol": 1e-7, "gtol": 1e-4},
     )
     moved = points.copy()
     moved[:, smooth] = np.clip(found.x.reshape(start.shape) * scale, 0.0, 1.0)

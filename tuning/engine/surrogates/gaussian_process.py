@@ -36,7 +36,7 @@ JITTERS = (0.0, 1e-8, 1e-6, 1e-4, 1e-2)  # added to the diagonal, in units of th
 LOG_ELL = (np.log(0.02), np.log(20.0))
 LOG_SCALE = (np.log(0.02), np.log(50.0))
 LOG_NOISE = (np.log(NOISE_FLOOR), np.log(2.0))
-FIT_STEPS = 40
+FIT_OPTIONS = {"maxiter": 40, "ftol": 1e-6}  # further digits of theta change no suggestion that matters
 
 
 def matern52(r2: Array) -> Array:
@@ -163,9 +163,7 @@ def fit(X: Array, y: Array, owner: NDArray[np.int64], m: int, starts: list[Hyper
 
     best, least = starts[0].theta(), np.inf
     for start in starts:
-        found = minimize(
-            loss, start.theta(), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": FIT_STEPS}
-        )
+        found = minimize(loss, start.theta(), jac=True, method="L-BFGS-B", bounds=bounds, options=FIT_OPTIONS)
         if found.fun < least:
             best, least = found.x, float(found.fun)
     return Hyperparameters.from_theta(best)

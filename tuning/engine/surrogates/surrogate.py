@@ -32,7 +32,7 @@ from tuning.engine.surrogates.outputs import OutputTransform
 Array = NDArray[np.float64]
 
 EXACT = 300  # observations in the posterior; of more trials a subset stands for all
-FITTED = 120  # observations in the fit of the hyperparameters
+FITTED = 100  # observations in the fit of the hyperparameters
 FANTASIES = 16
 ACQUISITIONS = ("ei", "pi", "ucb")
 
@@ -124,13 +124,14 @@ class Surrogate:
         share = np.exp(value - average[:, None])
         return average - np.log(samples), share * by_mean, (share * by_sd).sum(axis=1) / (2.0 * sd)
 
-    def axis_distances(self, point: Array) -> Array:
-        """What each axis adds to the squared distance, in length scales, of a point (m,) from each observation,
-        (n, m)."""
-        columns = (self.process.X - self.axes.embed(point[None])) ** 2 * (self.hyper.ell**-2)[self.axes.owner]
-        distances = np.zeros((len(columns), self.axes.m))
-        np.add.at(distances.T, self.axes.owner, columns.T)
-        return distances
+    def axis_distances(self, point: Array, others: Array) -> Array:
+        """What each axis adds to the squared distance, in length scales, of a point (m,) from latent points
+        (k, m): (k, m)."""
+        differences = self.axes.embed(others) - self.axes.embed(point[None])
+        weighted = differences**2 * (self.hyper.ell**-2)[self.axes.owner]
+        distances = np.zeros((self.axes.m, len(others)))
+        np.add.at(distances, self.axes.owner, weighted.T)
+        return distances.T
 
     # by configurations
 
