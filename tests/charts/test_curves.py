@@ -182,3 +182,10 @@ def test_the_words_about_the_best_step_keep_clear_of_the_label_of_a_running_curv
 def test_a_metric_of_no_split_has_its_own_name_and_no_markup() -> None:
     figure = trial_curves_figure(TrialCurves(1, None, Series([1, 2], [0.5, 0.4])), name="<b>reward")
     assert texts(figure) == ["&lt;b&gt;reward"]
+
+
+def test_the_margin_has_room_for_the_longest_number() -> None:
+    short, long = (
+        learning_curves_figure([curves(number, 1.0, 0.5)])["layout"]["margin"]["r"] for number in (7, 98_765)
+    )
+    assert long - short == 4 * 7

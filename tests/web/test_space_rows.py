@@ -188,7 +188,11 @@ def test_what_another_kind_left_behind_is_ignored() -> None:
 
 
 def test_missing_numbers_are_asked_for_in_the_page_s_own_words() -> None:
-    rows = rows_of({"name": "lr"}, {"name": "wd", "scale": "normal", "prior_first": "0"}, {"name": "n", "kind": "int", "low": "1"})
+    rows = rows_of(
+        {"name": "lr"},
+        {"name": "wd", "scale": "normal", "prior_first": "0"},
+        {"name": "n", "kind": "int", "low": "1"},
+    )
     assert rows.check() is None
     first, second, third = rows.kept()
     assert first.errors == {"low": ["Give the lowest value."], "high": ["Give the highest value."]}

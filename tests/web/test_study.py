@@ -268,3 +268,17 @@ def test_team_mates_may_take_the_best_with_them_but_steer_nothing(as_bob: Client
     assert "Configuration, YAML" in words(page)
     assert b"/pause/" not in page.content and b"/stop/" not in page.content
     assert as_bob.get(f"/studies/{study.pk}/best.json").status_code == 200
+
+
+def test_scripts_count_steps_and_loops_count_epochs(as_alice: Client, alice: User, study: Study) -> None:
+    script = make_study(alice, started=True)
+    trial = make_running(script)
+    report(trial, [0.5])
+    assert "Steps 1 of 50" in words(as_alice.get(f"/studies/{script.pk}/"))
+    assert "at step 1" in words(as_alice.get(f"/trials/{trial.pk}/"))
+    assert "Epochs 12 of 50" in words(as_alice.get(f"/studies/{study.pk}/"))
+
+
+def test_notes_are_for_everybody_who_may_look(as_bob: Client, alice: User) -> None:
+    study = make_study(alice, description="Try <b>wider</b> nets")
+    assert "Try &lt;b&gt;wider&lt;/b&gt; nets" in as_bob.get(f"/studies/{study.pk}/setup/").content.decode()

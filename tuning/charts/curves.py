@@ -117,7 +117,7 @@ def learning_curves_figure(
     y_range = _range(values, reach, direction)
     last = max([max_step or 1, *(s.steps[-1] for c in drawn for s in _series(c) if len(s.steps))], default=1)
     labelled = [curves for curves in drawn[:named] if _end(curves) is not None]
-    figure_layout = _curve_layout(last, y_range, resource_unit, right=64 if labelled else 16)
+    figure_layout = _curve_layout(last, y_range, resource_unit, right=_label_margin(labelled))
     figure_layout["annotations"] = [
         *_end_labels(labelled, y_range, last),
         *(_mark_label(mark) for mark in marks),
@@ -286,6 +286,11 @@ def _end_labels(labelled: list[TrialCurves], y_range: list[float], last: int) ->
         )
         for rank, (curves, (step, _), height) in enumerate(zip(labelled, ends, heights, strict=True))
     ]
+
+
+def _label_margin(labelled: list[TrialCurves]) -> int:
+    """Pixels at the right: room for the longest "trial N"."""
+    return max((22 + 7 * len(f"trial {curves.number}") for curves in labelled), default=16)
 
 
 def _spread(ends: list[tuple[int, float]], y_range: list[float], last: int) -> list[float]:

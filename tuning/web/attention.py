@@ -48,7 +48,7 @@ def study_findings(study: Any, reasons: Counter[str], hosts: list[HostRow]) -> l
             Finding(
                 f"failed-{code}",
                 "error" if share > 0.25 else "warning",
-                f"{count} of {study.n_ended} trials {what}. {remedy}",
+                f"{count:,} of {study.n_ended:,} trials {what}. {remedy}",
                 {"count": count, "share": share},
             )
         )

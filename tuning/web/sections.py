@@ -60,6 +60,11 @@ def curves_of(number: int, curves: dict[str, Curve], metric: str) -> TrialCurves
     return TrialCurves(number, train, validation)
 
 
+def unit_of(study: Any) -> str:
+    """What a study counts: a script and a function that suggests its own parameters report steps, loops epochs."""
+    return "epochs" if study.workload and study.space_id is not None else "steps"
+
+
 def columns_of(study: Any, trials: Sequence[Any]) -> list[str]:
     """The parameters that a table of these trials needs: the space's, constants left out, or those suggested."""
     if study.space is not None:
@@ -124,6 +129,7 @@ def _curve_context(study: Any, trials: Sequence[Any], metric: str) -> dict[str, 
     figure = learning_curves_figure(
         drawn,
         direction=study.direction,
+        resource_unit=unit_of(study),
         band=Band(band.steps, band.low, band.high) if band.n_trials >= 5 else None,
         max_step=study.max_resource,
     )

@@ -23,7 +23,7 @@ from tuning.web.drawings import space_table
 from tuning.web.errors import SignedInRequest, signed_in
 from tuning.web.forms.study import SettingsForm
 from tuning.web.polling import once, page_or_fragment, tag_of, unchanged
-from tuning.web.sections import DRAWS, TABS, columns_of, curves_of
+from tuning.web.sections import DRAWS, TABS, columns_of, curves_of, unit_of
 
 VERBS = {
     "start": (lifecycle.start_study, "The study is running."),
@@ -60,7 +60,8 @@ def study_tab(request: SignedInRequest, study_id: int, tab: str) -> HttpResponse
 
 
 def _header(request: SignedInRequest, study: Any, tab: str) -> dict[str, Any]:
-    return {"section": "studies", "study": study, "editable": may_edit(request.user, study), "tab": tab}
+    editable = may_edit(request.user, study)
+    return {"section": "studies", "study": study, "editable": editable, "tab": tab, "unit": unit_of(study)}
 
 
 @signed_in

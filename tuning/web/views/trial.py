@@ -18,7 +18,7 @@ from tuning.selectors.trials import trial_for, trial_neighbours
 from tuning.services.lifecycle import cancel_trial
 from tuning.web.errors import SignedInRequest, signed_in
 from tuning.web.polling import page_or_fragment, tag_of, unchanged
-from tuning.web.sections import curves_of
+from tuning.web.sections import curves_of, unit_of
 
 TAIL_BYTES = 8_000
 
@@ -53,12 +53,15 @@ def _context(trial: Any, editable: bool) -> dict[str, Any]:
     figure = trial_curves_figure(
         curves_of(trial.number, curves, study.metric),
         direction=study.direction,
+        resource_unit=unit_of(study),
+        name="validation" if "/" in study.metric else study.metric,
         best_step=trial.value_step if study.objective == "best" else None,
         max_step=trial.resource or study.max_resource,
     )
     return {
         "section": "studies",
         "study": study,
+        "unit": unit_of(study),
         "trial": trial,
         "editable": editable,
         "is_best": study.best_trial_id == trial.pk,
