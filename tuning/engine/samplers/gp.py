@@ -29,6 +29,7 @@ Array = NDArray[np.float64]
 # rose from 0.86 to 0.90.
 APART = 0.01
 APART_PENDING = 0.1  # from a trial that still runs, whose answer may make its surroundings pointless
+FEWEST = 3  # answers that the model needs at least
 NEAR = 0.5  # squared distance in length scales, within which a correlation of at least 0.7 lies
 
 
@@ -61,7 +62,7 @@ class GP(Sampler):
 
     def propose(self, space: SearchSpace, history: History, rng: np.random.Generator) -> Suggestion:
         size = self.settings["n_startup_trials"]
-        if axes_of(space).m == 0 or informative(history).sum() < size or not np.isfinite(history.values).any():
+        if axes_of(space).m == 0 or not _started(history, size):
             return startup_design(space, history, rng, size)
         surrogate = Surrogate(space, history, self.settings["acquisition"], self.settings["kappa"], rng)
         if not surrogate.outputs.varied:
@@ -70,6 +71,17 @@ class GP(Sampler):
         found = search(surrogate, rng)
         point = _first_new(surrogate, found, history)
         return Suggestion(space.from_unit(surrogate.axes.unit(point)), _why(surrogate, point, history))
+
+
+def _started(history: History, size: int) -> bool:
+    """Whether the design of `size` trials is handed out and enough of it has answered to make a model.
+
+    Not all of it: with several trials at once, waiting for the last answer would make the design longer by
+    as many trials as run at a time.
+    """
+    answered = int(informative(history).sum())
+    handed_out = answered + history.n - history.n_finished
+    return handed_out >= size and answered >= min(size, FEWEST) and bool(np.isfinite(history.values).any())
 
 
 def _first_new(surrogate: Surrogate, found: Found, history: History) -> Array:
