@@ -10,6 +10,7 @@ python3 dev.py check           ruff, mypy, and whether a migration is missing
 import argparse
 import ctypes
 import hashlib
+import json
 import os
 import signal
 import socket
@@ -81,7 +82,8 @@ def ensure_packages(*names: str) -> None:
         wanted = digest_of([HERE / name])
         if stamp.exists() and stamp.read_text() == wanted:
             continue
-        say(f"Installing {name} (PyTorch is large; this is done once) …")
+        size = " (PyTorch is large; this is done once)" if name == "requirements.txt" else ""
+        say(f"Installing {name}{size} …")
         quiet = ["--quiet", "--disable-pip-version-check", "--no-warn-script-location"]
         run([str(PYTHON), "-m", "pip", "install", *quiet, "-r", name])
         stamp.write_text(wanted)
@@ -147,6 +149,19 @@ def stop(processes: list["subprocess.Popen[bytes]"]) -> None:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+    for note in (STATE / "locks").glob("cluster-*.json"):
+        end_orphans(note)
+
+
+def end_orphans(note: Path) -> None:
+    """End the cluster of a supervisor that was killed and so could not; an orderly one leaves no note."""
+    former = json.loads(note.read_text())
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    if boot.exists() and boot.read_text().strip() == former["boot_id"]:
+        try:
+            os.killpg(former["session"], signal.SIGKILL)
+        except ProcessLookupError:
+            return  # it has ended by itself
 
 
 def free_port(wanted: int) -> int:

@@ -121,7 +121,7 @@ def _code_remedy(error: BaseException) -> str:
         )
     if isinstance(error, SystemExit):
         return "The workload's code calls exit(); let it raise an exception that says what is wrong."
-    return "Correct the workload's code where the traceback ends, then start the trial again."
+    return "Correct the workload's code where the traceback ends; the next trials use the corrected file."
 
 
 def _place(error: BaseException, named: bool) -> str:

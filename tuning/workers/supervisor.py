@@ -116,7 +116,7 @@ class Supervisor:
 
     def end_former_cluster(self) -> None:
         """End the cluster of a supervisor that was killed: it would go on without one."""
-        note = self._folder() / f"cluster-{settings.HOST_NAME}.json"
+        note = self._note()
         if not note.exists():
             return
         try:
@@ -154,8 +154,7 @@ class Supervisor:
             start_new_session=True,
             stdin=subprocess.DEVNULL,
         )
-        note = self._folder() / f"cluster-{settings.HOST_NAME}.json"
-        note.write_text(json.dumps({"session": self.cluster.pid, "boot_id": boot_id()}))
+        self._note().write_text(json.dumps({"session": self.cluster.pid, "boot_id": boot_id()}))
         self.cluster_started = time.monotonic()
         logger.info("cluster %s started for %s slots on %s", self.cluster.pid, slots, settings.HOST_NAME)
 
@@ -220,6 +219,7 @@ class Supervisor:
             logger.warning("shutting down without the database: %s", error)
         # Killing an idle cluster loses nothing but hints, so a short grace goes to the trials alone.
         self.end_cluster(STOP_SECONDS if settings.GRACE_SECONDS > STOP_SECONDS else 0.0)
+        self._note().unlink(missing_ok=True)
         try:
             self.end_leftovers()
             reap_dead(host=settings.HOST_NAME, is_alive=attempt_alive, lost=False)
@@ -232,6 +232,10 @@ class Supervisor:
         folder = Path(settings.STATE_DIR) / "locks"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def _note(self) -> Path:
+        """Which session the cluster runs in, for whoever comes after a supervisor that was killed."""
+        return self._folder() / f"cluster-{settings.HOST_NAME}.json"
 
     def _busy(self, host: Host) -> bool:
         well = self.cluster is not None and self.cluster.poll() is None and bool(session_members(self.cluster.pid))
