@@ -195,7 +195,7 @@ def demo(once: bool, port: int) -> int:
     """Set up and run the demonstration; returns the exit code."""
     ensure_packages("requirements.txt")
     prepare_state()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # SIGINT too: a shell may have started us ignoring it
         signal.signal(number, interrupted)
     worker = {
         "HPWEB_GRACE_SECONDS": os.environ.get("HPWEB_GRACE_SECONDS", "1"),
