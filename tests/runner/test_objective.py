@@ -70,7 +70,8 @@ def test_reports_are_steps_and_a_stop_prunes(objective):
     runner.send("stop")
     messages = runner.until("result", "error")
     assert messages[-1]["state"] == "stopped" and messages[-1]["stopped"] is True
-    assert messages[-1]["value"] == messages[-2]["metrics"]["value"]
+    last = messages[-2] if len(messages) > 1 else first  # it may stop before it reports again
+    assert messages[-1]["value"] == last["metrics"]["value"]
 
 
 @pytest.mark.parametrize(
