@@ -246,7 +246,7 @@ def demo(once: bool, port: int) -> int:
         stop(processes)
 
 
-PARALLEL = ["-n", "auto", "--dist", "loadgroup"]  # what shares a browser or a server stays on one process
+PARALLEL = ["-n", "auto", "--dist", "loadfile"]  # a file that shares a browser or a server stays on one process
 DATABASE_TESTS = [
     *(f"tests/{room}" for room in ("models", "services", "selectors", "workers", "api")),
     "tests/test_client.py",

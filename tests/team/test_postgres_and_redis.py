@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("team")]
+pytestmark = pytest.mark.services
 
 WORKLOAD = """
 import torch
