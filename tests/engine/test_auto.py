@@ -1,4 +1,4 @@
-"""Auto and its advice: grid where the budget pays for the whole space, else random, and why."""
+"""Auto and its advice: which method for which space, budget, parallelism and history, and why."""
 
 import pytest
 
@@ -16,10 +16,13 @@ class TestAuto(SamplerContract):
 @pytest.mark.parametrize(
     ("document", "budget", "sampler", "because"),
     [
-        (CONTINUOUS, 1000, "random", "lr is continuous"),
+        (CONTINUOUS, 50, "gp", "the 50 trials are few"),
+        (CONTINUOUS, None, "gp", "the trials so far are few"),
+        (CONTINUOUS, 1000, "tpe", "more than 300 trials"),
         (SMALL.to_json(), 12, "grid", "the 12 trials pay for all 12 configurations"),
-        (SMALL.to_json(), 11, "random", "do not pay for all 12"),
-        (SMALL.to_json(), None, "random", "number of trials is not fixed"),
+        (SMALL.to_json(), 11, "gp", "the 11 trials are few"),
+        (SMALL.to_json(), None, "gp", "few"),
+        ({f"x{k}": {"type": "float", "low": 0, "high": 1} for k in range(31)}, 50, "tpe", "31 parameters are many"),
         (
             {f"b{k}": {"type": "categorical", "choices": [0, 1]} for k in range(41)}
             | {
@@ -27,8 +30,8 @@ class TestAuto(SamplerContract):
                 for k in range(40)
             },
             100,
-            "random",
-            "too many combinations",
+            "tpe",
+            "41 parameters are many",
         ),
     ],
 )
@@ -48,8 +51,17 @@ def test_auto_does_what_it_is_advised_and_says_why():
     assert auto.plan_size(SMALL) == 12
     auto = registry.make_sampler("auto", budget=5)
     suggestion = auto.suggest(SMALL, history, rng_for(0, 0))
-    assert suggestion.params == registry.make_sampler("random").suggest(SMALL, history, rng_for(0, 0)).params
+    assert suggestion.params == registry.make_sampler("gp", budget=5).suggest(SMALL, history, rng_for(0, 0)).params
+    assert suggestion.why.startswith("Start-up design 1 of")
     assert auto.plan_size(SMALL) is None
+
+
+def test_the_advice_by_parallelism_and_history():
+    space = SearchSpace.from_json(CONTINUOUS)
+    assert advise(space, 16, parallel=8).sampler == "qmc"
+    assert advise(space, 40, parallel=8).sampler == "gp"
+    assert advise(space, None, trials=300).sampler == "gp"
+    assert advise(space, None, trials=301).sampler == "tpe"
 
 
 def test_auto_ends_with_the_grid():
