@@ -1,0 +1,1 @@
+"""Benchmarks behind `manage.py bench NAME`: each measures, prints a table, and judges its own marks."""
