@@ -1,4 +1,7 @@
-"""A browser and an installation, shared by the browser tests of a run."""
+"""A browser and an installation for a module of browser tests.
+
+Not for a session: while Playwright runs, its event loop is current, and Django refuses the database to other tests.
+"""
 
 import os
 import shutil
@@ -20,7 +23,7 @@ FLAGS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
@@ -34,7 +37,7 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def installation(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     started = Installation(tmp_path_factory.mktemp("installation"))
     yield started
