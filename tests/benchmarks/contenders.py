@@ -13,18 +13,18 @@ Run = Callable[[dict[str, Any], Tell, int, int], None]
 
 
 def hpweb(sampler: str, pending: int = 1) -> Run:
-    """hpweb's sampler of this name, with `pending` trials out at a time."""
+    """hpweb's sampler of this name, with `pending` trials running at any time: as one ends, the next is asked for."""
 
     def run(space: dict[str, Any], tell: Tell, n: int, seed: int) -> None:
         from tuning.engine import Optimizer
 
-        optimizer = Optimizer(space, sampler=sampler, seed=seed, budget=n)
-        done = 0
-        while done < n:
-            trials = optimizer.ask_many(min(pending, n - done))
-            for trial in trials:
-                optimizer.tell(trial.number, tell(trial.params))
-            done += len(trials)
+        optimizer = Optimizer(space, sampler=sampler, seed=seed, budget=n, parallel=pending)
+        running = optimizer.ask_many(min(pending, n))
+        for asked in range(len(running), n + len(running)):
+            ended = running.pop(0)
+            optimizer.tell(ended.number, tell(ended.params))
+            if asked < n:
+                running.append(optimizer.ask())
 
     return run
 

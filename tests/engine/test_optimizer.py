@@ -488,3 +488,7 @@ def test_any_course_of_events_keeps_the_books_in_order(document, seed, events, d
     complete = [trial.value for trial in trials if trial.state is TrialState.COMPLETE]
     best = (min if direction == "minimize" else max)(complete, default=None)
     assert (optimizer.best.value if optimizer.best else None) == best
+
+
+def test_the_number_of_trials_at_once_reaches_the_sampler():
+    assert "8 of 10 trials at once" in Optimizer(SPACE, sampler="auto", budget=10, parallel=8).ask().why

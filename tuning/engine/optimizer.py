@@ -36,9 +36,10 @@ class Optimizer:
     """Hands out trials (`ask`), takes their results (`report`, `tell`), and remembers everything in memory.
 
     space: a SearchSpace or its JSON form. sampler, scheduler: a name, or an object of one's own making.
-    budget: the number of trials to create, None for no limit. objective: whether a trial that ends by its
-    reports counts with its "best" or its "last" one. Raises SpaceError for a space that is wrong or that
-    the sampler cannot search, OptionError for any other setting.
+    budget: the number of trials to create, None for no limit. parallel: how many run at once, for samplers that
+    plan ahead. objective: whether a trial that ends by its reports counts with its "best" or its "last" one.
+    Raises SpaceError for a space that is wrong or that the sampler cannot search, OptionError for any other
+    setting.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Optimizer:
         max_resource: int | None = None,
         reduction_factor: int = 3,
         budget: int | None = None,
+        parallel: int = 1,
         sampler_options: Mapping[str, Any] | None = None,
         scheduler_options: Mapping[str, Any] | None = None,
         objective: Literal["best", "last"] = "best",
@@ -63,7 +65,7 @@ class Optimizer:
         if objective not in ("best", "last"):
             raise OptionError("objective", f'{shown(objective)} is not one of "best" and "last"')
         if not isinstance(sampler, Sampler):
-            sampler = registry.make_sampler(sampler, sampler_options, budget=self.budget)
+            sampler = registry.make_sampler(sampler, sampler_options, budget=self.budget, parallel=parallel)
         if not isinstance(scheduler, Scheduler):
             scheduler = registry.make_scheduler(
                 scheduler,
