@@ -19,6 +19,7 @@ from tuning.engine.history import History
 from tuning.engine.optimizer import Optimizer
 from tuning.engine.samplers.base import Suggestion
 from tuning.engine.space import SearchSpace
+from tuning.engine.transfer import Transferred, transferred
 from tuning.engine.trial import Direction, Trial, TrialState, rng_for
 
 __all__ = [
@@ -34,9 +35,11 @@ __all__ = [
     "SpaceExhausted",
     "SpaceIssue",
     "Suggestion",
+    "Transferred",
     "Trial",
     "TrialError",
     "TrialState",
     "registry",
     "rng_for",
+    "transferred",
 ]

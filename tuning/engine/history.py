@@ -73,15 +73,37 @@ class _Columns:
 
 
 class History:
-    """The n trials of one study in one search space: finished ones in order of finishing, then open ones."""
+    """The n trials of one study in one search space: finished ones in order of finishing, then open ones.
 
-    def __init__(self, space: SearchSpace, direction: str = "minimize") -> None:
+    `earlier` holds the histories of other studies that a sampler may learn from too, each carried over to the same
+    space (see `transfer`), with a direction and a scale of values of its own. They are no rows of this one.
+    """
+
+    def __init__(self, space: SearchSpace, direction: str = "minimize", earlier: Sequence[History] = ()) -> None:
+        """Raises HistoryError for an earlier history of another space."""
         self.space = space
         self.direction = Direction.of(direction)
+        self.earlier = tuple(self._as_earlier(history) for history in earlier)
         self._columns = _Columns(len(space))
         self._finished = 0
         self._is_view = False
         self._pending: tuple[Trial, ...] = ()
+
+    @classmethod
+    def of_trials(cls, space: SearchSpace, direction: str, trials: Iterable[Trial]) -> History:
+        """A history of these finished trials. Raises as `extend`."""
+        history = cls(space, direction)
+        history.extend(trials)
+        return history
+
+    def _as_earlier(self, history: History) -> History:
+        """The finished rows of another history as they are now: what it gains later counts no more."""
+        if history.space is not self.space and history.space != self.space:
+            raise HistoryError(
+                "an earlier history belongs to another search space: carry its trials over with "
+                "transferred(space, trials), and give History.of_trials(space, direction, carried.trials)"
+            )
+        return history._view(())
 
     def append(
         self,
@@ -123,9 +145,7 @@ class History:
                 f"to a sampler by with_pending until then"
             )
         if self._is_view:
-            raise HistoryError(
-                "this history is a view of an earlier moment: append to the one it was made from"
-            )
+            raise HistoryError("this history is a view of an earlier moment: append to the one it was made from")
         params = self.space.validate(trial.params)
         value = None if trial.value is None or not np.isfinite(trial.value) else float(trial.value)
         row = Trial(**{**trial.__dict__, "params": params, "value": value})
@@ -142,15 +162,18 @@ class History:
 
         Raises ParamsError where an open trial does not fit the space, HistoryError for a finished one.
         """
-        view = History.__new__(History)
-        view.space, view.direction = self.space, self.direction
-        view._columns, view._finished, view._is_view = self._columns, self._finished, True
         pending = list(self._pending)
         for trial in trials:
             if not trial.state.open:
                 raise HistoryError(f"trial {trial.number} is {trial.state}, not open: append it")
             pending.append(Trial(**{**trial.__dict__, "params": self.space.validate(trial.params)}))
-        view._pending = tuple(pending)
+        return self._view(tuple(pending))
+
+    def _view(self, pending: tuple[Trial, ...]) -> History:
+        view = History.__new__(History)
+        view.space, view.direction, view.earlier = self.space, self.direction, self.earlier
+        view._columns, view._finished, view._is_view = self._columns, self._finished, True
+        view._pending = pending
         return view
 
     # columns, (n,) each
@@ -236,9 +259,7 @@ class History:
         finished = self._shared(name)
         if not self._pending:
             return finished
-        return np.concatenate(
-            [finished, np.array([of_pending(t) for t in self._pending], dtype=finished.dtype)]
-        )
+        return np.concatenate([finished, np.array([of_pending(t) for t in self._pending], dtype=finished.dtype)])
 
     # rows
 
@@ -260,8 +281,6 @@ class History:
         known: list[T] = self._columns.derived.get(key, [])
         if len(known) < self._finished:
             # Replaced, not extended in place, so that two threads can only do the same work twice.
-            known = known + [
-                of_params(trial.params) for trial in self._columns.trials[len(known) : self._finished]
-            ]
+            known = known + [of_params(trial.params) for trial in self._columns.trials[len(known) : self._finished]]
             self._columns.derived[key] = known
         return known[: self._finished] + [of_params(trial.params) for trial in self._pending]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,9 +19,16 @@ from tuning.engine.values import detached, shown
 class Ledger:
     """Trials by number; every change goes through `put` or `finish`, so that all counts agree."""
 
-    def __init__(self, space: SearchSpace, direction: Direction, budget: int | None, objective: str) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        direction: Direction,
+        budget: int | None,
+        objective: str,
+        earlier: Sequence[History] = (),
+    ) -> None:
         self.view = InMemoryView(direction, budget)
-        self.history = History(space, direction)
+        self.history = History(space, direction, earlier)
         self.trials: dict[int, Trial] = {}
         self.curves: dict[int, dict[int, float]] = {}
         self.waiting: deque[int] = deque()  # numbers, in the order in which the trials began to wait
@@ -101,9 +108,7 @@ class Ledger:
         """Store a trial that has ended, and add it to the history."""
         self.curves.setdefault(trial.number, {})
         self.put(trial)
-        if trial.cohort is not None and (
-            trial.state is TrialState.FAILED or not self.view.entered(trial.number)
-        ):
+        if trial.cohort is not None and (trial.state is TrialState.FAILED or not self.view.entered(trial.number)):
             self.view.enter(trial.number, EntryState.FAILED)
         self.history.append_trial(replace(trial, intermediate=self.curves[trial.number]))
         if trial.state is TrialState.COMPLETE and trial.value is not None:
@@ -135,8 +140,7 @@ class Ledger:
         trial = self.known(transition.number)
         if trial.state is not TrialState.PAUSED:
             raise TrialError(
-                f"the scheduler moves trial {trial.number} to {transition.state}, but it is {trial.state}, "
-                f"not PAUSED"
+                f"the scheduler moves trial {trial.number} to {transition.state}, but it is {trial.state}, not PAUSED"
             )
         promoted = transition.state is TrialState.WAITING
         if trial.cohort is not None:
@@ -145,6 +149,4 @@ class Ledger:
             rung = None if trial.rung is None else trial.rung + 1
             self.put(replace(trial, state=TrialState.WAITING, rung=rung, resource=transition.resource))
         else:
-            self.end(
-                trial.number, TrialState.PRUNED, self.value_so_far(trial.number), reason=transition.reason
-            )
+            self.end(trial.number, TrialState.PRUNED, self.value_so_far(trial.number), reason=transition.reason)

@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 from tuning.engine import registry
 from tuning.engine.errors import NothingToRun, OptionError, SpaceExhausted, TrialError
+from tuning.engine.history import History
 from tuning.engine.ledger import Ledger
 from tuning.engine.options import whole_setting
 from tuning.engine.outcome import as_value, ended, same_outcome
@@ -38,8 +39,10 @@ class Optimizer:
     space: a SearchSpace or its JSON form. sampler, scheduler: a name, or an object of one's own making.
     budget: the number of trials to create, None for no limit. parallel: how many run at once, for samplers that
     plan ahead. objective: whether a trial that ends by its reports counts with its "best" or its "last" one.
-    Raises SpaceError for a space that is wrong or that the sampler cannot search, OptionError for any other
-    setting.
+    earlier: histories of other studies in this space that the sampler learns from, such as
+    History.of_trials(space, direction, transferred(space, other.trials).trials); they are no trials of this one.
+    Raises SpaceError for a space that is wrong or that the sampler cannot search, HistoryError for an earlier
+    history of another space, OptionError for any other setting.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Optimizer:
         sampler_options: Mapping[str, Any] | None = None,
         scheduler_options: Mapping[str, Any] | None = None,
         objective: Literal["best", "last"] = "best",
+        earlier: Sequence[History] = (),
     ) -> None:
         self.space = space if isinstance(space, SearchSpace) else SearchSpace.from_json(space)
         self.direction = Direction.of(direction)
@@ -76,12 +80,10 @@ class Optimizer:
                 direction=direction,
             )
         elif scheduler.direction is not self.direction:
-            raise OptionError(
-                "direction", f"the scheduler is made to {scheduler.direction}: give it the same one"
-            )
+            raise OptionError("direction", f"the scheduler is made to {scheduler.direction}: give it the same one")
         sampler.check(self.space)
         self._sampler, self._scheduler = sampler, scheduler
-        self._ledger = Ledger(self.space, self.direction, self.budget, objective)
+        self._ledger = Ledger(self.space, self.direction, self.budget, objective, earlier)
         self._changes: list[Transition] = []
         self._exhausted: SpaceExhausted | None = None
         self._closed = False

@@ -46,9 +46,7 @@ class Direction(StrEnum):
         try:
             return cls(direction)
         except ValueError:
-            raise OptionError(
-                "direction", f'{shown(direction)} is not one of "minimize" and "maximize"'
-            ) from None
+            raise OptionError("direction", f'{shown(direction)} is not one of "minimize" and "maximize"') from None
 
 
 # Failures of the configuration teach a sampler to stay away; those of the surroundings say nothing about it.
@@ -80,7 +78,7 @@ class Trial:
     infeasible: bool = False
     constraints: tuple[float, ...] | None = None
     intermediate: Mapping[int, float] = field(default_factory=dict)  # step -> value
-    origin: str = "asked"  # or "enqueued", "added"
+    origin: str = "asked"  # or "enqueued", "added", "earlier"
 
     @property
     def deters(self) -> bool:
