@@ -72,6 +72,7 @@ def test_what_does_not_fit_is_counted_by_its_reason_most_frequent_first():
     }
     assert next(iter(result.left_out.values())) == 2
     assert result.n_left_out == 6
+    assert result.missing == ("nesterov",)
 
 
 def test_a_new_parameter_takes_the_assumed_value_only_where_it_takes_part():

@@ -28,10 +28,14 @@ SURROUNDINGS = "cancelled or lost, which says nothing about their configuration"
 
 @dataclass(frozen=True)
 class Transferred:
-    """The trials that fit, in their order, and how many do not, by the reason in words, most frequent first."""
+    """The trials that fit, in their order, and how many do not, by the reason in words, most frequent first.
+
+    missing: the parameters for which an assumed value would help.
+    """
 
     trials: tuple[Trial, ...]
     left_out: Mapping[str, int]
+    missing: tuple[str, ...] = ()
 
     @property
     def n_left_out(self) -> int:
@@ -39,7 +43,14 @@ class Transferred:
 
 
 class Misfit(ValueError):
-    """A configuration that cannot be carried over; the message is the reason, the same for every value."""
+    """A configuration that cannot be carried over, because of `parameter`: its value does not fit, or is missing.
+
+    The message is the reason, in the same words for every value.
+    """
+
+    def __init__(self, parameter: str, message: str, missing: bool) -> None:
+        self.parameter, self.missing = parameter, missing
+        super().__init__(message)
 
 
 def transferred(space: SearchSpace, trials: Iterable[Trial], assumed: Mapping[str, Any] | None = None) -> Transferred:
@@ -48,27 +59,33 @@ def transferred(space: SearchSpace, trials: Iterable[Trial], assumed: Mapping[st
     These are COMPLETE ones with a value, PRUNED ones, and FAILED ones that deter. assumed: values for parameters that
     an earlier trial does not have. Raises ParamsError for an assumed value that `space` does not take.
     """
-    assumed = checked_assumptions(space, assumed or {})
+    usable, issues = usable_assumptions(space, assumed or {})
+    if issues:
+        raise ParamsError(issues)
     kept: list[Trial] = []
     left_out: Counter[str] = Counter()
+    missing: set[str] = set()
     for trial in trials:
         reason = _says_nothing(trial)
         if reason is None:
             try:
-                params = fitted(space, trial.params, assumed)
+                params = fitted(space, trial.params, usable)
             except Misfit as misfit:
                 reason = str(misfit)
+                if misfit.missing:
+                    missing.add(misfit.parameter)
             else:
                 kept.append(replace(trial, params=params, origin=ORIGIN, bracket=None, cohort=None, rung=None))
                 continue
         left_out[reason] += 1
-    return Transferred(tuple(kept), dict(left_out.most_common()))
+    ordered = tuple(name for name in space.names if name in missing)
+    return Transferred(tuple(kept), dict(left_out.most_common()), ordered)
 
 
 def fitted(space: SearchSpace, params: Mapping[str, Any], assumed: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The configuration carried over to `space`, where it validates. Raises Misfit, saying why it cannot be.
 
-    assumed: as `checked_assumptions` returns it.
+    assumed: as `usable_assumptions` returns it.
     """
     assumed = assumed or {}
     carried: dict[str, Any] = {}
@@ -82,13 +99,14 @@ def fitted(space: SearchSpace, params: Mapping[str, Any], assumed: Mapping[str, 
         elif isinstance(parameter, Constant):
             carried[parameter.name] = parameter.value
         else:
-            raise Misfit(f"no value of {parameter.name}: assume {parameter.domain}")
+            text = f"no value of {parameter.name}: assume {parameter.domain}"
+            raise Misfit(parameter.name, text, missing=True)
     return carried
 
 
-def checked_assumptions(space: SearchSpace, assumed: Mapping[str, Any]) -> dict[str, Any]:
-    """The assumed values in their parameters' own types. Raises ParamsError naming each that does not fit."""
-    canonical: dict[str, Any] = {}
+def usable_assumptions(space: SearchSpace, assumed: Mapping[str, Any]) -> tuple[dict[str, Any], list[SpaceIssue]]:
+    """The assumed values that `space` takes, in their parameters' own types, and an issue for each other one."""
+    usable: dict[str, Any] = {}
     issues: list[SpaceIssue] = []
     for name, value in assumed.items():
         if name not in space:
@@ -96,12 +114,10 @@ def checked_assumptions(space: SearchSpace, assumed: Mapping[str, Any]) -> dict[
             issues.append(SpaceIssue(str(name), None, f"is not in the search space: {remedy}"))
             continue
         try:
-            canonical[name] = space[name].canonical(value)
+            usable[name] = space[name].canonical(value)
         except ValueError as error:
             issues.append(SpaceIssue(name, None, str(error)))
-    if issues:
-        raise ParamsError(issues)
-    return canonical
+    return usable, issues
 
 
 def _says_nothing(trial: Trial) -> str | None:
@@ -125,4 +141,4 @@ def _carried(parameter: Parameter, value: Any) -> Any:
         same = [k for k in range(size) if real_number(parameter.value_at(k)) == number]
         if len(same) == 1:
             return parameter.value_at(same[0])
-    raise Misfit(f"the value of {parameter.name} is not {parameter.domain}")
+    raise Misfit(parameter.name, f"the value of {parameter.name} is not {parameter.domain}", missing=False)
