@@ -5,6 +5,7 @@ from tuning.models.audit import AuditEvent
 from tuning.models.host import Device, Host, Slot
 from tuning.models.job import Job
 from tuning.models.metric import CurveSummary, Metric, MetricChunk
+from tuning.models.source import StudySource
 from tuning.models.study import Distribution, Parameter, SearchSpace, Study
 from tuning.models.trial import Attempt, Trial
 from tuning.models.workload import Split, Workload
@@ -26,6 +27,7 @@ __all__ = [
     "Slot",
     "Split",
     "Study",
+    "StudySource",
     "Trial",
     "Workload",
 ]

@@ -9,12 +9,14 @@ from collections import OrderedDict
 from datetime import datetime
 from typing import Any
 
-from tuning.engine import History, SearchSpace, TrialState
+from tuning.engine import History, SearchSpace
 from tuning.engine import Trial as EngineTrial
+from tuning.engine.transfer import Misfit, fitted
 from tuning.models import Study, Trial
+from tuning.selectors.sources import FIELDS, engine_trial
+from tuning.services.sources import earlier_histories
 
 CACHED_STUDIES = 16
-FIELDS = ("number", "params", "state", "value", "resource_done", "reason_code", "infeasible", "origin", "finish_seq")
 
 _lock = threading.Lock()
 _finished: OrderedDict[tuple[int, datetime, str], tuple[int, History]] = OrderedDict()
@@ -23,12 +25,13 @@ _finished: OrderedDict[tuple[int, datetime, str], tuple[int, History]] = Ordered
 def study_history(study: Study, space: SearchSpace) -> History:
     """The History of `study` in `space`: finished trials by finish_seq, then the open ones by number.
 
-    Trials of an earlier version of the space that do not fit this one are left out; parameters beside the space, which
-    an objective suggested while it ran, are not shown to the sampler.
+    Trials of an earlier version of the space are carried over to this one, and left out where they do not fit it;
+    parameters beside the space, which an objective suggested while it ran, are not shown to the sampler. The trials of
+    earlier studies that this one learns from are in `History.earlier`.
     """
     key = (study.pk, study.created, space.digest())
     with _lock:
-        seen, history = _finished.pop(key, (0, History(space, study.direction)))
+        seen, history = _finished.pop(key) if key in _finished else (0, _empty(study, space))
         seen = _append_finished(history, study, seen)
         _finished[key] = (seen, history)
         while len(_finished) > CACHED_STUDIES:
@@ -39,9 +42,13 @@ def study_history(study: Study, space: SearchSpace) -> History:
 
 def fresh_history(study: Study, space: SearchSpace) -> History:
     """The same without the cache, for a transaction that may see endings which are then rolled back."""
-    history = History(space, study.direction)
+    history = _empty(study, space)
     _append_finished(history, study, 0)
     return _with_open(history, study)
+
+
+def _empty(study: Study, space: SearchSpace) -> History:
+    return History(space, study.direction, earlier_histories(study, space))
 
 
 def _append_finished(history: History, study: Study, seen: int) -> int:
@@ -59,16 +66,7 @@ def _with_open(history: History, study: Study) -> History:
 
 
 def _engine_trial(row: dict[str, Any], space: SearchSpace) -> EngineTrial | None:
-    params = {name: value for name, value in row["params"].items() if name in space}
-    if not space.contains(params):
+    try:
+        return engine_trial(row, fitted(space, row["params"]))
+    except Misfit:
         return None
-    return EngineTrial(
-        number=row["number"],
-        params=params,
-        state=TrialState(row["state"]),
-        value=row["value"] if row["state"] in Trial.TERMINAL else None,
-        resource=row["resource_done"],
-        reason_code=row["reason_code"] or None,
-        infeasible=row["infeasible"],
-        origin=row["origin"],
-    )

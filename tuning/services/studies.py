@@ -2,6 +2,7 @@
 
 import secrets
 import shutil
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -17,6 +18,7 @@ from tuning.services.closing import close_if_done
 from tuning.services.errors import Conflict, Forbidden, Invalid
 from tuning.services.methods import check_methods
 from tuning.services.problems import Problems
+from tuning.services.sources import check_sources, store_sources
 from tuning.services.spaces import add_space_version, parse_space
 from tuning.services.transitions import count_change, lock_study
 
@@ -49,10 +51,13 @@ def create_study(
     visibility: str = "team",
     description: str = "",
     deterministic: bool = False,
+    warm_start: Sequence[Mapping[str, Any]] = (),
 ) -> Study:
     """A READY study with version 1 of its space. What is left out comes from the workload's description.
 
-    Without a workload the trials are run by scripts over REST. Raises Invalid with all that is wrong at once.
+    Without a workload the trials are run by scripts over REST. warm_start: the earlier studies whose trials the
+    sampler learns from, [{"study": id, "assumed": {parameter: value}}]; they are copied as they are now. Raises
+    Invalid with all that is wrong at once.
     """
     problems = Problems()
     name = name.strip()
@@ -96,6 +101,9 @@ def create_study(
         reduction_factor,
         direction,
     )
+    sources = check_sources(
+        problems, owner, warm_start, sampler=sampler, metric=metric, direction=direction, space=engine_space
+    )
     problems.raise_if_any()
     study = _insert(
         owner_id=owner.pk,
@@ -123,6 +131,7 @@ def create_study(
     )
     if engine_space is not None:
         add_space_version(study, engine_space, owner, "as created")
+    store_sources(study, sources)
     record(actor=owner, verb="created", kind="study", object_id=study.pk, name=name)
     study.refresh_from_db()
     return study

@@ -35,6 +35,7 @@ class Sampler(ABC):
     summary: ClassVar[str]
     options: ClassVar[tuple[Option, ...]] = ()
     needs_history: ClassVar[bool] = True  # False: an empty history gives the same suggestions
+    learns: ClassVar[bool] = True  # False: what trials came to does not matter, so that earlier studies teach nothing
 
     def __init__(self, *, budget: int | None = None, parallel: int = 1, **options: Any) -> None:
         """Raises OptionError naming an option that does not exist or does not take its value."""

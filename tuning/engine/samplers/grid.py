@@ -25,6 +25,7 @@ class Grid(Sampler):
     name = "grid"
     title = "Grid search"
     summary = "Tries every combination once and then stops. Needs a small, finite space."
+    learns = False
     options = (
         Option(
             "shuffle",

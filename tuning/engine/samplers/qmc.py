@@ -29,6 +29,7 @@ class QuasiRandom(Sampler):
     title = "Quasi-random search"
     summary = "Fills the space more evenly than random draws do. Good for many trials at once and for a survey."
     needs_history = False
+    learns = False
 
     def propose(self, space: SearchSpace, history: History, rng: np.random.Generator) -> Suggestion:
         seed, number = study_and_trial(history, rng)

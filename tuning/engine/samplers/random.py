@@ -23,6 +23,7 @@ class Random(Sampler):
         "Draws every configuration from the priors. Hard to beat by much with few trials, and never stuck."
     )
     needs_history = False
+    learns = False
 
     def propose(self, space: SearchSpace, history: History, rng: np.random.Generator) -> Suggestion:
         return Suggestion(space.from_unit(rng.random(len(space))), "Random: drawn from the priors.")
