@@ -278,9 +278,7 @@ def test_a_report_notes_the_loss_too(study: Study, alice: Any):
     ("decision", "last_step", "ended", "state"),
     [("stop", 2, True, "PRUNED"), ("stop", 5, True, "COMPLETE"), ("pause", 2, False, "RUNNING")],
 )
-def test_an_early_end_is_told_as_what_it_is(
-    client: Client, decision: str, last_step: int, ended: bool, state: str
-):
+def test_an_early_end_is_told_as_what_it_is(client: Client, decision: str, last_step: int, ended: bool, state: str):
     study = client.create_study("net", space=SPACE, metric="loss", n_trials=2, max_resource=5).start()
     (trial,) = study.ask()
     for step in range(1, last_step + 1):
@@ -309,10 +307,23 @@ def test_lists_are_read_through_all_their_pages(client: Client, alice: Any):
     assert len({row["id"] for row in client.studies()}) == 53
 
 
+def test_a_study_learns_from_an_earlier_one(client: Client, study: Study):
+    study.optimize(loss_of)
+    later = client.create_study(
+        "later",
+        space=SPACE,
+        metric="validation/loss",
+        n_trials=2,
+        warm_start=[{"study": study.id, "assumed": {}}],
+    )
+    (source,) = later.document["warm_start"]
+    assert (source["study"], source["n_finished"], source["n_used"]) == (study.id, 8, 8)
+    with pytest.raises(InvalidInput, match=r"warm_start\.0\.study: There is no study 999"):
+        client.create_study("none", space=SPACE, n_trials=2, warm_start=[{"study": 999}])
+
+
 def test_a_maximizing_study(client: Client):
-    study = client.create_study(
-        "up", space=SPACE, metric="accuracy", direction="maximize", n_trials=3
-    ).start()
+    study = client.create_study("up", space=SPACE, metric="accuracy", direction="maximize", n_trials=3).start()
     study.optimize(lambda trial: float(trial.number))
     assert study.best()["value"] == 2.0
 
@@ -320,9 +331,7 @@ def test_a_maximizing_study(client: Client):
 # --- refusals -----------------------------------------------------------------------------------------------
 def test_a_refusal_carries_the_servers_words(client: Client):
     with pytest.raises(InvalidInput) as caught:
-        client.create_study(
-            "bad", space={"lr": {"type": "float", "low": 0, "high": 1, "log": True}}, n_trials=2
-        )
+        client.create_study("bad", space={"lr": {"type": "float", "low": 0, "high": 1, "log": True}}, n_trials=2)
     assert caught.value.status == 400
     assert caught.value.errors[0]["field"] == "space.lr.low"
     assert caught.value.errors[0]["message"] in str(caught.value)
@@ -527,9 +536,7 @@ def test_whether_a_value_lies_in_a_distribution(form: dict[str, Any], value: Any
 def test_the_file_alone_runs_with_the_standard_library_only(tmp_path: Path):
     source = Path(client_module.__file__)
     (tmp_path / "hpweb_client.py").write_text(source.read_text())
-    code = (
-        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import hpweb_client; print(hpweb_client.Client)"
-    )
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import hpweb_client; print(hpweb_client.Client)"
     done = subprocess.run(  # -S: no site-packages
         [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False, timeout=60
     )

@@ -311,10 +311,14 @@ class Client:
         direction: str | None = None,
         n_trials: int | None = None,
         workload: str | None = None,
+        warm_start: Sequence[Mapping[str, Any]] | None = None,
         **settings: Any,
     ) -> "Study":
         """A new study, READY to be started. Without `workload`, scripts run its trials.
 
+        `warm_start` names earlier studies of the same metric whose trials the sampler learns from:
+        [{"study": 3, "assumed": {"dropout": 0.1}}], where `assumed` says what they ran with of parameters that
+        only the new study varies; the study's document says how many of their trials fit.
         `settings` are the further fields of POST studies/: sampler, sampler_options, scheduler,
         scheduler_options, objective, parallel, min_resource, max_resource, reduction_factor, seed,
         visibility, description, deterministic. Raises InvalidInput with every wrong field.
@@ -326,6 +330,7 @@ class Client:
             "direction": direction,
             "n_trials": n_trials,
             "workload": workload,
+            "warm_start": warm_start,
             **settings,
         }
         body = {field: value for field, value in fields.items() if value is not None}
@@ -429,15 +434,11 @@ class Study:
         """Make the next trial run these parameters; those left out are sampled."""
         return dict(self._call("POST", "enqueue/", {"params": params}))
 
-    def trials(
-        self, *, state: str | Sequence[str] = (), ordering: str = "number"
-    ) -> Iterator[dict[str, Any]]:
+    def trials(self, *, state: str | Sequence[str] = (), ordering: str = "number") -> Iterator[dict[str, Any]]:
         """Every trial of the study, read in pages as they are needed."""
         cursor = ""
         while True:
-            page = self._call(
-                "GET", "trials/", query={"state": state, "ordering": ordering, "cursor": cursor}
-            )
+            page = self._call("GET", "trials/", query={"state": state, "ordering": ordering, "cursor": cursor})
             yield from page["results"]
             cursor = page["next_cursor"]
             if not cursor:
@@ -538,9 +539,7 @@ class Trial:
         self.number = int(document["number"])
         self.params: dict[str, Any] = dict(document["params"])
         self.resource: int | None = document["resource"]  # the step to reach
-        self.resume_step = int(
-            document["resume_step"]
-        )  # steps up to here are done; go on from your own checkpoint
+        self.resume_step = int(document["resume_step"])  # steps up to here are done; go on from your own checkpoint
         self.seed = int(document["seed"])
         self.why = str(document["why"])
         self.lease = str(document["lease"])
@@ -559,9 +558,7 @@ class Trial:
         """Calls on a trial may be repeated: the server stores a point, a draw and an ending once."""
         connection = self.study.client.connection
         try:
-            return connection.call(
-                "POST", f"trials/{self.id}/{path}/", {"lease": self.lease, **body}, repeatable=True
-            )
+            return connection.call("POST", f"trials/{self.id}/{path}/", {"lease": self.lease, **body}, repeatable=True)
         except LeaseLost:
             self._lost.set()
             raise
@@ -651,9 +648,7 @@ class Trial:
         When the server has taken the trial back, the thread ends and `should_prune` is true from then on.
         """
         done = threading.Event()
-        thread = threading.Thread(
-            target=self._beat, args=(done,), name=f"hpweb trial {self.number}", daemon=True
-        )
+        thread = threading.Thread(target=self._beat, args=(done,), name=f"hpweb trial {self.number}", daemon=True)
         thread.start()
         try:
             yield
@@ -705,11 +700,7 @@ def fits(form: Mapping[str, Any], value: Any) -> bool:
     """Whether `value` lies in a distribution as suggest_* describes it."""
     if form["type"] == "categorical":
         return any(type(choice) is type(value) and choice == value for choice in form["choices"])
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not form["low"] <= value <= form["high"]
-    ):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not form["low"] <= value <= form["high"]:
         return False
     if form["type"] == "int" and not isinstance(value, int):
         return False

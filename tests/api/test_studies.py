@@ -38,9 +38,7 @@ def test_list_is_searched_filtered_and_paged(as_alice, alice):
     make_study(alice, name="running net", started=True)
     found = as_alice.get("studies/?search=net").json()
     assert {row["name"] for row in found["results"]} == {"small net", "large net", "running net"}
-    assert [row["name"] for row in as_alice.get("studies/?state=RUNNING").json()["results"]] == [
-        "running net"
-    ]
+    assert [row["name"] for row in as_alice.get("studies/?state=RUNNING").json()["results"]] == ["running net"]
     page = as_alice.get("studies/?per_page=3&page=2").json()
     assert (page["page"], page["pages"], page["total"], len(page["results"])) == (2, 2, 4, 1)
 
@@ -91,9 +89,7 @@ def test_create_is_refused_without_a_token(as_nobody):
 
 
 def test_create_names_every_wrong_field_at_once(as_alice):
-    answer = as_alice.post(
-        "studies/", {**NEW, "name": 5, "n_trials": "5", "direction": "down", "parallel": True}
-    )
+    answer = as_alice.post("studies/", {**NEW, "name": 5, "n_trials": "5", "direction": "down", "parallel": True})
     assert answer.status_code == 400
     fields = fields_of(answer)
     assert fields["name"] == "Send a string; this is an integer."
@@ -182,9 +178,7 @@ def test_read_of_no_study_is_a_404(as_alice, study_id):
 
 
 def test_change_sets_the_fields_that_are_sent(as_alice, study):
-    answer = as_alice.patch(
-        f"studies/{study.pk}/", {"name": "renamed", "n_trials": 20, "visibility": "private"}
-    )
+    answer = as_alice.patch(f"studies/{study.pk}/", {"name": "renamed", "n_trials": 20, "visibility": "private"})
     assert answer.status_code == 200
     assert (answer.json()["name"], answer.json()["n_trials"]) == ("renamed", 20)
     study.refresh_from_db()
@@ -230,3 +224,43 @@ def test_delete_refuses_others_and_running_studies(as_alice, as_bob, as_charlie,
     assert answer.status_code == 409
     assert "stop it" in answer.json()["detail"]
     assert Study.objects.count() == 2
+
+
+# --- warm start -----------------------------------------------------------------------------------------------------
+def finished(study, value=0.5):
+    trial = make_running(study)
+    complete_trial(trial_id=trial.pk, fence=trial.fence, value=value)
+
+
+def test_a_study_learns_from_an_earlier_one_and_says_so(as_alice, running):
+    finished(running)
+    finished(running)
+    space = {**SPACE, "dropout": {"type": "float", "low": 0.0, "high": 0.5}}
+    body = {**NEW, "space": space, "warm_start": [{"study": running.pk, "assumed": {"dropout": 0}}]}
+    made = as_alice.post("studies/", body)
+    assert made.status_code == 201, made.json()
+    source = {
+        "study": running.pk,
+        "assumed": {"dropout": 0.0},
+        "n_finished": 2,
+        "n_used": 2,
+        "left_out": {},
+    }
+    assert made.json()["warm_start"] == [source]
+    assert as_alice.get(f"studies/{made.json()['id']}/").json()["warm_start"] == [source]
+    assert as_alice.post("studies/", {**NEW, "name": "second"}).json()["warm_start"] == []
+
+
+def test_what_is_wrong_with_an_earlier_study_names_its_place(as_alice, as_bob, private, running):
+    finished(running)
+    answer = as_alice.post("studies/", {**NEW, "warm_start": [{"study": running.pk}]})
+    assert answer.status_code == 201
+    entries = [{"study": running.pk, "assumed": {"depth": 3}}, {"study": private.pk}]
+    answer = as_bob.post("studies/", {**NEW, "warm_start": entries})
+    assert answer.status_code == 400
+    assert set(fields_of(answer)) == {"warm_start.0.assumed.depth", "warm_start.1.study"}
+    entries = [{"study": "3"}, {"studie": 3}, {"study": 1, "assumed": []}]
+    answer = as_alice.post("studies/", {**NEW, "warm_start": entries})
+    assert answer.status_code == 400
+    assert {"warm_start.0.study", "warm_start.1.studie", "warm_start.2.assumed"} <= set(fields_of(answer))
+    assert as_alice.post("studies/", {**NEW, "warm_start": {"study": 1}}).status_code == 400

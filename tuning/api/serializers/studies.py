@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from tuning.api.serializers.strict import Choice, Document, Flag, Integer, MetricValue, StrictSerializer, Text
+from tuning.selectors.sources import sources_of
 
 STATES = ("DRAFT", "READY", "RUNNING", "PAUSED", "STOPPED", "FINISHED")
 SPACE_HELP = (
@@ -14,6 +15,17 @@ SPACE_HELP = (
     '"optimizer": {"type": "categorical", "choices": ["sgd", "adamw"]}}. '
     "Types are float, int, categorical and constant; `when` makes a parameter conditional."
 )
+
+
+class EarlierStudy(StrictSerializer):
+    """An earlier study that a new one learns from."""
+
+    study = Integer(min_value=1, help_text="Its id. It must be about the same metric in the same direction.")
+    assumed = Document(
+        required=False,
+        help_text="What its trials ran with of parameters that only the new study varies, by name; "
+        "trials that lack such a value are left out.",
+    )
 
 
 class StudyCreation(StrictSerializer):
@@ -53,12 +65,16 @@ class StudyCreation(StrictSerializer):
         help_text="The most steps of one trial (epochs, mostly).",
     )
     reduction_factor = Integer(required=False, min_value=2)
-    seed = Integer(
-        required=False, allow_null=True, min_value=0, help_text="Drawn at random where it is left out."
-    )
+    seed = Integer(required=False, allow_null=True, min_value=0, help_text="Drawn at random where it is left out.")
     visibility = Choice(["team", "private"], required=False)
     description = Text(required=False, allow_blank=True, max_length=20_000)
     deterministic = Flag(required=False, help_text="Ask the workers for bitwise repeatable training.")
+    warm_start = EarlierStudy(
+        many=True,
+        required=False,
+        help_text="Earlier studies whose trials the sampler learns from, as they are now: at most 20, and at most "
+        "2,000 trials in all, of more the best and the latest.",
+    )
 
 
 class StudyChange(StrictSerializer):
@@ -123,6 +139,16 @@ class StudyRow(serializers.Serializer[Any]):
     last_activity = serializers.DateTimeField()
 
 
+class Source(serializers.Serializer[Any]):
+    """An earlier study that a study learns from, as it was when the study was created."""
+
+    study = serializers.IntegerField(source="source_id", allow_null=True, help_text="Null once it is deleted.")
+    assumed = Document()
+    n_finished = serializers.IntegerField(help_text="Trials that it had finished.")
+    n_used = serializers.IntegerField(help_text="Trials of these that the sampler learns from.")
+    left_out = serializers.DictField(child=serializers.IntegerField(), help_text="Trials that do not fit, by reason.")
+
+
 class StudyDetail(StudyRow):
     """A study with everything that it was made with."""
 
@@ -142,10 +168,15 @@ class StudyDetail(StudyRow):
     parallel = serializers.IntegerField()
     priority = serializers.IntegerField()
     version = serializers.IntegerField(help_text="Rises with any change.")
+    warm_start = serializers.SerializerMethodField(help_text="The earlier studies that the sampler learns from.")
 
     @extend_schema_field({"type": "object", "nullable": True, "additionalProperties": {}})
     def get_space(self, study: Any) -> Any:
         return study.space.document if study.space else None
+
+    @extend_schema_field(Source(many=True))
+    def get_warm_start(self, study: Any) -> Any:
+        return Source(sources_of(study), many=True).data
 
 
 class StudyPage(serializers.Serializer[Any]):
