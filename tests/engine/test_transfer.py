@@ -81,6 +81,24 @@ def test_a_new_parameter_takes_the_assumed_value_only_where_it_takes_part():
     assert result.left_out == {}
 
 
+def test_what_is_missing_is_asked_for_at_once_and_only_where_it_would_help():
+    space = SearchSpace.from_json(
+        {
+            "optimizer": {"type": "categorical", "choices": ["sgd", "adam"]},
+            "lr": {"type": "float", "low": 1e-4, "high": 1e-2},
+            "depth": {"type": "int", "low": 1, "high": 3},
+            "width": {"type": "int", "low": 1, "high": 9},
+            "nesterov": {"type": "categorical", "choices": [True, False], "when": {"optimizer": ["sgd"]}},
+        }
+    )
+    result = transferred(space, [complete(0, ADAM), complete(1, {**SGD, "lr": 0.5})])
+    assert result.missing == ("depth", "width")
+    assert result.left_out == {
+        "no value of depth and width: assume one for each": 1,
+        "the value of lr is not a number from 0.0001 to 0.01": 1,
+    }
+
+
 def test_an_assumed_value_never_replaces_one_that_does_not_fit():
     assert transferred(NARROW, [complete(0, {**ADAM, "lr": 0.5})], {"lr": 1e-3}).trials == ()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,7 +30,7 @@ SURROUNDINGS = "cancelled or lost, which says nothing about their configuration"
 class Transferred:
     """The trials that fit, in their order, and how many do not, by the reason in words, most frequent first.
 
-    missing: the parameters for which an assumed value would help.
+    missing: the parameters for which an assumed value would let more of them fit.
     """
 
     trials: tuple[Trial, ...]
@@ -43,13 +43,13 @@ class Transferred:
 
 
 class Misfit(ValueError):
-    """A configuration that cannot be carried over, because of `parameter`: its value does not fit, or is missing.
+    """A configuration that cannot be carried over; the message is the reason, the same for every value.
 
-    The message is the reason, in the same words for every value.
+    missing: the parameters whose values it lacks, where that is the only reason.
     """
 
-    def __init__(self, parameter: str, message: str, missing: bool) -> None:
-        self.parameter, self.missing = parameter, missing
+    def __init__(self, message: str, missing: Sequence[str] = ()) -> None:
+        self.missing = tuple(missing)
         super().__init__(message)
 
 
@@ -72,8 +72,7 @@ def transferred(space: SearchSpace, trials: Iterable[Trial], assumed: Mapping[st
                 params = fitted(space, trial.params, usable)
             except Misfit as misfit:
                 reason = str(misfit)
-                if misfit.missing:
-                    missing.add(misfit.parameter)
+                missing.update(misfit.missing)
             else:
                 kept.append(replace(trial, params=params, origin=ORIGIN, bracket=None, cohort=None, rung=None))
                 continue
@@ -89,6 +88,7 @@ def fitted(space: SearchSpace, params: Mapping[str, Any], assumed: Mapping[str, 
     """
     assumed = assumed or {}
     carried: dict[str, Any] = {}
+    missing: list[Parameter] = []
     for parameter in space.parameters:
         if not space.active(carried, parameter.name):
             continue
@@ -99,8 +99,11 @@ def fitted(space: SearchSpace, params: Mapping[str, Any], assumed: Mapping[str, 
         elif isinstance(parameter, Constant):
             carried[parameter.name] = parameter.value
         else:
-            text = f"no value of {parameter.name}: assume {parameter.domain}"
-            raise Misfit(parameter.name, text, missing=True)
+            missing.append(parameter)
+    if missing:
+        names = [parameter.name for parameter in missing]
+        remedy = f"assume {missing[0].domain}" if len(missing) == 1 else "assume one for each"
+        raise Misfit(f"no value of {' and '.join(names)}: {remedy}", names)
     return carried
 
 
@@ -141,4 +144,4 @@ def _carried(parameter: Parameter, value: Any) -> Any:
         same = [k for k in range(size) if real_number(parameter.value_at(k)) == number]
         if len(same) == 1:
             return parameter.value_at(same[0])
-    raise Misfit(parameter.name, f"the value of {parameter.name} is not {parameter.domain}", missing=False)
+    raise Misfit(f"the value of {parameter.name} is not {parameter.domain}")

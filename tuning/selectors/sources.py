@@ -1,6 +1,6 @@
 """Earlier studies as teachers of a new one: which there are, and how many of their trials fit its space."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,6 @@ from django.contrib.auth.models import AbstractBaseUser
 
 from tuning.engine import SearchSpace, Transferred, TrialState, transferred
 from tuning.engine import Trial as EngineTrial
-from tuning.engine.transfer import SURROUNDINGS
 from tuning.models import Study, StudySource, Trial
 from tuning.selectors.studies import visible_studies
 
@@ -52,9 +51,12 @@ class Offer:
         return [f"{count:,}: {reason}" for reason, count in self.fitting.left_out.items()]
 
     @property
-    def cancelled(self) -> int:
-        """How many are left out for what happened around them, not for their configuration."""
-        return self.fitting.left_out.get(SURROUNDINGS, 0)
+    def n_looked_at(self) -> int:
+        return len(self.raw)
+
+    def lacks(self, name: str) -> bool:
+        """Whether a trial lacks this parameter."""
+        return any(name not in trial.params for trial in self.raw.values())
 
 
 def offer_of(study: Study, space: SearchSpace, assumed: Mapping[str, Any]) -> Offer:
@@ -81,11 +83,15 @@ def offer_of(study: Study, space: SearchSpace, assumed: Mapping[str, Any]) -> Of
     )
 
 
-def teaching_studies(user: AbstractBaseUser, workload: str) -> list[Study]:
-    """The visible studies of a workload ("": of scripts) that have finished trials, the last active first; OFFERED."""
+def teaching_studies(user: AbstractBaseUser, workload: str, also: Iterable[int] = ()) -> list[Study]:
+    """The visible studies of a workload ("": of scripts) that have finished trials, the last active first: the first
+    OFFERED of them, and those of the ids `also`."""
     ended = Trial.objects.filter(finish_seq__isnull=False).values("study")
-    rows = visible_studies(user).select_related("space").filter(workload=workload, pk__in=ended)
-    return list(rows.order_by("-last_activity", "-pk")[:OFFERED])
+    visible = visible_studies(user).select_related("space").order_by("-last_activity", "-pk")
+    offered = list(visible.filter(workload=workload, pk__in=ended)[:OFFERED])
+    known = {study.pk for study in offered}
+    missing = [number for number in also if number not in known]
+    return offered + (list(visible.filter(pk__in=missing)) if missing else [])
 
 
 def sources_of(study: Study) -> list[StudySource]:

@@ -86,6 +86,12 @@ def check_sources(
     return _best_and_latest(offers, direction)
 
 
+def assumptions_of(space: SearchSpace, assumed: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """The assumed values that `space` takes, and by name what is wrong with the others."""
+    usable, issues = usable_assumptions(space, assumed)
+    return usable, {str(issue.parameter): [f"{issue.message}."] for issue in issues}
+
+
 def _comparable(
     problems: Problems,
     place: str,

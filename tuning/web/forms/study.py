@@ -36,7 +36,7 @@ class ErrorsFromServices:
 
     def take_errors(self, error: Invalid) -> None:
         for field, texts in error.fields.items():
-            if not field.startswith("space"):
+            if not field.startswith(("space", "warm_start")):  # shown in rows of their own
                 self.add_error(field if field in self.fields else None, texts)  # type: ignore[attr-defined]
 
 

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from tuning.engine import registry
 from tuning.selectors.hosts import hosts_overview
+from tuning.selectors.sources import teaching_studies
 from tuning.selectors.studies import study_facts, study_list
 from tuning.selectors.workloads import describe_pending, workload_list, workload_named
 from tuning.services.errors import Conflict, Invalid
@@ -18,6 +19,7 @@ from tuning.services.spaces import parse_space
 from tuning.services.studies import create_study
 from tuning.web.drawings import drawing_of
 from tuning.web.errors import SignedInRequest, signed_in
+from tuning.web.forms.sources import SourceRows
 from tuning.web.forms.space import MOST_ROWS, SpaceRows, initial_rows
 from tuning.web.forms.study import StudyForm
 
@@ -40,16 +42,18 @@ def new_study(request: SignedInRequest) -> HttpResponse:
         }
         return render(request, "tuning/study_choose.html", context)
     workload = _usable(chosen)
+    sources = _sources(request, workload)
     if request.method != "POST":
-        return _page(request, workload, StudyForm(workload, initial=_initial(workload)), _first_rows(workload))
+        form = StudyForm(workload, initial=_initial(workload))
+        return _page(request, workload, form, _first_rows(workload), sources)
     data = request.POST.copy()
     form, rows = StudyForm(workload, data), SpaceRows(data)
     if "add_row" in data or "remove_row" in data:
         _change_rows(data)
-        return _page(request, workload, StudyForm(workload, initial=data.dict()), _bare(data))
-    study = _create(request, workload, form, rows)
+        return _page(request, workload, StudyForm(workload, initial=data.dict()), _bare(data), sources)
+    study = _create(request, workload, form, rows, sources)
     if study is None:
-        return _page(request, workload, form, rows, status=400)
+        return _page(request, workload, form, rows, sources, status=400)
     if "start" in data:
         start_study(study_id=study.pk, actor=request.user)
         messages.success(request, "The study is running.")
@@ -69,9 +73,11 @@ def check_study(request: SignedInRequest) -> HttpResponse:
     rows.is_valid()
     space = rows.check() if rows.kept() else None  # an empty space is refused when it is sent, not while it grows
     _draw(rows)
-    plan = _plan(request, workload, form, space)
+    sources = _sources(request, workload)
+    _look(sources, form, space)
+    plan = _plan(request, workload, form, space, sources)
     rows.show(plan.pop("issues", []))
-    context = {"rows": rows, "plan": plan, "form": form}
+    context = {"rows": rows, "plan": plan, "form": form, "sources": sources}
     return render(request, "tuning/_study_check.html", context)
 
 
@@ -88,37 +94,65 @@ def _usable(chosen: str) -> dict[str, Any] | None:
     return document
 
 
-def _create(request: SignedInRequest, workload: dict[str, Any] | None, form: StudyForm, rows: Any) -> Any:
+def _sources(request: SignedInRequest, workload: dict[str, Any] | None) -> SourceRows:
+    """The boxes of the earlier studies that could teach a study of this workload, with what was ticked."""
+    ticked = [number for text in request.POST.getlist("warm_start") if (number := _whole(text)) is not None]
+    return SourceRows(
+        teaching_studies(request.user, workload["name"] if workload else "", ticked),
+        request.POST if request.method == "POST" else None,
+    )
+
+
+def _look(sources: SourceRows, form: StudyForm, space: dict[str, Any] | None) -> None:
+    metric = form["metric"].value() or ""
+    direction = form["direction"].value() if "direction" in form.fields else form.goals.get(metric)
+    sources.look(parse_space(space) if space else None, metric.strip(), direction or "minimize")
+
+
+def _create(
+    request: SignedInRequest, workload: dict[str, Any] | None, form: StudyForm, rows: Any, sources: SourceRows
+) -> Any:
     """The new study, or None with the errors in the form and the rows."""
     valid = form.is_valid()
     rows.is_valid()
     define_by_run = workload is not None and workload.get("kind") == "objective" and not rows.rows()
     space = None if define_by_run else rows.check()
-    if not valid or rows.has_errors():
+    _look(sources, form, space)
+    if not valid or rows.has_errors() or not sources.valid():
         return None
     try:
         return create_study(
-            owner=request.user, workload=workload["name"] if workload else "", space=space, **form.arguments()
+            owner=request.user,
+            workload=workload["name"] if workload else "",
+            space=space,
+            warm_start=sources.warm_start(),
+            **form.arguments(),
         )
     except Invalid as error:
         form.take_errors(error)
+        sources.take_errors(error)
         rows.show(error.space_issues)
         if not error.space_issues:
             rows.non_form_errors().extend(error.fields.get("space", []))
         return None
 
 
-def _page(request: SignedInRequest, workload: Any, form: StudyForm, rows: Any, status: int = 200) -> HttpResponse:
+def _page(
+    request: SignedInRequest, workload: Any, form: StudyForm, rows: Any, sources: SourceRows, status: int = 200
+) -> HttpResponse:
     if rows.is_bound:
         rows.is_valid()
     _draw(rows)
+    space = _space(rows)
+    _look(sources, form, space)
     context = {
         "section": "studies",
         "workload": workload,
         "chosen": workload["name"] if workload else SCRIPT,
         "form": form,
         "rows": rows,
-        "plan": _plan(request, workload, form, _space(rows)),
+        "sources": sources,
+        "plan": _plan(request, workload, form, space, sources),
     }
     return render(request, "tuning/study_new.html", context, status=status)
 
@@ -186,7 +220,9 @@ def _space(rows: Any) -> dict[str, Any] | None:
     return document
 
 
-def _plan(request: SignedInRequest, workload: Any, form: StudyForm, space: dict[str, Any] | None) -> dict[str, Any]:
+def _plan(
+    request: SignedInRequest, workload: Any, form: StudyForm, space: dict[str, Any] | None, sources: SourceRows
+) -> dict[str, Any]:
     """What will be run, as far as it can be said: trials, epochs, slots, and the time that earlier studies suggest."""
     trials, parallel = _whole(form["n_trials"].value()), _whole(form["parallel"].value())
     epochs = _whole(form["max_resource"].value()) if "max_resource" in form.fields else None
@@ -197,6 +233,7 @@ def _plan(request: SignedInRequest, workload: Any, form: StudyForm, space: dict[
         "epochs": epochs,
         "sampler": form["sampler"].value() or "auto",
         "grid": None,
+        "learns": sources.learnt,
     }
     if space is not None:
         try:
@@ -209,6 +246,8 @@ def _plan(request: SignedInRequest, workload: Any, form: StudyForm, space: dict[
             plan["problem"] = f"{plan['sampler'].capitalize()} cannot search this space yet: see the marked parameters."
             if not plan["issues"]:
                 plan["problem"] = str(error)
+    if sources.chosen and not registry.samplers()[plan["sampler"]].learns:
+        plan["problem"] = f"{plan['sampler'].capitalize()} does not learn from trials: choose another sampler."
     if plan["grid"] is not None:
         trials = min(trials, plan["grid"]) if trials else plan["grid"]
     plan["trials"] = trials

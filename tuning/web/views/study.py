@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from tuning.charts import curve_table, learning_curves_figure
 from tuning.selectors import exports
 from tuning.selectors.curves import study_curves
+from tuning.selectors.sources import visible_sources
 from tuning.selectors.studies import may_edit, study_facts, study_for
 from tuning.selectors.trials import trial_for
 from tuning.selectors.workloads import split_of
@@ -84,6 +85,7 @@ def study_setup(request: SignedInRequest, study_id: int) -> HttpResponse:
         "form": form,
         "facts": study_facts(study),
         "split": split_of(study.workload),
+        "sources": visible_sources(request.user, study),
         "space_rows": space_table(study.space.document) if study.space else [],
         "live": False,
     }
