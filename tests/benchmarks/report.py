@@ -24,13 +24,14 @@ class Mark:
 
 @dataclass
 class Report:
-    """The outcome of a benchmark; `facts` say where, when and with what it ran."""
+    """The outcome of a benchmark; `facts` say where, when and with what it ran, `details` are for the JSON alone."""
 
     bench: str
     rows: list[dict[str, Any]]
     marks: list[Mark]
     notes: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
 
     @property
     def met(self) -> bool:
@@ -38,9 +39,10 @@ class Report:
 
     def to_json(self) -> str:
         marks = [vars(mark) for mark in self.marks]
-        return json.dumps(
-            {"bench": self.bench, "rows": self.rows, "marks": marks, "notes": self.notes, "facts": self.facts}, indent=1
-        )
+        document = {"bench": self.bench, "rows": self.rows, "marks": marks, "notes": self.notes, "facts": self.facts}
+        if self.details:
+            document["details"] = self.details
+        return json.dumps(document, indent=1, allow_nan=False)
 
     def to_text(self) -> str:
         """The table, then the marks, each with what was measured, the limit and met or not."""

@@ -6,203 +6,164 @@ on seeds 0 to 9; reported seeds begin at REPORT_SEED. Peers' values are kept by 
 waits hours for them again; a missing one is computed where the peer is installed.
 """
 
-import json
-import os
+import math
 import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from importlib import metadata
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from tests.benchmarks.contenders import OURS, PEERS, installed
-from tests.benchmarks.real import RECIPES, TABLES
-from tests.benchmarks.real import problem as real_problem
+from tests.benchmarks.peer_values import peer_values
 from tests.benchmarks.report import Mark, Report, run_facts
-from tests.benchmarks.synthetic import PLAIN, Problem, moved, noisy
+from tests.benchmarks.scores import Comparison, compared, mean_of, paired_bound, score, scores_of
+from tests.benchmarks.searches import (
+    BUDGETS,
+    REPORT_SEED,
+    SEEDS,
+    Task,
+    Values,
+    cores,
+    is_real,
+    play,
+    play_all,
+    problem_named,
+    problem_names,
+    tasks_for,
+)
 
-BUDGETS = (25, 50, 100)
-REPORT_SEED = 1000
-SEEDS = {25: 20, 50: 20, 100: 8}
-RANDOM_SEEDS = 101
-PEER_VALUES = Path(__file__).with_name("peers.json")
-Values = dict[str, dict[str, dict[int, list[float]]]]  # problem -> contender -> seed -> value at each budget
-
-
-@dataclass(frozen=True)
-class Task:
-    problem: str
-    contender: str
-    seed: int
-    trials: int
-
-
-def problem_named(name: str, seed: int) -> Problem:
-    """The problem of this name; "+moved" ones lie in another box for each seed."""
-    base, *changes = name.split("+")
-    found = real_problem(base) if base in RECIPES else next(plain for plain in PLAIN if plain.name == base)
-    if "noise" in changes:
-        found = noisy(found)
-    return moved(found, seed) if "moved" in changes else found
-
-
-def problem_names(*, quick: bool) -> list[str]:
-    real = [name for name in RECIPES if (TABLES / f"{name}.npz").exists()]
-    plain = [problem.name for problem in PLAIN]
-    if quick:
-        return [*real[:2], "branin", "mixed", "conditional"]
-    return [*real, *plain, *(f"{name}+noise" for name in plain), *(f"{name}+moved" for name in plain)]
+__all__ = [
+    "Task",
+    "Values",
+    "paired_bound",
+    "play",
+    "play_all",
+    "problem_named",
+    "problem_names",
+    "run",
+    "score",
+    "scores_of",
+    "tasks_for",
+]
+DEAREST_FIRST = ("auto", "auto, 8 pending", "gp", "tpe", "qmc", "random")  # so that no process is left alone at the end
 
 
-def play(task: Task) -> list[float]:
-    """One search: the true value of the incumbent after each budget of BUDGETS up to the task's trials."""
-    problem = problem_named(task.problem, task.seed)
-    rng = np.random.default_rng(np.random.SeedSequence([task.seed, 991]))
-    told: list[tuple[float, float]] = []
-
-    def tell(params: Mapping[str, Any]) -> float:
-        true = problem.value(params)
-        observed = true + problem.noise * float(rng.standard_normal())
-        told.append((observed, true))
-        return observed
-
-    run = OURS[task.contender] if task.contender in OURS else PEERS[task.contender][1]
-    with threadpool_limits(1):
-        run(problem.space, tell, task.trials, task.seed)
-    return [min(told[:budget])[1] for budget in BUDGETS if budget <= task.trials]
+def or_none(number: float) -> float | None:
+    """JSON has no NaN."""
+    return None if math.isnan(number) else number
 
 
-def play_all(tasks: Sequence[Task], workers: int) -> Values:
-    """Every search, on `workers` processes."""
-    values: Values = {}
-    with ProcessPoolExecutor(workers) as pool:
-        for task, found in zip(tasks, pool.map(play, tasks, chunksize=4), strict=True):
-            values.setdefault(task.problem, {}).setdefault(task.contender, {})[task.seed] = found
-    return values
-
-
-def score(value: float, best: float, random_median: float) -> float:
-    """1 at the best known, 0 at the median of random search, floor -1."""
-    return max(-1.0, (random_median - value) / max(random_median - best, 1e-12))
-
-
-def scores_of(values: Values, contender: str, budget: int) -> NDArray[np.float64]:
-    """Scores (problems, seeds), NaN where a run is missing."""
-    index = BUDGETS.index(budget)
-    seeds = range(REPORT_SEED, REPORT_SEED + SEEDS[budget])
+def rows_of(values: Values, contenders: Sequence[str], budgets: Sequence[int]) -> list[dict[str, Any]]:
+    """A row for each contender: its mean score on real and on synthetic problems at each budget."""
     rows = []
-    for name, by_contender in values.items():
-        medians = [run[index] for run in by_contender["random"].values() if len(run) > index]
-        random_median = float(np.median(medians))
-        row = []
-        for seed in seeds:
-            run = by_contender.get(contender, {}).get(seed, [])
-            best = problem_named(name, seed).best
-            row.append(score(run[index], best, random_median) if len(run) > index else np.nan)
+    for contender in contenders:
+        row: dict[str, Any] = {"contender": contender}
+        for kind in ("real", "synthetic"):
+            chosen = {name: found for name, found in values.items() if is_real(name) == (kind == "real")}
+            for budget in budgets:
+                row[f"{kind} {budget}"] = or_none(mean_of(scores_of(chosen, contender, budget)))
         rows.append(row)
-    return np.array(rows)
+    return rows
 
 
-def paired_bound(
-    ours: NDArray[np.float64], theirs: NDArray[np.float64], draws: int = 2000
-) -> tuple[float, float, float]:
-    """Mean difference of scores (problems, seeds), and its 95 % interval by a bootstrap over each problem's seeds."""
-    difference = ours - theirs
-    kept = difference[~np.isnan(difference).all(axis=1)]
-    rng = np.random.default_rng(0)
-    means = []
-    for _ in range(draws):
-        columns = rng.integers(0, kept.shape[1], (kept.shape[0], kept.shape[1]))
-        means.append(np.nanmean(np.take_along_axis(kept, columns, axis=1)))
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(np.nanmean(kept)), float(low), float(high)
-
-
-def tasks_for(names: Sequence[str], contenders: Sequence[str], *, quick: bool) -> list[Task]:
-    tasks = []
-    for name in names:
+def scores_by_problem(values: Values, contenders: Sequence[str], budgets: Sequence[int]) -> dict[str, Any]:
+    """problem -> contender -> budget -> mean score, where there is one."""
+    found: dict[str, Any] = {}
+    for name, by_contender in values.items():
         for contender in contenders:
-            if contender == "random":
-                count = 21 if quick else RANDOM_SEEDS
-                tasks += [Task(name, contender, REPORT_SEED + i, 25 if quick else 100) for i in range(count)]
+            for budget in budgets:
+                mean = mean_of(scores_of({name: by_contender}, contender, budget))
+                if not math.isnan(mean):
+                    found.setdefault(name, {}).setdefault(contender, {})[str(budget)] = round(mean, 4)
+    return found
+
+
+def best_of(values: Values, contenders: Sequence[str], budget: int) -> str | None:
+    """The contender with the highest mean score over the problems that all of them played; None if nobody played."""
+    scores = {name: scores_of(values, name, budget) for name in contenders}
+    scores = {name: found for name, found in scores.items() if not np.isnan(found).all()}
+    if not scores:
+        return None
+    common = np.logical_and.reduce([~np.isnan(found).all(axis=1) for found in scores.values()])
+    return max(scores, key=lambda name: float(np.nan_to_num(mean_of(scores[name][common]), nan=-2.0)))
+
+
+def rivals(values: Values, peers: Sequence[str], budget: int) -> Iterator[tuple[str, str, str]]:
+    """Who is compared with whom at a budget: our contender, the peer's, and the mark's words. auto meets each peer's
+    best sampler at this budget."""
+    for package in dict.fromkeys(PEERS[name].package for name in peers):
+        best = best_of(values, [name for name in peers if PEERS[name].package == package], budget)
+        if best is not None:
+            yield "auto", best, f"auto against {best} ({package}'s best) at {budget} trials"
+    for ours, theirs in (("tpe", "optuna TPE"), ("tpe", "optuna TPE, group"), ("gp", "optuna GP")):
+        if theirs in peers:
+            yield ours, theirs, f"{ours} against {theirs} at {budget} trials"
+
+
+def judged(
+    values: Values, peers: Sequence[str], budgets: Sequence[int]
+) -> tuple[list[Mark], list[str], dict[str, Any]]:
+    """The marks against peers, a note for each that is not won with the problems that cost it, and each difference."""
+    marks, notes, differences = [], [], {}
+    for budget in budgets:
+        for ours, theirs, words in rivals(values, peers, budget):
+            comparison: Comparison | None = compared(
+                list(values), scores_of(values, ours, budget), scores_of(values, theirs, budget)
+            )
+            if comparison is None:
                 continue
-            for i in range(2 if quick else SEEDS[50]):
-                trials = 25 if quick else 100 if i < SEEDS[100] else 50
-                tasks.append(Task(name, contender, REPORT_SEED + i, trials))
-    return tasks
+            marks.append(Mark(words, str(comparison), "lower bound above 0", comparison.low > 0))
+            differences[words] = {
+                "mean": comparison.mean,
+                "low": comparison.low,
+                "high": comparison.high,
+                "verdict": comparison.verdict,
+                "by problem": {name: round(mean, 4) for name, mean in comparison.by_problem.items()},
+            }
+            if comparison.verdict != "won" and comparison.worst():
+                notes.append(f"{words}: {comparison.verdict}; most behind on {comparison.worst()}")
+    return marks, notes, differences
 
 
-def peer_values(names: Sequence[str], peers: Sequence[str], *, quick: bool, workers: int) -> Values:
-    """The peers' values: from peers.json where their version is there, else computed and (in a full run) kept."""
-    stored = json.loads(PEER_VALUES.read_text()) if PEER_VALUES.exists() else {}
-    values: Values = {}
-    missing = []
-    for task in tasks_for(names, peers, quick=quick):
-        key = f"{PEERS[task.contender][0]} {metadata.version(PEERS[task.contender][0])}"
-        known = stored.get(key, {}).get(task.contender, {}).get(task.problem, {}).get(str(task.seed))
-        if known is not None and len(known) >= len([b for b in BUDGETS if b <= task.trials]):
-            values.setdefault(task.problem, {}).setdefault(task.contender, {})[task.seed] = known
-        else:
-            missing.append(task)
-    for name, by_contender in play_all(missing, workers).items():
-        for contender, by_seed in by_contender.items():
-            values.setdefault(name, {}).setdefault(contender, {}).update(by_seed)
-            key = f"{PEERS[contender][0]} {metadata.version(PEERS[contender][0])}"
-            place = stored.setdefault(key, {}).setdefault(contender, {}).setdefault(name, {})
-            place.update({str(seed): [round(value, 8) for value in run] for seed, run in by_seed.items()})
-    if missing and not quick:
-        PEER_VALUES.write_text(json.dumps(stored, separators=(",", ":"), sort_keys=True) + "\n")
-    return values
+def pending_marks(values: Values, budgets: Sequence[int]) -> list[Mark]:
+    """What eight trials at a time lose of the score of one at a time."""
+    marks = []
+    for budget in budgets:
+        alone = mean_of(scores_of(values, "auto", budget))
+        together = mean_of(scores_of(values, "auto, 8 pending", budget))
+        lost = (alone - together) / max(alone, 1e-9)
+        marks.append(Mark(f"score that 8 pending lose at {budget} trials", lost, "under 0.10", lost < 0.10))
+    return marks
 
 
 def run(*, quick: bool = False) -> Report:
-    """Play, score, compare."""
+    """Play what is not stored, score, compare."""
     began = time.monotonic()
-    workers = min(8, len(os.sched_getaffinity(0)))
     names = problem_names(quick=quick)
-    peers = [name for name, (package, _run) in PEERS.items() if installed(package)]
-    absent = sorted({package for package, _run in PEERS.values() if not installed(package)})
-    values = play_all(tasks_for(names, list(OURS), quick=quick), workers)
-    for name, by_contender in peer_values(names, peers, quick=quick, workers=workers).items():
+    values = play_all(tasks_for(names, DEAREST_FIRST, quick=quick), cores())
+    theirs, versions, failed = peer_values(names, quick=quick, processes=cores())
+    for name, by_contender in theirs.items():
         values[name].update(by_contender)
-    budgets = (25,) if quick else BUDGETS
-    rows = []
-    for contender in [*OURS, *peers]:
-        row: dict[str, Any] = {"contender": contender}
-        for kind in ("real", "synthetic"):
-            chosen = {
-                name: found for name, found in values.items() if (name.split("+")[0] in RECIPES) == (kind == "real")
-            }
-            for budget in budgets:
-                if chosen:
-                    row[f"{kind} {budget}"] = float(np.nanmean(scores_of(chosen, contender, budget)))
-        rows.append(row)
-    pairs = [("auto", peer) for peer in peers]
-    pairs += [("tpe", peer) for peer in peers if peer.startswith("optuna TPE")]
-    pairs += [("gp", peer) for peer in peers if peer == "optuna GP"]
-    marks = []
-    for ours, theirs in pairs:
-        for budget in budgets:
-            mean, low, high = paired_bound(scores_of(values, ours, budget), scores_of(values, theirs, budget))
-            words = f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
-            marks.append(Mark(f"{ours} against {theirs} at {budget} trials", words, "lower bound above 0", low > 0))
-    for budget in budgets:
-        alone = float(np.nanmean(scores_of(values, "auto", budget)))
-        together = float(np.nanmean(scores_of(values, "auto, 8 pending", budget)))
-        lost = (alone - together) / max(alone, 1e-9)
-        marks.append(Mark(f"score that 8 pending lose at {budget} trials", lost, "under 0.10", lost < 0.10))
-    notes = [f"left out, not installed: {', '.join(absent)}"] if absent else []
+    budgets = BUDGETS[:1] if quick else BUDGETS
+    contenders = [*OURS, *versions]
+    marks, reasons, differences = judged(values, list(versions), budgets)
+    notes = [*failed, *reasons]
+    for package in sorted({peer.package for peer in PEERS.values() if not installed(peer.package)}):
+        kept = sorted({key for name, key in versions.items() if PEERS[name].package == package})
+        notes.append(f"not installed: {package}; " + (f"values of {kept[0]} from peers.json" if kept else "left out"))
+    notes.append(
+        "Differences are paired by seed, 95 % intervals by a bootstrap over seeds; problems are not resampled: an "
+        "interval speaks of these problems."
+    )
     if quick:
         notes.append("--quick: two seeds and five problems; it decides no mark")
     facts = run_facts(
-        ["hpweb", "optuna", "hyperopt", "smac", "HEBO", "numpy", "scipy", "scikit-learn"],
+        ["numpy", "scipy", "scikit-learn"],
+        peers=sorted(set(versions.values())),
         seeds=[REPORT_SEED, REPORT_SEED + SEEDS[50] - 1],
         problems=names,
         seconds=round(time.monotonic() - began),
     )
-    return Report("samplers", rows, marks, notes, facts)
+    details = {"scores": scores_by_problem(values, contenders, budgets), "differences": differences}
+    rows = rows_of(values, contenders, budgets)
+    return Report("samplers", rows, [*marks, *pending_marks(values, budgets)], notes, facts, details)
