@@ -142,6 +142,18 @@ def test_a_pruned_trial_is_carried_forward_but_never_beats_a_complete_one():
     np.testing.assert_allclose(observed(history).losses, [0.5, 0.6, 1.0, 0.5])
 
 
+def test_values_at_the_limits_of_doubles_stay_finite():
+    history = line_history()
+    for number in range(6):
+        value = 1.7e308 if number % 2 else -1.7e308
+        history.append(number, {"x": number / 9}, "COMPLETE", value, intermediate={1: -value})
+    history.append(6, {"x": 0.7}, "PRUNED", 1.7e308, intermediate={1: 1.7e308})
+    with np.errstate(all="raise"):
+        losses = observed(history).losses
+    assert losses.min() == losses[0] == -1e300
+    assert losses.max() == losses[6] == 1e300
+
+
 def test_nothing_to_learn_from():
     history = line_history()
     history.append(0, {"x": 0.0}, "FAILED", reason_code="diverged")
@@ -255,9 +267,12 @@ def test_the_same_history_gives_the_same_model_and_it_refuses_what_does_not_fit(
 
 def test_a_running_trial_takes_the_promise_from_its_surroundings():
     history = parabola(n=6, at=0.5)
-    before = surrogate_of(LINE, history).acquisition([{"x": 0.5}])[0]
     view = history.with_pending([Trial(6, {"x": 0.5}, TrialState.RUNNING)])
-    assert surrogate_of(LINE, view).acquisition([{"x": 0.5}])[0] < before - 0.5
+    near, far = [{"x": 0.5}], [{"x": 0.7}]
+    before, after = surrogate_of(LINE, history), surrogate_of(LINE, view)
+    assert after.acquisition(near)[0] < before.acquisition(near)[0] < before.acquisition(near)[0] + 1e-3
+    assert before.acquisition(near)[0] - after.acquisition(near)[0] > before.acquisition(far)[0] - after.acquisition(far)[0]
+    np.testing.assert_allclose(after.predict(near + far), before.predict(near + far))
 
 
 @pytest.mark.parametrize("criterion", ["ei", "pi", "ucb"])

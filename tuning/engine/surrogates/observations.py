@@ -23,6 +23,8 @@ from tuning.engine.trial import Trial, TrialState
 
 Array = NDArray[np.float64]
 
+LARGEST = 1e300  # losses beyond it count as it, so that sums and differences of a few stay within the doubles
+
 
 @dataclass(frozen=True)
 class Observations:
@@ -40,7 +42,7 @@ class Observations:
 
 def observe(history: History, limit: int, rng: np.random.Generator) -> Observations:
     """The observations of a history, at most `limit` of them (see `_representative`); none without a loss."""
-    raw = history.losses
+    raw = np.clip(history.losses, -LARGEST, LARGEST)
     finite = np.isfinite(raw)
     complete = history.mask(TrialState.COMPLETE)
     pruned = history.mask(TrialState.PRUNED)
@@ -52,7 +54,7 @@ def observe(history: History, limit: int, rng: np.random.Generator) -> Observati
         return Observations(np.empty(0, dtype=np.int64), np.empty(0), pending)
     losses = np.array(raw)
     for row in np.flatnonzero(history.mask(TrialState.PAUSED) & partial).tolist():
-        losses[row] = min(history.direction.sign * value for value in history.trial(row).intermediate.values())
+        losses[row] = min(history.direction.sign * _bounded(v) for v in history.trial(row).intermediate.values())
     losses[bad] = losses[valued].max()
     rows = np.flatnonzero(valued | bad)
     rows = rows[_representative(history.unit[rows], losses[rows], limit, rng)]
@@ -84,15 +86,19 @@ def _carried_forward(
         if step not in gains:
             curves = [history.trial(int(row)) for row in recent]
             gained = [
-                sign * ((trial.value or 0.0) - trial.intermediate[step])
+                sign * (_bounded(trial.value or 0.0) - _bounded(trial.intermediate[step]))
                 for trial in curves
                 if step in trial.intermediate and np.isfinite(trial.intermediate[step])
             ]
             gains[step] = float(np.median(gained)) if gained else 0.0
-        carried[place] = losses[place] + gains[step]
-    floor = float(history.losses[whole].min())
+        carried[place] = _bounded(losses[place] + gains[step])
+    floor = max(float(history.losses[whole].min()), -LARGEST)
     carried[partial] = np.maximum(carried[partial], floor)
     return carried
+
+
+def _bounded(value: float) -> float:
+    return min(max(value, -LARGEST), LARGEST)
 
 
 def _reached(trial: Trial) -> int:
