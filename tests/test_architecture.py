@@ -20,7 +20,7 @@ NUMBERS = ("numpy", "scipy", "sklearn")
 ARROWS: dict[str, tuple[str, ...]] = {
     "tuning.findings": (),
     "tuning.client": (),
-    "tuning.engine": NUMBERS,
+    "tuning.engine": (*NUMBERS, "threadpoolctl"),  # which scikit-learn brings
     "tuning.analysis": (*NUMBERS, "tuning.findings", "tuning.engine"),
     "tuning.training": ("torch", *NUMBERS, "tuning.findings"),
     "tuning.optuna_storage": ("optuna", "tuning.client"),

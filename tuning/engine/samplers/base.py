@@ -12,6 +12,7 @@ from tuning.engine.errors import HistoryError
 from tuning.engine.history import History
 from tuning.engine.options import Option, check_options, whole_setting
 from tuning.engine.space import SearchSpace
+from tuning.engine.threads import on_one_thread
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,10 @@ class Sampler(ABC):
                 "the history belongs to another search space: give the history of this one, or add "
                 "its trials to a new history of this space"
             )
-        return self.propose(space, history, rng)
+        if not self.needs_history:
+            return self.propose(space, history, rng)
+        with on_one_thread():  # or a model, and what it suggests, would depend on the number of cores
+            return self.propose(space, history, rng)
 
     @abstractmethod
     def propose(self, space: SearchSpace, history: History, rng: np.random.Generator) -> Suggestion:
