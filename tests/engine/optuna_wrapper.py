@@ -3,6 +3,7 @@
 Importing it needs optuna: see test_optuna_samplers.py for the way to skip without it.
 """
 
+import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler
@@ -15,7 +16,7 @@ from optuna.testing.pytest_samplers import (
 )
 from optuna.trial import TrialState as OptunaState
 
-from tuning.engine import History, SearchSpace, Trial, TrialState, registry, rng_for
+from tuning.engine import History, SearchSpace, SpaceExhausted, Trial, TrialState, registry, rng_for
 
 STATES = {
     OptunaState.COMPLETE: TrialState.COMPLETE,
@@ -45,9 +46,15 @@ class EngineSampler(BaseSampler):
             raise ValueError("the engine's samplers have one objective")
         if not search_space:
             return {}
-        space = SearchSpace.from_json({name: entry(known) for name, known in search_space.items()})
-        history = engine_history(study, trial, space)
-        return self._sampler.suggest(space, history, rng_for(self._seed, trial.number)).params
+        space = SearchSpace.from_json({name: self.entry(known) for name, known in search_space.items()})
+        return self.suggested(space, engine_history(study, trial, space), trial.number)
+
+    def entry(self, distribution):
+        """The engine's JSON form of one distribution."""
+        return entry(distribution)
+
+    def suggested(self, space, history, number):
+        return self._sampler.suggest(space, history, rng_for(self._seed, number)).params
 
     def sample_independent(self, study, trial, param_name, param_distribution):
         return self.sample_relative(study, trial, {param_name: param_distribution})[param_name]
@@ -87,6 +94,28 @@ def engine_history(study, current, space):
         else:
             history.append_trial(trial)
     return history.with_pending(pending)
+
+
+class EngineGrid(EngineSampler):
+    """The grid, given the finitely many values that it needs, as Optuna's GridSampler is given them by its user:
+    a continuous range by 7 of its values. And like that one it begins again when all have been handed out.
+    """
+
+    def __init__(self, options=None, seed=0):
+        super().__init__("grid", options, seed)
+
+    def entry(self, distribution):
+        if not isinstance(distribution, FloatDistribution) or distribution.step is not None:
+            return super().entry(distribution)
+        spaced = np.geomspace if distribution.log else np.linspace
+        values = spaced(distribution.low, distribution.high, 7).clip(distribution.low, distribution.high)
+        return {"type": "categorical", "choices": values.tolist()}
+
+    def suggested(self, space, history, number):
+        try:
+            return super().suggested(space, history, number)
+        except SpaceExhausted:
+            return super().suggested(space, History(space), number)
 
 
 class EngineSamplerSuite(BasicSamplerTestCase, RelativeSamplerTestCase, SingleOnlySamplerTestCase):

@@ -25,14 +25,24 @@ def numbers(low=-1e6, high=1e6):
     return st.floats(low, high, allow_subnormal=False).map(lambda x: x + 0.0)
 
 
+FLOAT_KINDS = ["linear", "log", "step", "normal", "log_normal", "beta", "tiny", "huge", "fine"]
+
+
 @st.composite
 def floats(draw, finite=False):
-    kind = draw(
-        st.sampled_from(["step"] if finite else ["linear", "log", "step", "normal", "log_normal", "beta"])
-    )
+    kind = draw(st.sampled_from(["step"] if finite else FLOAT_KINDS))
     if kind == "log":
         low = draw(numbers(1e-9, 1e3))
         return {"type": "float", "low": low, "high": low * draw(numbers(1.001, 1e6)), "log": True}
+    if kind == "tiny":
+        low = draw(st.sampled_from([0.0, 1.0, -5.0, 1e6]))
+        high = max(low + draw(st.sampled_from([0.0, 1e-12])), math.nextafter(low, math.inf))
+        return {"type": "float", "low": low, "high": high, "log": low > 0 and draw(st.booleans())}
+    if kind == "huge":
+        low, high = draw(st.sampled_from([(-1.7e308, 1.7e308), (-1e300, 1.0), (1e-300, 1e300), (1.0, 1.7e308)]))
+        return {"type": "float", "low": low, "high": high, "log": low > 0 and draw(st.booleans())}
+    if kind == "fine":
+        return {"type": "float", "low": -0.5, "high": 0.5, "step": draw(st.sampled_from([1e-12, 1e-5]))}
     if kind == "beta":
         prior = {"name": "beta", "a": draw(numbers(0.2, 9)), "b": draw(numbers(0.2, 9))}
         return {"type": "float", "prior": prior}
@@ -57,8 +67,18 @@ def floats(draw, finite=False):
 
 
 @st.composite
-def ints(draw):
-    kind = draw(st.sampled_from(["linear", "log", "step", "normal"]))
+def ints(draw, finite=False):
+    kind = draw(st.sampled_from(["linear", "log", "step", "normal", "huge"]))
+    if kind == "huge" and not finite:
+        return draw(
+            st.sampled_from(
+                [
+                    {"type": "int", "low": 1, "high": 2**40, "log": True},
+                    {"type": "int", "low": -(2**39), "high": 2**39 - 1},
+                    {"type": "int", "low": -(2**53), "high": 2**53, "step": 2**14 + 1},
+                ]
+            )
+        )
     low = draw(st.integers(1, 1000) if kind == "log" else st.integers(-1000, 1000))
     document = {"type": "int", "low": low, "high": low + draw(st.integers(2, 60))}
     if kind == "log":
@@ -72,6 +92,8 @@ def ints(draw):
             "mu": low + draw(numbers(-3, 30)),
             "sigma": draw(numbers(0.5, 9)),
         }
+    if finite:
+        document["high"] = min(document["high"], low + 3 * document.get("step", 1))
     return document
 
 
@@ -110,14 +132,12 @@ def space_documents(draw, finite=False, max_size=6):
     kinds = [
         floats(finite),
         categoricals(),
-        ints(),
+        ints(finite),
         st.builds(lambda v: {"type": "constant", "value": v}, JSON_VALUES),
     ]
     document = {}
     for position in range(draw(st.integers(1, max_size))):
         entry = draw(st.one_of(kinds))
-        if finite and entry["type"] == "int":
-            entry["high"] = min(entry["high"], entry["low"] + 3 * entry.get("step", 1))
         if finite and entry["type"] == "float":
             entry["high"] = entry["low"] + 2.5 * entry["step"]
         entry = without_issues({"x": entry})["x"]

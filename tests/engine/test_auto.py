@@ -13,6 +13,23 @@ class TestAuto(SamplerContract):
     name = "auto"
 
 
+class TestAutoWhereTheBudgetPaysForAll(SamplerContract):
+    name = "auto"
+    finite = True
+    budget = 10**12
+
+
+class TestAutoForManyTrialsAtOnce(SamplerContract):
+    name = "auto"
+    budget = 16
+    parallel = 8
+
+
+class TestAutoForManyTrials(SamplerContract):
+    name = "auto"
+    budget = 5000
+
+
 @pytest.mark.parametrize(
     ("document", "budget", "sampler", "because"),
     [
@@ -25,10 +42,7 @@ class TestAuto(SamplerContract):
         ({f"x{k}": {"type": "float", "low": 0, "high": 1} for k in range(31)}, 50, "tpe", "31 parameters are many"),
         (
             {f"b{k}": {"type": "categorical", "choices": [0, 1]} for k in range(41)}
-            | {
-                f"c{k}": {"type": "constant", "value": 0, "when": {f"b{k}": [0], f"b{k + 1}": [0]}}
-                for k in range(40)
-            },
+            | {f"c{k}": {"type": "constant", "value": 0, "when": {f"b{k}": [0], f"b{k + 1}": [0]}} for k in range(40)},
             100,
             "tpe",
             "41 parameters are many",

@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("optuna", reason="optuna is not installed (requirements-bench.txt): its sampler suite is left out")
 
-from tests.engine.optuna_wrapper import EngineSamplerSuite
+from tests.engine.optuna_wrapper import EngineGrid, EngineSamplerSuite
 
 
 class TestRandom(EngineSamplerSuite):
@@ -26,3 +26,16 @@ class TestTPE(EngineSamplerSuite):
 class TestTPEWithAModelFromTheSecondTrialOn(EngineSamplerSuite):
     name = "tpe"
     options = {"n_startup_trials": 1}
+
+
+class TestAuto(EngineSamplerSuite):
+    name = "auto"
+
+
+class TestGrid(EngineSamplerSuite):
+    """Every class of the suite applies, with a list of values in place of a continuous range: a grid over a range
+    itself is refused (`test_grid`), and Optuna's GridSampler asks for such a list, too."""
+
+    @pytest.fixture
+    def sampler(self):
+        return EngineGrid
