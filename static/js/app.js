@@ -297,8 +297,8 @@ function removeRow(event, button) {
 
 /* The server's answer to a change holds errors by row; the field that each is about is marked here. */
 function markInvalid() {
-  for (const field of document.querySelectorAll(".space-row [aria-invalid]")) field.removeAttribute("aria-invalid");
-  for (const error of document.querySelectorAll(".space-row [data-invalid]"))
+  for (const field of document.querySelectorAll(":is(.space-row, .sources) [aria-invalid]")) field.removeAttribute("aria-invalid");
+  for (const error of document.querySelectorAll(":is(.space-row, .sources) [data-invalid]"))
     document.getElementById(error.dataset.invalid)?.setAttribute("aria-invalid", "true");
 }
 

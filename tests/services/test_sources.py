@@ -217,8 +217,8 @@ def test_where_nothing_fits_the_reasons_are_listed(alice, source):
     errors = refused(alice, {"study": source.pk}, space=space)
     assert errors["warm_start.0.study"] == (
         f"None of the 5 finished trials of study {source.pk} can be used: "
-        "4: the value of lr is not a number from 0.2 to 0.3; "
-        "1: cancelled or lost, which says nothing about their configuration. "
+        "4 left out: the value of lr is not a number from 0.2 to 0.3; "
+        "1 left out: cancelled or lost, which says nothing about their configuration. "
         "Widen the space, assume what is missing, or leave the study out."
     )
     fresh = make_study(alice)

@@ -65,7 +65,7 @@ def test_offered_are_the_studies_of_the_workload_with_how_many_trials_fit(as_ali
     answer = as_alice.get(FORM)
     assert "Learn from earlier studies" in words(answer)
     assert fit_of(answer, source) == (
-        "3 of 4 finished trials fit. Left out, 1: cancelled or lost, which says nothing about their configuration."
+        "3 of 4 finished trials fit. 1 left out: cancelled or lost, which says nothing about their configuration."
     )
     assert "Learns from" not in words(answer), "nothing is ticked yet"
     assert "Write what they ran with" not in words(answer)
@@ -74,9 +74,9 @@ def test_offered_are_the_studies_of_the_workload_with_how_many_trials_fit(as_ali
 def test_what_fits_follows_the_space_while_it_is_edited(as_alice: Client, source: Study) -> None:
     data = filled(as_alice.get(FORM), form__0__high="0.01", warm_start=str(source.pk))
     answer = as_alice.post(CHECK, data)
-    assert fit_of(answer, source).startswith("2 of 4 finished trials fit. Left out, 1:")
+    assert fit_of(answer, source).startswith("2 of 4 finished trials fit. 1 left out:")
     assert (
-        "Learns from 2 of 4 trials of first look (1: the value of lr is not a number from 1e-05 to 0.01; 1:"
+        "Learns from 2 of 4 trials of first look (1 left out: the value of lr is not a number from 1e-05 to 0.01; 1"
         in words(answer)
     )
     assert 'id="assumed"' not in answer.content.decode(), "the page asks for nothing, and nothing is needed"
@@ -87,12 +87,13 @@ def test_a_parameter_that_is_new_is_asked_for_and_the_typed_value_makes_trials_f
 ) -> None:
     data = {**filled(as_alice.get(FORM), warm_start=str(source.pk), name="second", create="1"), **DROPOUT}
     asked = as_alice.post(CHECK, data)
-    assert fit_of(asked, source).startswith("None of 4 finished trials fits. Left out, 3: no value of dropout: assume ")
+    assert fit_of(asked, source).startswith("None of 4 finished trials fits. 3 left out: no value of dropout: assume ")
     assert 'name="assume-dropout"' in asked.content.decode()
     typed = as_alice.post(CHECK, {**data, "assume": "dropout", "assume-dropout": "0.1"})
     assert fit_of(typed, source).startswith("3 of 4 finished trials fit.")
     assert 'name="assume-dropout"' not in typed.content.decode(), "what a person types in is not swapped away"
     wrong = as_alice.post(CHECK, {**data, "assume": "dropout", "assume-dropout": "7"})
+    assert 'data-invalid="assume-1"' in wrong.content.decode()
     assert "7 is not a number from 0.0 to 0.5." in words(wrong)
 
     answer = as_alice.post(FORM, {**data, "assume": "dropout", "assume-dropout": "7"})
@@ -167,6 +168,14 @@ def test_many_trials_are_counted_only_where_the_box_is_ticked(
     assert fit_of(ticked, source).startswith("3 of 4 finished trials fit.")
 
 
+def test_the_plan_says_where_more_trials_fit_than_may_count(
+    as_alice: Client, source: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source_form, "MOST_TRIALS", 2)
+    answer = as_alice.post(CHECK, filled(as_alice.get(FORM), warm_start=str(source.pk)))
+    assert "Of these 3 trials the best 1 and the latest 1 of the others count." in words(answer)
+
+
 def test_a_ticked_study_stays_when_others_have_become_more_active(
     as_alice: Client, alice: User, source: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,7 +235,7 @@ def test_the_setup_says_what_the_study_learns_from(
     text = words(answer)
     assert "first look : 2 of 4 trials" in text
     assert "They ran with dropout = 0.1 , as was assumed." in text
-    assert "Left out, 1: the value of lr is not a number from 1e-05 to 0.01." in text
+    assert "1 left out: the value of lr is not a number from 1e-05 to 0.01." in text
 
     update_study(study=source, actor=alice, visibility="private")
     assert "first look" not in words(as_bob.get(address))

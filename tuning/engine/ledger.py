@@ -9,7 +9,7 @@ from typing import Any
 
 from tuning.engine.errors import TrialError
 from tuning.engine.history import History
-from tuning.engine.schedulers.base import Start, Transition
+from tuning.engine.schedulers.base import Scheduler, Start, Transition, Verdict
 from tuning.engine.schedulers.view import EntryState, InMemoryView
 from tuning.engine.space import SearchSpace
 from tuning.engine.trial import Direction, Trial, TrialState
@@ -134,6 +134,32 @@ class Ledger:
         if trial.cohort is not None:
             self.view.enter(number, EntryState.PROMOTED)
         self.put(replace(trial, rung=None if trial.rung is None else rung, resource=resource))
+
+    def judge(self, number: int, step: int, value: float, scheduler: Scheduler) -> Verdict:
+        """What the scheduler makes of the step that a running trial has reported, carried out."""
+        trial = self.trials[number]
+        at_rung = trial.resource is not None and step >= trial.resource
+        ranked = at_rung and trial.cohort is not None
+        if ranked:
+            self.view.enter(number, EntryState.REACHED, value)
+        limit = scheduler.max_resource
+        if limit is not None and step >= limit:
+            self.end(number, TrialState.COMPLETE, self.value_so_far(number))
+            return "stop"
+        verdict = scheduler.on_report(self.view, number, step, value)
+        if verdict == "stop":
+            if ranked:
+                self.view.enter(number, EntryState.CUT)
+            reason = f"{scheduler.name} stopped it at step {step}"
+            self.end(number, TrialState.PRUNED, self.value_so_far(number), reason)
+        elif verdict == "pause":
+            self.put(replace(trial, state=TrialState.PAUSED))
+        elif at_rung:
+            ladder = enumerate(scheduler.ladder(trial.bracket))
+            higher = next(((rung, resource) for rung, resource in ladder if resource > step), None)
+            if higher is not None:
+                self.climb(number, *higher)
+        return verdict
 
     def move(self, transition: Transition) -> None:
         """A paused trial is promoted or cut. Raises TrialError for one that is not paused."""

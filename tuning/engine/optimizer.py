@@ -24,10 +24,9 @@ from tuning.engine.errors import NothingToRun, OptionError, SpaceExhausted, Tria
 from tuning.engine.history import History
 from tuning.engine.ledger import Ledger
 from tuning.engine.options import whole_setting
-from tuning.engine.outcome import as_value, ended, same_outcome
+from tuning.engine.outcome import as_value, ended, not_running, same_outcome
 from tuning.engine.samplers.base import Sampler
 from tuning.engine.schedulers.base import Promote, Scheduler, Start, Transition, Verdict, Wait
-from tuning.engine.schedulers.view import EntryState
 from tuning.engine.space import SearchSpace
 from tuning.engine.trial import Direction, Trial, TrialState, rng_for
 from tuning.engine.values import shown
@@ -184,7 +183,7 @@ class Optimizer:
                 )
             return "continue" if trial.state is TrialState.RUNNING else "pause"
         if trial.state is not TrialState.RUNNING:
-            raise TrialError(_not_running(trial))
+            raise TrialError(not_running(trial))
         if step <= trial.resume_step:
             raise TrialError(
                 f"trial {number} has reached step {trial.resume_step} already: report step "
@@ -193,7 +192,7 @@ class Optimizer:
         if math.isfinite(value):
             curve[step] = value
             self._ledger.put(replace(trial, resume_step=step))
-            verdict = self._verdict(number, step, value)
+            verdict = self._ledger.judge(number, step, value, self._scheduler)
         else:
             reason = f"the metric is {value!r} at step {step}"
             self._ledger.end(number, TrialState.FAILED, None, reason, "diverged")
@@ -204,32 +203,6 @@ class Optimizer:
         # The answer says it already: `changes` is about other trials.
         self._changes = [change for change in self._changes if change.number != number]
         return "stop"
-
-    def _verdict(self, number: int, step: int, value: float) -> Verdict:
-        """What the reported step means for the running trial, carried out."""
-        trial, view = self._ledger.trials[number], self._ledger.view
-        at_rung = trial.resource is not None and step >= trial.resource
-        ranked = at_rung and trial.cohort is not None
-        if ranked:
-            view.enter(number, EntryState.REACHED, value)
-        limit = self._scheduler.max_resource
-        if limit is not None and step >= limit:
-            self._ledger.end(number, TrialState.COMPLETE, self._ledger.value_so_far(number))
-            return "stop"
-        verdict = self._scheduler.on_report(view, number, step, value)
-        if verdict == "stop":
-            if ranked:
-                view.enter(number, EntryState.CUT)
-            reason = f"{self._scheduler.name} stopped it at step {step}"
-            self._ledger.end(number, TrialState.PRUNED, self._ledger.value_so_far(number), reason)
-        elif verdict == "pause":
-            self._ledger.put(replace(trial, state=TrialState.PAUSED))
-        elif at_rung:
-            ladder = enumerate(self._scheduler.ladder(trial.bracket))
-            higher = next(((rung, resource) for rung, resource in ladder if resource > step), None)
-            if higher is not None:
-                self._ledger.climb(number, *higher)
-        return verdict
 
     def tell(
         self,
@@ -259,7 +232,7 @@ class Optimizer:
                 f"configuration again as a new trial"
             )
         if trial.state is not TrialState.RUNNING and outcome.state is not TrialState.FAILED:
-            raise TrialError(_not_running(trial))
+            raise TrialError(not_running(trial))
         self._ledger.finish(outcome)
         self._settle()
         return self._ledger.snapshot(number)
@@ -320,12 +293,3 @@ class Optimizer:
                 transitions.append(Transition(number, TrialState.PRUNED, None, "the study was closed"))
                 self._ledger.move(transitions[-1])
         self._changes += transitions
-
-
-def _not_running(trial: Trial) -> str:
-    """Why a result of an open trial that is not running cannot be taken, and what comes first."""
-    if trial.state is TrialState.WAITING:
-        remedy = "ask() hands it out"
-    else:
-        remedy = "its scheduler has yet to decide, and once it is promoted ask() hands it out again"
-    return f"trial {trial.number} is {trial.state}, not RUNNING: {remedy}"

@@ -81,3 +81,12 @@ def as_value(name: str, value: Any) -> float:
         return math.inf if value > 0 else -math.inf
     except (TypeError, ValueError) as error:
         raise TrialError(f"{name}: {shown(value)} is not a number") from error
+
+
+def not_running(trial: Trial) -> str:
+    """Why a result of an open trial that is not running cannot be taken, and what comes first."""
+    if trial.state is TrialState.WAITING:
+        remedy = "ask() hands it out"
+    else:
+        remedy = "its scheduler has yet to decide, and once it is promoted ask() hands it out again"
+    return f"trial {trial.number} is {trial.state}, not RUNNING: {remedy}"

@@ -47,8 +47,8 @@ class Offer:
 
     @property
     def reasons(self) -> list[str]:
-        """Why trials are left out, for a person: "12: the value of lr is not …", most frequent first."""
-        return [f"{count:,}: {reason}" for reason, count in self.fitting.left_out.items()]
+        """Why trials are left out, for a person: "12 left out: the value of lr is not …", most frequent first."""
+        return [f"{count:,} left out: {reason}" for reason, count in self.fitting.left_out.items()]
 
     @property
     def n_looked_at(self) -> int:

@@ -115,9 +115,12 @@ class SourceRows:
     @property
     def learnt(self) -> list[str]:
         """The lines of the plan."""
-        lines = [row.learnt for row in self.rows if row.learnt]
-        if sum(row.offer.n_fitting for row in self.rows if row.learnt and row.offer is not None) > MOST_TRIALS:
-            lines.append(f"{MOST_TRIALS:,} trials at most count: half of them the best, half the latest.")
+        learnt = [row for row in self.rows if row.learnt]
+        total = sum(row.offer.n_fitting for row in learnt if row.offer is not None)
+        lines = [row.learnt for row in learnt]
+        if total > MOST_TRIALS:
+            half = MOST_TRIALS // 2
+            lines.append(f"Of these {total:,} trials the best {half:,} and the latest {half:,} of the others count.")
         return lines
 
     def valid(self) -> bool:
