@@ -1,19 +1,19 @@
 """The model of a study: its history's trials as a Gaussian process, and the acquisition that it gives.
 
-Trials that still run take part as fantasies (Snoek, Larochelle & Adams, NIPS 2012, section 3.2): the process
-imagines FANTASIES joint outcomes for them and the acquisition is averaged over these, so that trials asked
-for in parallel differ and spread. Without running trials there is a single, real outcome.
+Trials that still run take part as fantasies: each is imagined to end with the mean that the process expects of it
+(the kriging believer of Ginsbourger, Le Riche & Carraro, 2010). That leaves the mean as it is and takes the uncertainty
+away around them, so that trials asked for in parallel differ and spread. Measured with eight trials at a time, sixteen
+problems, ten seeds: sixteen imagined joint outcomes, averaged over (Snoek, Larochelle & Adams, NIPS 2012), scored 0.07
+less at 25 trials and 0.03 less at 50, and a joint posterior sample (Thompson) less than that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp, ndtri
-from scipy.stats import qmc
 
 from tuning.engine import acquisition as criteria
 from tuning.engine.errors import HistoryError
@@ -33,7 +33,7 @@ Array = NDArray[np.float64]
 
 EXACT = 300  # observations in the posterior; of more trials a subset stands for all
 FITTED = 100  # observations in the fit of the hyperparameters
-FANTASIES = 16
+LEARNED = 8  # observations from which on the hyperparameters are fitted: of fewer, the fit knows less than its start
 ACQUISITIONS = ("ei", "pi", "ucb")
 
 
@@ -57,31 +57,26 @@ class Surrogate:
         X = self.axes.embed(self.points)
         self.hyper = self._fitted(X, targets, rng)
         self.process = GaussianProcess(X, targets[:, None], self.axes.owner, self.hyper)
-        self._best = self.process.fitted().min(axis=0)
-        self._imagined = self._with_fantasies(X, targets, rng) if len(self.pending) else self.process
+        self._best = float(self.process.fitted().min())
+        self._imagined = self._with_pending(X, targets) if len(self.pending) else self.process
 
     def _fitted(self, X: Array, targets: Array, rng: np.random.Generator) -> Hyperparameters:
+        start = default_hyperparameters(self.axes.m)
+        if len(X) < LEARNED:
+            return start
         places = np.arange(len(X))
         if len(X) > FITTED:
             order = np.argsort(targets, kind="stable")
             best, rest = order[: FITTED // 3], order[FITTED // 3 :]
             places = np.sort(np.concatenate([best, rng.permutation(rest)[: FITTED - len(best)]]))
-        start = default_hyperparameters(self.axes.m)
         return fit(X[places], targets[places], self.axes.owner, self.axes.m, [start])
 
-    def _with_fantasies(self, X: Array, targets: Array, rng: np.random.Generator) -> GaussianProcess:
-        """The process given imagined outcomes of the pending trials, one column each; sets best (s,)."""
+    def _with_pending(self, X: Array, targets: Array) -> GaussianProcess:
+        """The process that believes its means at the pending trials."""
         query = self.axes.embed(self.pending)
         mean, _ = self.process.posterior(query)
-        covariance = self.process.covariance(query)
-        covariance.flat[:: len(query) + 1] += self.hyper.noise + 1e-9 * self.hyper.scale
-        values, vectors = np.linalg.eigh(covariance)
-        root = vectors * np.sqrt(np.maximum(values, 0.0))
-        outcomes = mean + root @ _normal(len(query), FANTASIES, rng)
-        columns = np.concatenate([np.repeat(targets[:, None], FANTASIES, axis=1), outcomes])
-        imagined = GaussianProcess(np.concatenate([X, query]), columns, self.axes.owner, self.hyper)
-        self._best = np.minimum(imagined.fitted().min(axis=0), self._best)
-        return imagined
+        believed = np.concatenate([targets, mean[:, 0]])
+        return GaussianProcess(np.concatenate([X, query]), believed[:, None], self.axes.owner, self.hyper)
 
     # by latent points
 
@@ -93,36 +88,26 @@ class Surrogate:
     def value(self, u: Array) -> Array:
         """The acquisition (q,): log EI, log PI, or the confidence bound; larger is better."""
         mean, variance = self._imagined.posterior(self.axes.embed(u))
-        return self._averaged(mean, variance)[0]
+        return self._judged(mean[:, 0], np.sqrt(variance))[0]
 
     def value_and_gradient(self, u: Array) -> tuple[Array, Array]:
         """The acquisition (q,) and its gradient (q, m), 0 along categorical and absent axes; u need not be
         snapped along smooth ones."""
-        embedded = self.axes.embed(u)
-        mean, variance, pullback = self._imagined.posterior_with_pullback(embedded)
-        value, by_mean, by_variance = self._averaged(mean, variance)
+        mean, variance, pullback = self._imagined.posterior_with_pullback(self.axes.embed(u))
+        sd = np.sqrt(variance)
+        value, by_mean, by_sd = self._judged(mean[:, 0], sd)
+        columns = pullback(by_mean[:, None], by_sd / (2.0 * sd))
         gradient = np.zeros(u.shape)
-        columns = pullback(by_mean, by_variance)[:, self.axes.numeric_columns]
-        gradient[:, self.axes.numeric] = columns
+        gradient[:, self.axes.numeric] = columns[:, self.axes.numeric_columns]
         return value, np.where(self.axes.active(u), gradient, 0.0)
 
-    def _averaged(self, mean: Array, variance: Array) -> tuple[Array, Array, Array]:
-        """Value (q,), slopes by mean (q, s) and by variance (q,), averaged over the s outcomes."""
-        sd = np.sqrt(variance)
-        samples = mean.shape[1]
+    def _judged(self, mean: Array, sd: Array) -> criteria.Slopes:
+        """The acquisition (q,) and its slopes by mean (q,) and by standard deviation (q,)."""
         if self._criterion == "ucb":
-            value, by_mean, by_sd = criteria.confidence_bound_and_slopes(mean, sd[:, None], self._kappa)
-            return value.mean(axis=1), by_mean / samples, by_sd.mean(axis=1) / (2.0 * sd)
-        slopes: dict[str, Callable[..., criteria.Slopes]] = {
-            "ei": criteria.log_expected_improvement_and_slopes,
-            "pi": criteria.log_probability_of_improvement_and_slopes,
-        }
-        value, by_mean, by_sd = slopes[self._criterion](mean, sd[:, None], self._best)
-        if samples == 1:
-            return value[:, 0], by_mean, by_sd[:, 0] / (2.0 * sd)
-        average = logsumexp(value, axis=1)
-        share = np.exp(value - average[:, None])
-        return average - np.log(samples), share * by_mean, (share * by_sd).sum(axis=1) / (2.0 * sd)
+            return criteria.confidence_bound_and_slopes(mean, sd, self._kappa)
+        if self._criterion == "pi":
+            return criteria.log_probability_of_improvement_and_slopes(mean, sd, self._best)
+        return criteria.log_expected_improvement_and_slopes(mean, sd, self._best)
 
     def axis_distances(self, point: Array, others: Array) -> Array:
         """What each axis adds to the squared distance, in length scales, of a point (m,) from latent points
@@ -165,15 +150,7 @@ def surrogate_of(
 ) -> Surrogate:
     """The model that the sampler "gp" has of a history; the same arguments give the same model.
 
-    Without a generator, one with a fixed seed draws the subset of a large history and the fantasies. Raises
+    Without a generator, one with a fixed seed draws the subset of a large history. Raises
     HistoryError where no trial has a value yet.
     """
     return Surrogate(space, history, acquisition, kappa, rng or np.random.default_rng(0))
-
-
-def _normal(rows: int, columns: int, rng: np.random.Generator) -> Array:
-    """Standard normal numbers (rows, columns), quasi-random over the columns where Sobol has the dimensions."""
-    if rows > qmc.Sobol.MAXDIM:
-        return rng.standard_normal((rows, columns))
-    uniform = qmc.Sobol(rows, rng=rng).random(columns).T
-    return ndtri(np.clip(uniform, 1e-9, 1.0 - 1e-9))
