@@ -161,9 +161,9 @@ def compute(tasks: Sequence[Task], *, processes: int, path: Path | None) -> tupl
 def peer_values(
     names: Sequence[str], *, quick: bool, processes: int, path: Path = PATH
 ) -> tuple[Values, dict[str, str], list[str]]:
-    """What the peers found: from the file where it has it, else computed where the peer is installed; a quick run
-    computes no slow peer and keeps nothing. Also "package version" of each contender that has values, and a line for
-    each search that failed."""
+    """What the peers found: from the file where it has it, else computed where the peer is installed. A quick run
+    plays other seeds, computes no slow peer and keeps nothing. Also "package version" of each contender that has
+    values, and a line for each search that failed."""
     stored = load(path)
     values: Values = {}
     missing = []

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.benchmarks.searches import BUDGETS, REPORT_SEED, SEEDS, Values, problem_named
+from tests.benchmarks.searches import BUDGETS, Values, problem_named
 
 Scores = NDArray[np.float64]  # (problems, seeds), NaN where no search was played
 
@@ -20,19 +20,22 @@ def score(value: float, best: float, random_median: float) -> float:
 
 
 def scores_of(values: Values, contender: str, budget: int) -> Scores:
-    """Scores (problems, seeds), NaN where a run is missing."""
+    """Scores (problems, seeds), NaN where a run is missing; a column for each seed that anybody but random search
+    played, so that the scores of two contenders are paired."""
     index = BUDGETS.index(budget)
+    runs = [(name, seeds) for by_contender in values.values() for name, seeds in by_contender.items()]
+    columns = sorted({seed for name, seeds in runs if name != "random" for seed in seeds})
     rows = []
     for name, by_contender in values.items():
         medians = [run[index] for run in by_contender["random"].values() if len(run) > index]
         random_median = float(np.median(medians)) if medians else np.nan
         row = []
-        for seed in range(REPORT_SEED, REPORT_SEED + SEEDS[budget]):
+        for seed in columns:
             run = by_contender.get(contender, {}).get(seed, [])
             reached = len(run) > index
             row.append(score(run[index], problem_named(name, seed).best, random_median) if reached else np.nan)
         rows.append(row)
-    return np.array(rows, dtype=np.float64).reshape(len(values), SEEDS[budget])
+    return np.array(rows, dtype=np.float64).reshape(len(values), len(columns))
 
 
 def mean_of(scores: Scores) -> float:
@@ -99,8 +102,6 @@ def compared(names: Sequence[str], ours: Scores, theirs: Scores) -> Comparison |
     if played.any(axis=0).sum() < 2:
         return None
     means = {
-        name: float(np.nanmean(row))
-        for name, row, some in zip(names, difference, played.any(axis=1), strict=True)
-        if some
+        name: float(np.nanmean(row)) for name, row in zip(names, difference, strict=True) if not np.isnan(row).all()
     }
     return Comparison(*paired_bound(ours, theirs), len(means), int(played.any(axis=0).sum()), means)

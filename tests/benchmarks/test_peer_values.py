@@ -130,14 +130,14 @@ def test_a_full_run_keeps_what_it_computed_and_computes_it_once(path: Path, quic
     assert again["branin"]["optuna TPE"][REPORT_SEED] == pytest.approx(values["branin"]["optuna TPE"][REPORT_SEED])
 
 
-def test_a_quick_run_reads_the_file_and_never_writes_it(path: Path, quick_peer: None) -> None:
-    values, _versions, _failed = peer_values.peer_values(["branin", "mixed"], quick=True, processes=1, path=path)
-    assert sorted(values["branin"]["optuna TPE"]) == [REPORT_SEED, REPORT_SEED + 1]
+def test_a_quick_run_never_writes(path: Path, quick_peer: None) -> None:
+    values, _versions, failed = peer_values.peer_values(["branin", "mixed"], quick=True, processes=1, path=path)
+    assert failed == []
+    assert sorted(values["branin"]["optuna TPE"]) == [0, 1]
     assert list(path.parent.iterdir()) == []
     keep(path, "optuna 5.0.0", TASK, [123.0, 2.0, 1.0])
     written = path.read_text()
-    values, _versions, _failed = peer_values.peer_values(["branin", "mixed"], quick=True, processes=1, path=path)
-    assert values["branin"]["optuna TPE"][REPORT_SEED][0] == 123.0
+    peer_values.peer_values(["branin", "mixed"], quick=True, processes=1, path=path)
     assert path.read_text() == written
 
 

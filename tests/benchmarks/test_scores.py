@@ -22,17 +22,18 @@ def test_score_is_one_at_the_best_zero_at_random_and_never_below_minus_one() -> 
 def test_scores_leave_nan_where_no_search_was_played() -> None:
     values = {
         "branin": {
-            "random": {1000: [10.397887, 4.397887, 2.397887], 1001: [10.397887, 4.397887, 2.397887]},
+            "random": {seed: [10.397887, 4.397887, 2.397887] for seed in range(1000, 1101)},
             "HEBO": {1000: [5.397887, 0.397887]},
+            "auto": {1000: [10.397887, 0.397887, 0.397887], 1001: [0.397887, 0.397887]},
         }
     }
-    at_25 = scores_of(values, "HEBO", 25)
-    assert at_25.shape == (1, 20)
-    assert at_25[0, 0] == pytest.approx(0.5)
-    assert np.isnan(at_25[0, 1:]).all()
-    assert scores_of(values, "HEBO", 50)[0, 0] == pytest.approx(1.0)
-    assert np.isnan(scores_of(values, "HEBO", 100)).all()
-    assert scores_of(values, "HEBO", 100).shape == (1, 8)
+    assert scores_of(values, "HEBO", 25) == pytest.approx(np.array([[0.5, NAN]]), nan_ok=True)
+    assert scores_of(values, "HEBO", 50) == pytest.approx(np.array([[1.0, NAN]]), nan_ok=True)
+    assert scores_of(values, "HEBO", 100) == pytest.approx(np.array([[NAN, NAN]]), nan_ok=True)
+    assert scores_of(values, "auto", 25) == pytest.approx(np.array([[0.0, 1.0]]))
+    assert scores_of(values, "auto", 100) == pytest.approx(np.array([[1.0, NAN]]), nan_ok=True)
+    assert scores_of(values, "random", 25) == pytest.approx(np.array([[0.0, 0.0]]))
+    assert scores_of(values, "SMAC, GP", 25) == pytest.approx(np.array([[NAN, NAN]]), nan_ok=True)
 
 
 def test_each_problem_weighs_the_same_however_many_seeds_it_has() -> None:
