@@ -11,6 +11,7 @@ from tuning.engine import SearchSpace
 from tuning.models import Study, StudySource, Trial
 from tuning.selectors.sources import MOST_TRIALS, offer_of, sources_of, teaching_studies, visible_sources
 from tuning.services import sources as sources_service
+from tuning.services import studies
 from tuning.services.endings import complete_trial, fail_trial, prune_trial
 from tuning.services.errors import Invalid
 from tuning.services.history import fresh_history, study_history
@@ -140,6 +141,21 @@ def test_a_later_version_of_the_space_keeps_what_still_fits(alice, source):
     assert [earlier.n for earlier in earlier_of(study, narrow)] == [2]
     unfit = {**space, "dropout": {"type": "float", "low": 0.0, "high": 0.3}}
     assert earlier_of(study, unfit) == ()  # what was assumed is outside, so nothing is known
+
+
+def test_a_source_that_is_deleted_while_the_study_is_made_has_taught_it_all_the_same(alice, source, monkeypatch):
+    update_study(study=source, actor=alice, n_trials=5)
+    check = studies.check_sources
+
+    def check_then_lose(*arguments, **settings):
+        found = check(*arguments, **settings)
+        delete_study(study=Study.objects.get(pk=source.pk), actor=alice)
+        return found
+
+    monkeypatch.setattr(studies, "check_sources", check_then_lose)
+    study = learning(alice, {"study": source.pk})
+    assert [(row.source, row.name, row.n_used) for row in sources_of(study)] == [(None, "first", 4)]
+    assert [earlier.n for earlier in earlier_of(study)] == [4]
 
 
 def test_a_deleted_learner_takes_its_copies_along(alice, source):

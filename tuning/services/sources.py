@@ -157,12 +157,16 @@ def _best_and_latest(offers: list[tuple[Offer, dict[str, Any]]], direction: str)
 
 
 def store_sources(study: Study, sources: Sequence[Source]) -> None:
-    """Copy the sources' trials into a study that has just been created."""
+    """Copy the sources' trials into a study that has just been created, in its transaction."""
+    numbers = [source.offer.study.pk for source in sources]
+    # Locked, so that none is deleted before the commit; one that is gone already is named without a link.
+    locked = Study.objects.select_for_update(no_key=True).filter(pk__in=numbers).order_by("pk")
+    present = set(locked.values_list("pk", flat=True)) if sources else set()
     StudySource.objects.bulk_create(
         StudySource(
             study=study,
             position=position,
-            source=source.offer.study,
+            source_id=source.offer.study.pk if source.offer.study.pk in present else None,
             name=source.offer.study.name,
             assumed=source.assumed,
             n_finished=source.offer.n_finished,

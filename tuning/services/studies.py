@@ -28,7 +28,6 @@ TAKEN = "You already have a study named {!r}; choose another name."
 DIRECTIONS = ("minimize", "maximize")
 
 
-@transaction.atomic
 def create_study(
     *,
     owner: AbstractBaseUser,
@@ -105,34 +104,36 @@ def create_study(
         problems, owner, warm_start, sampler=sampler, metric=metric, direction=direction, space=engine_space
     )
     problems.raise_if_any()
-    study = _insert(
-        owner_id=owner.pk,
-        name=name,
-        description=description,
-        visibility=visibility,
-        kind="tune" if workload else "external",
-        state=Study.State.READY,
-        workload=workload,
-        workload_digest=document.get("digest", ""),
-        metric=metric,
-        directions=[direction],
-        objective=objective,
-        sampler=sampler,
-        sampler_options=sampler_options or {},
-        scheduler=scheduler,
-        scheduler_options=scheduler_options or {},
-        min_resource=min_resource,
-        max_resource=max_resource,
-        reduction_factor=reduction_factor,
-        seed=seed,
-        deterministic=deterministic,
-        budget_total=n_trials,
-        parallel=parallel,
-    )
-    if engine_space is not None:
-        add_space_version(study, engine_space, owner, "as created")
-    store_sources(study, sources)
-    record(actor=owner, verb="created", kind="study", object_id=study.pk, name=name)
+    # Nothing above writes: SQLite's one lock is not held while thousands of earlier trials are looked at.
+    with transaction.atomic():
+        study = _insert(
+            owner_id=owner.pk,
+            name=name,
+            description=description,
+            visibility=visibility,
+            kind="tune" if workload else "external",
+            state=Study.State.READY,
+            workload=workload,
+            workload_digest=document.get("digest", ""),
+            metric=metric,
+            directions=[direction],
+            objective=objective,
+            sampler=sampler,
+            sampler_options=sampler_options or {},
+            scheduler=scheduler,
+            scheduler_options=scheduler_options or {},
+            min_resource=min_resource,
+            max_resource=max_resource,
+            reduction_factor=reduction_factor,
+            seed=seed,
+            deterministic=deterministic,
+            budget_total=n_trials,
+            parallel=parallel,
+        )
+        if engine_space is not None:
+            add_space_version(study, engine_space, owner, "as created")
+        store_sources(study, sources)
+        record(actor=owner, verb="created", kind="study", object_id=study.pk, name=name)
     study.refresh_from_db()
     return study
 
