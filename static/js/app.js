@@ -64,7 +64,7 @@ function colourReader() {
 
 function resolved(node, read) {
   if (typeof node === "string") return node.startsWith("token:") ? read(node) : node;
-  if (Array.isArray(node)) return typeof node[0] === "number" ? node : node.map((item) => resolved(item, read));
+  if (Array.isArray(node)) return typeof node.at(-1) === "number" ? node : node.map((item) => resolved(item, read)); // [0, "token:…"] is a stop of a colour scale
   if (node && typeof node === "object")
     return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, resolved(value, read)]));
   return node;

@@ -154,7 +154,9 @@ def test_every_page_fits_its_window(
     browser: Browser, installation: Installation, page: Page, complaints: list[str], width: int, theme: str
 ) -> None:
     context = browser.new_context(
-        base_url=installation.address, viewport={"width": width, "height": 900}, color_scheme=theme,  # type: ignore[arg-type]
+        base_url=installation.address,
+        viewport={"width": width, "height": 900},
+        color_scheme=theme,  # type: ignore[arg-type]
         storage_state=page.context.storage_state(),
     )
     small = context.new_page()
@@ -162,7 +164,8 @@ def test_every_page_fits_its_window(
     small.on("pageerror", lambda error: complaints.append(f"{small.url}: {error}"))
     paths = ["", "studies/new/", "studies/new/?workload=digits_cnn", "workers/", "workloads/", "account/", "trials/1/"]
     paths += ["trials/1/log/", "api/v1/docs/"]
-    paths += [f"studies/2/{tab}" for tab in ("", "leaderboard/", "curves/", "setup/", "activity/")]
+    paths += [f"studies/2/{tab}" for tab in ("", "leaderboard/", "curves/", "model/", "setup/", "activity/")]
+    paths += [f"studies/2/model/?{cut}" for cut in ("x=layers", "x=lr&y=dropout", "x=lr&y=layers&map=promise")]
     for path in paths:
         answer = small.goto(f"/{path}")
         assert answer is not None

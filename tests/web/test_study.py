@@ -13,7 +13,7 @@ from tuning.models import AuditEvent, Study, Trial
 from tuning.services.endings import complete_trial, fail_trial, prune_trial
 from tuning.services.lifecycle import stop_study
 
-TABS = ("", "leaderboard/", "curves/", "activity/")
+TABS = ("", "leaderboard/", "curves/", "model/", "activity/")
 
 
 @pytest.fixture

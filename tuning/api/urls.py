@@ -4,7 +4,7 @@ from django.urls import path, re_path
 
 from tuning.api import schema
 from tuning.api.endpoint import Unknown
-from tuning.api.views import catalogue, exports, scripts, studies, tokens, trials
+from tuning.api.views import catalogue, exports, scripts, studies, surrogates, tokens, trials
 
 urlpatterns = [
     path("studies/", studies.Studies.as_view(), name="api-studies"),
@@ -17,6 +17,7 @@ urlpatterns = [
     path("studies/<int:study_id>/enqueue/", scripts.Enqueue.as_view(), name="api-study-enqueue"),
     path("studies/<int:study_id>/trials/", trials.Trials.as_view(), name="api-study-trials"),
     path("studies/<int:study_id>/leaderboard/", trials.BestTrials.as_view(), name="api-study-leaderboard"),
+    path("studies/<int:study_id>/surrogate/", surrogates.Surrogate.as_view(), name="api-study-surrogate"),
     path("studies/<int:study_id>/export/", exports.Export.as_view(), name="api-study-export"),
     path("trials/<int:trial_id>/", trials.OneTrial.as_view(), name="api-trial"),
     path("trials/<int:trial_id>/curves/", trials.TrialCurves.as_view(), name="api-trial-curves"),

@@ -18,21 +18,41 @@ from tuning.charts.curves import (
 )
 from tuning.charts.distribution import distribution_svg
 from tuning.charts.history import HistoryPoint, history_figure
+from tuning.charts.intents import LANES, IntentPoint, intent_figure
+from tuning.charts.planes import plane_figure
 from tuning.charts.rounding import significant
+from tuning.charts.sides import Mark as CutMark
+from tuning.charts.sides import TrialPoint
+from tuning.charts.slices import ACQUISITIONS, relative_promise, slice_figure
+from tuning.charts.small_slices import common_range, slice_svg
 from tuning.charts.sparkline import sparkline_svg
+from tuning.charts.validation import PredictedPoint, validation_figure
 
 __all__ = [
+    "ACQUISITIONS",
+    "LANES",
     "Band",
+    "CutMark",
     "HistoryPoint",
+    "IntentPoint",
     "Mark",
+    "PredictedPoint",
     "Series",
     "TrialCurves",
+    "TrialPoint",
+    "common_range",
     "curve_table",
     "distribution_svg",
     "history_figure",
+    "intent_figure",
     "learning_curves_figure",
     "middle_band",
+    "plane_figure",
+    "relative_promise",
     "significant",
+    "slice_figure",
+    "slice_svg",
     "sparkline_svg",
     "trial_curves_figure",
+    "validation_figure",
 ]

@@ -27,6 +27,7 @@ from tuning.selectors.history import history_points
 from tuning.selectors.hosts import hosts_overview
 from tuning.selectors.trials import leaderboard
 from tuning.web.attention import study_findings
+from tuning.web.model import model_tab
 
 STATES = ("complete", "running", "waiting", "paused", "pruned", "failed")
 TOPS = (3, 10, 30)
@@ -199,5 +200,11 @@ def activity_tab(study: Any, query: QueryDict) -> dict[str, Any]:
     return {"study": study, "events": study_events(study)}
 
 
-TABS = {"overview": overview, "leaderboard": leaderboard_tab, "curves": curves_tab, "activity": activity_tab}
-DRAWS = ("overview", "curves")
+TABS = {
+    "overview": overview,
+    "leaderboard": leaderboard_tab,
+    "curves": curves_tab,
+    "model": model_tab,
+    "activity": activity_tab,
+}
+DRAWS = ("overview", "curves", "model")
