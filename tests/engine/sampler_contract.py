@@ -104,7 +104,7 @@ class SamplerContract:
             return None
 
     def random_space(self, data, max_size=8):
-        return data.draw(spaces(finite=self.finite, max_size=max_size), label="space")
+        return data.draw(spaces(self.finite, max_size, extreme=True), label="space")
 
     # over random spaces and histories
 

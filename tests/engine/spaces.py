@@ -25,12 +25,13 @@ def numbers(low=-1e6, high=1e6):
     return st.floats(low, high, allow_subnormal=False).map(lambda x: x + 0.0)
 
 
-FLOAT_KINDS = ["linear", "log", "step", "normal", "log_normal", "beta", "tiny", "huge", "fine"]
+FLOAT_KINDS = ["linear", "log", "step", "normal", "log_normal", "beta"]
+EXTREME_KINDS = ["tiny", "huge", "fine"]  # a few doubles wide, as wide as doubles go, in very many steps
 
 
 @st.composite
-def floats(draw, finite=False):
-    kind = draw(st.sampled_from(["step"] if finite else FLOAT_KINDS))
+def floats(draw, finite=False, extreme=False):
+    kind = draw(st.sampled_from(["step"] if finite else FLOAT_KINDS + extreme * EXTREME_KINDS))
     if kind == "log":
         low = draw(numbers(1e-9, 1e3))
         return {"type": "float", "low": low, "high": low * draw(numbers(1.001, 1e6)), "log": True}
@@ -67,9 +68,9 @@ def floats(draw, finite=False):
 
 
 @st.composite
-def ints(draw, finite=False):
-    kind = draw(st.sampled_from(["linear", "log", "step", "normal", "huge"]))
-    if kind == "huge" and not finite:
+def ints(draw, finite=False, extreme=False):
+    kind = draw(st.sampled_from(["linear", "log", "step", "normal"] + (extreme and not finite) * ["huge"]))
+    if kind == "huge":
         return draw(
             st.sampled_from(
                 [
@@ -127,12 +128,13 @@ def conditions(draw, parents):
 
 
 @st.composite
-def space_documents(draw, finite=False, max_size=6):
-    """The JSON form of a valid space; `finite`: without continuous parameters, and with few values each."""
+def space_documents(draw, finite=False, max_size=6, extreme=False):
+    """The JSON form of a valid space; `finite`: without continuous parameters, and with few values each;
+    `extreme`: with ranges at the limits of doubles, too."""
     kinds = [
-        floats(finite),
+        floats(finite, extreme),
         categoricals(),
-        ints(finite),
+        ints(finite, extreme),
         st.builds(lambda v: {"type": "constant", "value": v}, JSON_VALUES),
     ]
     document = {}
@@ -161,5 +163,5 @@ def without_issues(document):
             return document
 
 
-def spaces(finite=False, max_size=6):
-    return space_documents(finite, max_size).map(SearchSpace.from_json)
+def spaces(finite=False, max_size=6, extreme=False):
+    return space_documents(finite, max_size, extreme).map(SearchSpace.from_json)

@@ -49,6 +49,19 @@ def test_the_log_scale_spans_all_doubles():
     assert scale.cdf(scale.quantile(0.3)) == pytest.approx(0.3, abs=1e-15)
 
 
+@pytest.mark.parametrize("scale", [LinearScale, LogScale])
+@pytest.mark.parametrize("low", [5e-324, 1e-300, 1.0, 1e6, 1.7e308])
+def test_neighbouring_doubles_have_coordinates_of_their_own(scale, low):
+    values = [low]
+    for _ in range(4):
+        values.append(math.nextafter(values[-1], math.inf))
+    narrow = scale(low, values[-1])
+    coordinates = [narrow.cdf(value) for value in values]
+    assert coordinates == sorted(set(coordinates))
+    assert (coordinates[0], coordinates[-1]) == (0.0, 1.0)
+    assert all(abs(values.index(narrow.quantile(u)) - k) <= 1 for k, u in enumerate(coordinates))
+
+
 @given(st.integers(1, MAX_VALUES), UNITS)
 def test_equal_bins_find_back_the_index_of_every_centre(n, u):
     bins = EqualBins(n)
@@ -122,17 +135,11 @@ PRIORS = [
 @pytest.mark.parametrize("u", [1e-9, 0.01, 0.3, 0.5, 0.9, 0.999])
 def test_a_truncated_prior_is_the_reference_between_its_bounds(prior, low, high, reference, u):
     mass = (
-        reference.sf(low) - reference.sf(high)
-        if reference.cdf(low) > 0.5
-        else reference.cdf(high) - reference.cdf(low)
+        reference.sf(low) - reference.sf(high) if reference.cdf(low) > 0.5 else reference.cdf(high) - reference.cdf(low)
     )
     x = prior.truncated(low, high).quantile(u)
     assert low <= x <= high
-    tail = (
-        reference.sf(low) - reference.sf(x)
-        if reference.cdf(low) > 0.5
-        else reference.cdf(x) - reference.cdf(low)
-    )
+    tail = reference.sf(low) - reference.sf(x) if reference.cdf(low) > 0.5 else reference.cdf(x) - reference.cdf(low)
     assert tail / mass == pytest.approx(u, rel=1e-7)
     assert prior.truncated(low, high).cdf(x) == pytest.approx(u, rel=1e-9)
     assert prior.mass(low, high) == pytest.approx(mass, rel=1e-9)
@@ -146,9 +153,7 @@ def test_quartiles_of_the_standard_normal():
 
 
 def test_the_median_of_a_log_normal_is_exp_mu():
-    assert LogNormal(-2.0, 3.0).truncated(0.0, math.inf).quantile(0.5) == pytest.approx(
-        math.exp(-2.0), rel=1e-14
-    )
+    assert LogNormal(-2.0, 3.0).truncated(0.0, math.inf).quantile(0.5) == pytest.approx(math.exp(-2.0), rel=1e-14)
 
 
 def test_beta_1_1_is_uniform_and_beta_2_1_has_the_square_as_its_distribution():

@@ -80,6 +80,11 @@ def test_what_does_not_fit_is_named_with_its_remedy(space):
     assert wrong(space, {**SGD, "lr": None}) == {"lr": "null is not a number from 1e-05 to 0.1"}
 
 
+def test_a_name_that_is_empty_is_named_all_the_same(space):
+    with pytest.raises(ParamsError, match=r'^"": is not in the search space: the space has lr'):
+        space.validate({**SGD, "": 1})
+
+
 def test_unknown_missing_and_switched_off_parameters_are_named(space):
     assert wrong(space, {**SGD, "dropuot": 0.2}) == {
         "dropuot": "is not in the search space: did you mean dropout?"
@@ -233,7 +238,7 @@ def test_spaces_are_equal_by_their_form():
     assert len({SearchSpace.from_json(EXAMPLE), SearchSpace.from_json(EXAMPLE)}) == 1
 
 
-@given(spaces(), st.data())
+@given(spaces(extreme=True), st.data())
 @settings(max_examples=100, deadline=None)
 def test_every_point_of_the_cube_is_a_legal_configuration_and_finds_its_way_back(space, data):
     u = data.draw(

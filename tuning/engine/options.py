@@ -31,7 +31,7 @@ class Option:
             return self.default
         checked = self._typed(value)
         if checked is None:
-            raise OptionError(self.name, f"{shown(value)} is not {TYPES[self.type]}")
+            raise OptionError(self.name, f"{shown(value)} is not {TYPES[self.type]}{self._remedy()}")
         if self.choices is not None and checked not in self.choices:
             raise OptionError(self.name, f"{shown(value)} is not one of {listed(self.choices)}")
         if (self.low is not None and checked < self.low) or (self.high is not None and checked > self.high):
@@ -44,6 +44,14 @@ class Option:
         if self.type == "text":
             return value if isinstance(value, str) else None
         return whole_number(value) if self.type == "int" else real_number(value)
+
+    def _remedy(self) -> str:
+        """What to write instead, where the name of the type does not say it yet."""
+        if self.choices is not None:
+            return f": write one of {listed(self.choices)}"
+        if self.type not in ("int", "float"):
+            return ""
+        return f": write {self.default!r}" if self.low is None and self.high is None else f": write {self._range()}"
 
     def _range(self) -> str:
         if self.high is None:
@@ -73,9 +81,7 @@ def check_options(owner: str, options: Sequence[Option], given: Mapping[str, Any
         if name not in known:
             close = difflib.get_close_matches(str(name), known, 1)
             remedy = (
-                f"did you mean {close[0]}?"
-                if close
-                else (f"it has {listed(known)}" if known else "it has no options")
+                f"did you mean {close[0]}?" if close else (f"it has {listed(known)}" if known else "it has no options")
             )
             raise OptionError(str(name), f"{owner} has no such option: {remedy}")
     return {name: option.check(given.get(name)) for name, option in known.items()}

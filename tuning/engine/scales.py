@@ -51,27 +51,39 @@ class LinearScale:
         return min(max((1.0 - u) * self._low + u * self._high, self._low), self._high)
 
     def cdf(self, x: float) -> float:
-        half = self._low / 2
-        span = self._high / 2 - half
-        return min(max((x / 2 - half) / span, 0.0), 1.0) if span > 0 else 0.5
+        span = self._high - self._low
+        if math.isinf(span):
+            return min(max((x / 2 - self._low / 2) / (self._high / 2 - self._low / 2), 0.0), 1.0)
+        return min(max((x - self._low) / span, 0.0), 1.0) if span > 0 else 0.5
 
 
 class LogScale:
-    """low..high uniformly in the logarithm."""
+    """low..high uniformly in the logarithm.
+
+    A narrow range goes through log1p: the logarithms of neighbouring doubles are mostly one double.
+    """
 
     def __init__(self, low: float, high: float) -> None:
         self._low, self._high = low, high
-        self._start, self._span = math.log(low), math.log(high) - math.log(low)
+        self._narrow = high < 2 * low
+        self._start = math.log(low)
+        self._span = self._above(high)
+
+    def _above(self, x: float) -> float:
+        """log(x / low)."""
+        return math.log1p((x - self._low) / self._low) if self._narrow else math.log(x) - self._start
 
     def quantile(self, u: float) -> float:
         if u <= 0.0:
             return self._low
         if u >= 1.0:
             return self._high
-        return min(max(math.exp(self._start + u * self._span), self._low), self._high)
+        distance = u * self._span
+        x = self._low + self._low * math.expm1(distance) if self._narrow else math.exp(self._start + distance)
+        return min(max(x, self._low), self._high)
 
     def cdf(self, x: float) -> float:
-        return min(max((math.log(x) - self._start) / self._span, 0.0), 1.0) if self._span > 0 else 0.5
+        return min(max(self._above(x) / self._span, 0.0), 1.0) if self._span > 0 else 0.5
 
 
 class EqualBins:

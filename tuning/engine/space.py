@@ -129,7 +129,7 @@ class SearchSpace:
         return canonical
 
     def _unknown(self, name: Any) -> SpaceIssue:
-        text = name if isinstance(name, str) else shown(name)
+        text = name if isinstance(name, str) and name else shown(name)
         close = difflib.get_close_matches(text, self._by_name, 1)
         remedy = f"did you mean {close[0]}?" if close else f"the space has {', '.join(self._by_name)}"
         return SpaceIssue(text, None, f"is not in the search space: {remedy}")
