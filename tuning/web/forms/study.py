@@ -125,6 +125,13 @@ class StudyForm(ErrorsFromServices, forms.Form):
             for entry in self.samplers
         ]
 
+    def clean(self) -> dict[str, Any]:
+        """Without complaints about the options of samplers that were not chosen, which nobody sees."""
+        chosen = f"{self.cleaned_data.get('sampler')}-"
+        for name in [name for name in self.errors if "-" in name and not name.startswith(chosen)]:
+            del self.errors[name]
+        return self.cleaned_data
+
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments for services.studies.create_study."""
         cleaned = self.cleaned_data
@@ -154,22 +161,35 @@ class StudyForm(ErrorsFromServices, forms.Form):
 
 
 def _option_field(option: dict[str, Any]) -> forms.Field:
+    words = _option_words(option)
     shared = {
         "label": option["name"].replace("_", " ").capitalize(),
         "help_text": option["help"],
         "required": False,
+        "initial": option["default"],
+        "error_messages": dict.fromkeys(("invalid", "invalid_choice", "min_value", "max_value"), words),
     }
-    initial = option["default"]
     if option["choices"]:
-        return forms.ChoiceField(choices=[(choice, choice) for choice in option["choices"]], initial=initial, **shared)
+        return forms.ChoiceField(choices=[(choice, choice) for choice in option["choices"]], **shared)
     if option["type"] == "bool":
-        return forms.BooleanField(initial=initial, **shared)
-    bounds = {"min_value": option["low"], "max_value": option["high"]}
+        return forms.BooleanField(**shared)
+    shared |= {"min_value": option["low"], "max_value": option["high"], "widget": forms.TextInput(NUMBER)}
     if option["type"] == "int":
-        return forms.IntegerField(initial=initial, widget=forms.TextInput(NUMBER), **bounds, **shared)
+        return forms.IntegerField(**shared)
     if option["type"] == "float":
-        return forms.FloatField(initial=initial, widget=forms.TextInput(NUMBER), **bounds, **shared)
-    return forms.CharField(initial=initial, **shared)
+        return forms.FloatField(**shared)
+    raise ValueError(f"{option['name']}: a form has no field for free text, give the option its choices")
+
+
+def _option_words(option: dict[str, Any]) -> str:
+    """What would be right for an option, as a sentence."""
+    if option["choices"]:
+        return f"Choose one of {', '.join(map(str, option['choices']))}."
+    kind, low, high = "a whole number" if option["type"] == "int" else "a number", option["low"], option["high"]
+    if low is not None and high is not None:
+        return f"Write {kind} from {low} to {high}."
+    sides = [f" of at {word} {bound}" for word, bound in (("least", low), ("most", high)) if bound is not None]
+    return f"Write {kind}{''.join(sides)}."
 
 
 class SettingsForm(ErrorsFromServices, forms.Form):
