@@ -50,6 +50,7 @@ CONTINUOUS = {
     "decay": {"type": "float", "prior": {"name": "log_normal", "mu": -6, "sigma": 2}},
     "share": {"type": "float", "prior": {"name": "beta", "a": 2, "b": 5}, "high": 0.8},
 }
+FIRST_TWO = {name: FINITE[name] for name in ("layers", "width")}
 ENDINGS = [
     (TrialState.COMPLETE, 0.3, None),
     (TrialState.COMPLETE, float("nan"), None),
@@ -255,8 +256,11 @@ class SamplerContract:
     def test_a_history_of_another_space_is_refused(self):
         space = self.space()
         other = SearchSpace.from_json({"batch": {"type": "constant", "value": 32}})
-        with pytest.raises(HistoryError, match="another search space"):
+        with pytest.raises(HistoryError, match=r"another search space, which differs in .*batch.*: give the history"):
             self.suggest(space, History(other))
+        turned = SearchSpace.from_json(dict(reversed(FIRST_TWO.items())))
+        with pytest.raises(HistoryError, match="differs in the order"):
+            self.suggest(SearchSpace.from_json(FIRST_TWO), History(turned))
 
     def test_an_equal_space_is_not_another_one(self):
         assert self.suggest(self.space(), History(self.space())).params

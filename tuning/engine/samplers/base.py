@@ -52,8 +52,9 @@ class Sampler(ABC):
         """
         if history.space is not space and history.space != space:
             raise HistoryError(
-                "the history belongs to another search space: give the history of this one, or add "
-                "its trials to a new history of this space"
+                f"the history belongs to another search space, which differs in "
+                f"{_difference(space, history.space)}: give the history of this one, or add its trials "
+                f"to a new history of this space"
             )
         if not self.needs_history:
             return self.propose(space, history, rng)
@@ -70,3 +71,12 @@ class Sampler(ABC):
     def plan_size(self, space: SearchSpace) -> int | None:
         """The number of configurations after which the sampler is exhausted; None where it never is."""
         return None
+
+
+def _difference(space: SearchSpace, other: SearchSpace) -> str:
+    """The parameters that only one of two spaces has, or that they define differently; else it is the order."""
+    ours, theirs = space.to_json(), other.to_json()
+    names = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
+    if not names:
+        return "the order or the types of its parameters"
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
