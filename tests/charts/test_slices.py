@@ -151,3 +151,10 @@ def test_a_small_slice_without_marks_has_none_and_names_its_ends() -> None:
     assert ">1e-5<" in svg
     assert ">0.1<" in svg
     assert common_range([], "minimize") == (0.0, 1.0)
+
+
+def test_running_trials_are_hollow_where_they_are_expected() -> None:
+    running = TrialPoint(40, {"lr": 1e-3}, 0.05, "RUNNING", 0.5)
+    drawn = traces(slice_figure(made("lr"), [running], **OPTIONS))["running"]
+    assert (drawn["x"], drawn["y"], drawn["marker"]["symbol"]) == ([1e-3], [0.05], "circle-open")
+    assert drawn["customdata"] == ["trial 40<br>0.05 expected, running"]

@@ -133,10 +133,10 @@ def test_trials_on_the_slice_are_near_and_others_are_not() -> None:
     history = history_of()
     surrogate = surrogate_of(SPACE, history)
     held = anchor(surrogate, history.unit[5])
-    near = nearness(surrogate, held, [surrogate.axes.names.index("lr")])
+    near = nearness(surrogate, held, [surrogate.axes.names.index("lr")], surrogate.points)
     assert near[5] == pytest.approx(1.0)
     assert (near <= 1.0).all()
-    every = nearness(surrogate, held, range(surrogate.axes.m))
+    every = nearness(surrogate, held, range(surrogate.axes.m), surrogate.points)
     np.testing.assert_allclose(every, 1.0)
 
 

@@ -235,3 +235,16 @@ def test_a_stopped_study_still_has_its_model(study: Study, alice: User) -> None:
     stop_study(study_id=study.pk, actor=alice)
     study.refresh_from_db()
     assert study_model(study).next.params
+
+
+def test_trials_that_run_stand_where_the_model_expects_them(study: Study) -> None:
+    running = make_running(study)
+    study.refresh_from_db()
+    model = study_model(study)
+    (seen,) = model.cut("lr").running
+    assert (seen.number, seen.state, seen.params) == (running.number, "RUNNING", running.params)
+    assert model.surrogate is not None
+    assert seen.value == pytest.approx(model.surrogate.predict([running.params])[0][0])
+    assert running.number not in {trial.number for trial in model.cut("lr").trials}
+    lacks = "momentum" not in running.params
+    assert len(model.cut("momentum", "optimizer").running) == (0 if lacks else 1)

@@ -73,7 +73,7 @@ def test_the_page_says_what_is_held_where_the_next_one_goes_and_how_good_the_mod
     assert f"all other parameters, as in trial {best.number}" in text
     assert f"layers {best.params['layers']}" in text
     assert "Gaussian process of 12 trials" in text
-    assert "As things stand, trial 12 will be:" in text
+    assert "As things stand, trial 12 would be:" in text
     assert re.search(r"[\d.]+ expected, 95 %: [\d.-]+ to [\d.]+ GP:", text)
     assert re.search(r"rank correlation -?\d\.\d\d\)\. \d+ % lie within its 95 % band", text)
     assert re.search(r"8 start-up .*4 explor|8 start-up .*exploiting", text)
@@ -133,7 +133,7 @@ def test_too_few_trials_make_a_sentence_instead_of_a_picture(as_alice: Client, a
     answer = as_alice.get(f"/studies/{study.pk}/model/?x=nonsense")
     text = words(answer)
     assert "The model needs 3 complete trials with a value; none has one so far." in text
-    assert "As things stand, trial 0 will be:" in text
+    assert "As things stand, trial 0 would be:" in text
     assert set(figures(answer.content)) == {"intents"}
     study = run(study, 3)
     assert "Too few complete trials (3) to tell how good the model is." in words(
@@ -183,3 +183,34 @@ def test_the_table_has_the_numbers_of_the_picture(as_alice: Client, study: Study
     cells = [re.findall(r">([^<]+)</td>", row)[:2] for row in rows[1:5]]
     assert [int(value) for value, _ in cells] == line["x"] == [1, 2, 3, 4]
     assert [float(value) for _, value in cells] == pytest.approx(line["y"], rel=1e-3)
+
+
+def test_without_a_trial_asked_for_links_follow_the_best(as_alice: Client, study: Study) -> None:
+    for query in ("", "?at=best"):
+        page = as_alice.get(f"/studies/{study.pk}/model/{query}").content.decode()
+        assert 'name="at" value="" placeholder="best"' in page
+        assert 'href="?x=optimizer"' in page.partition("Every parameter")[2]
+
+
+def test_a_trial_leads_to_the_model_around_it(as_alice: Client, study: Study) -> None:
+    trial = study.trials.get(number=9)
+    page = as_alice.get(f"/trials/{trial.pk}/").content.decode()
+    assert f'<a href="/studies/{study.pk}/model/?at=9">The model around it</a>' in page
+    assert as_alice.get(f"/studies/{study.pk}/model/?at=9").status_code == 200
+
+
+def test_choices_are_text_whatever_they_are(as_alice: Client, alice: User) -> None:
+    space = {
+        "w": {"type": "float", "low": 0.0, "high": 1.0},
+        "c": {"type": "categorical", "choices": ["<script>", "<b>bold</b>", None, [1, 2], "x" * 300]},
+    }
+    study = make_study(alice, space=space, sampler="random", started=True)
+    values = iter([0.3, 0.1, 0.2, 0.5, 0.4])
+    run(study, 5, lambda params: next(values))
+    for query in ("", "?x=c", "?x=w&y=c", "?x=c&y=w&map=promise"):
+        answer = as_alice.get(f"/studies/{study.pk}/model/{query}")
+        assert answer.status_code == 200
+        assert b"<b>bold" not in answer.content
+        drawn = json.dumps(figures(answer.content))
+        assert "<b>" not in drawn
+        assert "<script>" not in drawn

@@ -11,6 +11,7 @@ from tuning.charts.theme import ACTION, BEST, PANEL, QUIET, TEXT, Figure, faint,
 from tuning.engine.surrogates.slices import Cut, Side
 
 MAPS = ("expected", "deviation", "promise")
+KINDS = {"FAILED": "failed", "RUNNING": "running"}
 SMOOTH = 12  # values on both sides from which on lines of equal height say more than cells
 
 
@@ -81,12 +82,12 @@ def _surface(cut: Cut, across: Coordinates, up: Coordinates, shown: str, directi
             "tickfont": {"size": 11, "color": QUIET},
             "tickformat": ".0%" if shown == "promise" else tick_format(low, high),
         },
-        "hovertemplate": f"{escape(cut.x.name)} %{{x}}<br>{escape(across_name(cut))} %{{y}}<br>"
+        "hovertemplate": f"{escape(cut.x.name)} %{{x}}<br>{escape(up.side.name)} %{{y}}<br>"
         f"{words} %{{z:.4g}}<extra></extra>",
     }
     smooth = len(across.at) >= SMOOTH and len(up.at) >= SMOOTH and not (across.categorical or up.categorical)
     if not smooth:
-        return surface | {"type": "heatmap", "xgap": _gap(cut.x), "ygap": _gap(cut.y)}
+        return surface | {"type": "heatmap", "xgap": _gap(across.side), "ygap": _gap(up.side)}
     step = _round_step((high - low) / 8)
     return surface | {
         "type": "contour",
@@ -97,20 +98,15 @@ def _surface(cut: Cut, across: Coordinates, up: Coordinates, shown: str, directi
     }
 
 
-def _gap(side: Side | None) -> int:
+def _gap(side: Side) -> int:
     """Pixels between cells: those of a few values stand apart, those of a continuous parameter do not."""
-    return int(side is not None and side.stepped and len(side.values) <= SMOOTH)
+    return int(side.stepped and len(side.values) <= SMOOTH)
 
 
 def _round_step(step: float) -> float:
     """The next of 1, 2, 5, 10, ... times a power of ten above a positive step."""
     power = 10.0 ** math.floor(math.log10(step)) if step > 0 else 1.0
     return next((times * power for times in (1, 2, 5) if times * power >= step), 10 * power)
-
-
-def across_name(cut: Cut) -> str:
-    """The name of the second side."""
-    return cut.y.name if cut.y is not None else ""
 
 
 def _limits(values: list[float], shown: str, direction: str) -> tuple[float, float]:
@@ -129,24 +125,25 @@ def _limits(values: list[float], shown: str, direction: str) -> tuple[float, flo
 
 def _trials(across: Coordinates, up: Coordinates, trials: Sequence[TrialPoint]) -> list[Figure]:
     data: list[Figure] = []
-    for failed in (False, True):
-        group = [trial for trial in trials if (trial.state == "FAILED") == failed]
+    outline = {"width": 1, "color": PANEL}
+    styles: dict[str, Figure] = {
+        "trials": {"symbol": "circle", "size": 7, "color": TEXT, "line": outline},
+        "running": {"symbol": "circle-open", "size": 8, "color": TEXT, "line": {"width": 1.5}},
+        "failed": {"symbol": "x", "size": 7, "color": TEXT, "line": outline},
+    }
+    for name, style in styles.items():
+        group = [trial for trial in trials if KINDS.get(trial.state, "trials") == name]
         if group:
             data.append(
                 {
                     "type": "scatter",
                     "mode": "markers",
-                    "name": "failed" if failed else "trials",
+                    "name": name,
                     "x": [_moved(across, trial, 0.618034) for trial in group],
                     "y": [_moved(up, trial, 0.754878) for trial in group],
-                    "customdata": [f"trial {trial.number}<br>{trial.value:.4g}" for trial in group],
-                    "marker": {
-                        "symbol": "x" if failed else "circle",
-                        "size": 7,
-                        "color": TEXT,
-                        "opacity": [max(0.3, strength(trial.nearness)) for trial in group],
-                        "line": {"width": 1, "color": PANEL},
-                    },
+                    "customdata": [f"trial {trial.number}<br>{trial.value:.4g}, {name}" for trial in group],
+                    "marker": style | {"opacity": [max(0.3, strength(trial.nearness)) for trial in group]},
+                    "cliponaxis": False,
                     "hovertemplate": "%{customdata}<extra></extra>",
                 }
             )

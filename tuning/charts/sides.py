@@ -12,6 +12,7 @@ from tuning.engine.surrogates.slices import Side
 from tuning.engine.values import identity
 
 LONGEST = 14  # characters of a choice on an axis
+LONGEST_NAME = 40
 MOST_TICKS = 7
 
 
@@ -81,9 +82,10 @@ class Coordinates:
             return 0.0
         return math.log10(place) if self.side.log and not self.categorical else place
 
-    def axis(self, *, grid: bool = False, title: bool = True, padded: bool = True) -> Figure:
+    def axis(self, *, padded: bool = True) -> Figure:
         """The axis of the side; not `padded`, it ends where the values end."""
-        name = escape(self.side.name) if title else ""
+        name = self.side.name if len(self.side.name) <= LONGEST_NAME else self.side.name[: LONGEST_NAME - 1] + "…"
+        name = escape(name)
         if self.categorical:
             words = [choice_text(value) for value in self.side.values]
             ends = [-0.5, len(words) - 0.5]
@@ -94,7 +96,7 @@ class Coordinates:
             ends = [first - half, last + half]
         else:
             ends = padded_range(first, last, 0.015) if padded else [first, last]
-        drawn = axis(title=name, grid=grid, range=[significant(end, 8) for end in ends])
+        drawn = axis(title=name, range=[significant(end, 8) for end in ends])
         if self.side.log:
             ticks = log_ticks(first, last)
             drawn |= {"type": "log", "tickvals": ticks, "ticktext": [short_number(tick) for tick in ticks]}

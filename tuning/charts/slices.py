@@ -24,6 +24,8 @@ from tuning.engine.surrogates.slices import Cut, Expectation
 UPPER, LOWER = [0.3, 1.0], [0.0, 0.2]  # the domains of the two panels
 ACQUISITIONS = {"ei": "expected improvement", "pi": "probability of improvement", "ucb": "confidence bound"}
 FAINTEST = 0.1
+REACH = 1.0  # less than a history shows: what lies near the best is what a slice is read for
+KINDS = {"COMPLETE": "complete", "RUNNING": "running"}
 
 
 def relative_promise(acquisition: Sequence[float], kind: str) -> list[float]:
@@ -90,14 +92,14 @@ def slice_figure(
 def _value_range(expected: Expectation, trials: Sequence[TrialPoint], held: Mark | None, direction: str) -> list[float]:
     """The range that shows the line, most of its band and most trials; what lies far off is cut."""
     line = finite(expected.median.tolist())
-    seen = finite([trial.value for trial in trials if trial.state != "FAILED"])
+    seen = finite([trial.value for trial in trials if trial.state not in ("FAILED", "RUNNING")])
     seen += [held.value] if held is not None and held.value is not None else []
-    worst = worst_shown([*line, *seen], direction) or 0.0
-    low, high = min([*line, *seen, worst]), max([*line, *seen, worst])
-    low, high = (low, worst) if direction == "minimize" else (worst, high)
+    worst = worst_shown([*line, *seen], direction, REACH) or 0.0
+    best = min([*line, *seen]) if direction == "minimize" else max([*line, *seen])
+    low, high = sorted((best, worst))
     room = high - low
-    low = max(min([low, *finite(expected.low.tolist())]), low - 0.4 * room)
-    high = min(max([high, *finite(expected.high.tolist())]), high + 0.4 * room)
+    low = max(min([low, *finite(expected.low.tolist())]), low - 0.3 * room)
+    high = min(max([high, *finite(expected.high.tolist())]), high + 0.3 * room)
     return [significant(end) or 0.0 for end in padded_range(low, high, 0.05)]
 
 
@@ -161,12 +163,16 @@ def _middle(place: Coordinates, expected: Expectation, style: Figure) -> Figure:
 
 
 def _trials(place: Coordinates, trials: Sequence[TrialPoint], y_range: list[float], direction: str) -> list[Figure]:
-    """A trace of markers for each kind of trial; nearer ones are stronger, failed ones stand at the worse edge."""
+    """A trace of markers for each kind of trial; nearer ones are stronger, failed ones stand at the worse edge.
+
+    Running ones stand where the model expects them.
+    """
     edge = y_range[1] if direction == "minimize" else y_range[0]
     off = "triangle-up" if direction == "minimize" else "triangle-down"
     styles: dict[str, Figure] = {
         "complete": {"symbol": "circle", "size": 7, "color": TEXT},
         "pruned": {"symbol": "circle-open", "size": 7, "color": TEXT, "line": {"width": 1.5}},
+        "running": {"symbol": "circle-open", "size": 8, "color": ACTION, "line": {"width": 2}},
         "off the axis": {"symbol": off, "size": 8, "color": TEXT},
         "failed": {"symbol": "x-thin", "size": 7, "line": {"width": 1.5, "color": FAILED}},
     }
@@ -174,7 +180,7 @@ def _trials(place: Coordinates, trials: Sequence[TrialPoint], y_range: list[floa
     for trial in trials:
         outside = not y_range[0] <= trial.value <= y_range[1]
         kind = "failed" if trial.state == "FAILED" else "off the axis" if outside else ""
-        groups[kind or ("complete" if trial.state == "COMPLETE" else "pruned")].append(trial)
+        groups[kind or KINDS.get(trial.state, "pruned")].append(trial)
     data: list[Figure] = []
     for name, group in groups.items():
         if group:
@@ -186,7 +192,10 @@ def _trials(place: Coordinates, trials: Sequence[TrialPoint], y_range: list[floa
                     "name": name,
                     "x": [_jittered(place, trial) for trial in group],
                     "y": [significant(edge if at_edge else trial.value) for trial in group],
-                    "customdata": [f"trial {trial.number}<br>{trial.value:.4g}, {name}" for trial in group],
+                    "customdata": [
+                        f"trial {trial.number}<br>{trial.value:.4g}{' expected' if name == 'running' else ''}, {name}"
+                        for trial in group
+                    ],
                     "marker": styles[name] | {"opacity": [strength(trial.nearness) for trial in group]},
                     "cliponaxis": False,
                     "hovertemplate": "%{customdata}<extra></extra>",

@@ -7,7 +7,6 @@ are kept per process by history version, so a model is fitted once for everybody
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -26,12 +25,12 @@ from tuning.engine.surrogates.slices import (
     cut,
     effects,
     expectation,
-    nearness,
 )
 from tuning.engine.surrogates.surrogate import Surrogate, surrogate_of
 from tuning.engine.surrogates.validation import Validation, leave_one_out
 from tuning.engine.threads import on_one_thread
 from tuning.models import Study
+from tuning.services.cuts import StudyCut, running_trials, seen_trials
 from tuning.services.errors import Invalid, SamplerFailed
 from tuning.services.history import study_history
 from tuning.services.proposing import engine_space, propose
@@ -63,35 +62,6 @@ class NextTrial:
     why: str
     problem: str
     expected: Expectation | None  # of one point; None without a model
-
-
-@dataclass(frozen=True)
-class SeenTrial:
-    """A trial that the model learned from: the value it took for it, and how near it lies to the cut, 0 to 1."""
-
-    number: int
-    params: dict[str, Any]
-    value: float
-    state: str
-    nearness: float
-
-
-@dataclass(frozen=True)
-class StudyCut:
-    """A cut through the model of a study at the configuration of a trial.
-
-    `missing` names parameters that take no part anywhere in the cut; `instead` is the best trial that has them.
-    """
-
-    names: tuple[str, ...]
-    cut: Cut
-    held: int
-    held_params: dict[str, Any]
-    is_next: bool  # held at the suggestion, not at a trial
-    trials: tuple[SeenTrial, ...]
-    without: int  # trials of the model that lack a parameter of the cut, so are not among `trials`
-    missing: dict[str, str]  # parameter -> its condition
-    instead: int | None
 
 
 class StudyModel:
@@ -164,7 +134,7 @@ class StudyModel:
         """The parameters that vary, the strongest first."""
         if self.surrogate is None:
             return ()
-        axes, ell = self.surrogate.axes, self.surrogate.hyper.ell
+        axes, ell = self.surrogate.axes, self.surrogate.length_scales
         found = [
             Influence(axis.name, float(effect), None if axis.categorical else float(length))
             for axis, effect, length in zip(axes.axes, effects(self.surrogate), ell, strict=True)
@@ -229,9 +199,10 @@ class StudyModel:
             }
             row = best_with(self.surrogate, names)
             instead = int(self.history.numbers[row]) if row is not None else None
-        trials = self._seen(names, held, [side.axis for side in made.sides])
-        without = self.n_model - len(trials)
-        return StudyCut(names, made, number, params, is_next, trials, without, missing, instead)
+        columns = [side.axis for side in made.sides]
+        where = (self.surrogate, self.history, names, held, columns)
+        seen, running = seen_trials(*where), running_trials(*where)
+        return StudyCut(names, made, number, params, is_next, seen, running, self.n_model - len(seen), missing, instead)
 
     def slices(self, at: str = "") -> list[tuple[Influence, Cut | None]]:
         """A coarse cut along every parameter, the strongest first; None for one that takes no part there.
@@ -268,20 +239,6 @@ class StudyModel:
                 raise Invalid({"at": [f"There is no trial {at} in this search space: give a trial's number."]})
             row = int(rows[0])
         return int(history.numbers[row]), history.params(row), False
-
-    def _seen(self, names: Sequence[str], held: Any, columns: Sequence[int]) -> tuple[SeenTrial, ...]:
-        if self.surrogate is None or self.history is None:
-            return ()
-        observations = self.surrogate.observations
-        near = nearness(self.surrogate, held, columns)
-        seen = []
-        for place, row in enumerate(observations.rows.tolist()):
-            trial = self.history.trial(row)
-            if all(name in trial.params for name in names):
-                value = self._sign * float(observations.losses[place])
-                state = str(TrialState.FAILED) if trial.infeasible else str(trial.state)
-                seen.append(SeenTrial(trial.number, dict(trial.params), value, state, float(near[place])))
-        return tuple(seen)
 
 
 def study_model(study: Study) -> StudyModel:

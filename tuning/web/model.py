@@ -23,7 +23,8 @@ from tuning.charts import (
     validation_figure,
 )
 from tuning.selectors.intents import study_intents
-from tuning.services.surrogates import StudyCut, StudyModel, study_model
+from tuning.services.cuts import StudyCut
+from tuning.services.surrogates import StudyModel, study_model
 from tuning.web.polling import once, tag_of
 
 SECOND = ("deviation", "promise")
@@ -72,10 +73,11 @@ def _standing(study: Any) -> dict[str, Any]:
 
 def _chosen(study: Any, x: str, y: str, at: str, map: str) -> dict[str, Any]:
     model = study_model(study)
-    return _drawn(study, model, model.cut(x, y, at), map if map in SECOND else "deviation")
+    kept = "" if at == "best" else at  # the best may become another one; a link to it follows
+    return _drawn(study, model, model.cut(x, y, at), kept, map if map in SECOND else "deviation")
 
 
-def _drawn(study: Any, model: StudyModel, made: StudyCut, second: str) -> dict[str, Any]:
+def _drawn(study: Any, model: StudyModel, made: StudyCut, at: str, second: str) -> dict[str, Any]:
     """The cut as figures and tables, and what stands around them."""
     cut, names = made.cut, made.names
     held_words = f"next: trial {made.held}" if made.is_next else f"trial {made.held}"
@@ -87,20 +89,24 @@ def _drawn(study: Any, model: StudyModel, made: StudyCut, second: str) -> dict[s
         expected = model.next.expected
         upcoming = CutMark(model.next.params, float(expected.median[0]), f"next: trial {model.next.number}")
         band = float(expected.trial_low[0]), float(expected.trial_high[0])
-    trials = [TrialPoint(seen.number, seen.params, seen.value, seen.state, seen.nearness) for seen in made.trials]
+    trials = [
+        TrialPoint(seen.number, seen.params, seen.value, seen.state, seen.nearness)
+        for seen in (*made.trials, *made.running)
+    ]
     options: dict[str, Any] = {"direction": study.direction, "acquisition": model.acquisition}
     context: dict[str, Any] = {
         "made": made,
         "names": names,
-        "parameters": _every_parameter(study, model, made),
+        "parameters": _every_parameter(study, model, made, at),
+        "at": at,
         "second": second,
         "others": [(name, value) for name, value in made.held_params.items() if name not in names],
         "links": {
             "best": _link(names, "", second),
             "next": _link(names, "next", second),
             "instead": _link(names, str(made.instead), second) if made.instead is not None else "",
-            "deviation": _link(names, _at(made), "deviation"),
-            "promise": _link(names, _at(made), "promise"),
+            "deviation": _link(names, at, "deviation"),
+            "promise": _link(names, at, "promise"),
         },
     }
     if made.missing:
@@ -125,10 +131,6 @@ def _second(made: StudyCut, second: str, acquisition: str) -> list[float]:
     return deviations
 
 
-def _at(made: StudyCut) -> str:
-    return "next" if made.is_next else str(made.held)
-
-
 def _link(names: Sequence[str], at: str, second: str) -> str:
     """The address of another cut on this page."""
     chosen = dict(zip(("x", "y"), names, strict=False))
@@ -139,9 +141,9 @@ def _link(names: Sequence[str], at: str, second: str) -> str:
     return "?" + urlencode(chosen)
 
 
-def _every_parameter(study: Any, model: StudyModel, made: StudyCut) -> list[dict[str, Any]]:
+def _every_parameter(study: Any, model: StudyModel, made: StudyCut, at: str) -> list[dict[str, Any]]:
     """A small slice for each parameter on one scale, the strongest first, with the link to the large one."""
-    slices = model.slices(_at(made))
+    slices = model.slices(at)
     low, high = common_range([cut for _, cut in slices if cut is not None], study.direction)
     upcoming = model.next.params if model.next is not None else {}
     return [
@@ -149,7 +151,7 @@ def _every_parameter(study: Any, model: StudyModel, made: StudyCut) -> list[dict
             "name": influence.name,
             "effect": influence.effect,
             "chosen": influence.name in made.names,
-            "link": _link([influence.name], _at(made), ""),
+            "link": _link([influence.name], at, ""),
             "drawing": slice_svg(
                 cut,
                 low,

@@ -203,10 +203,10 @@ def effects(surrogate: Surrogate) -> Array:
     return found
 
 
-def nearness(surrogate: Surrogate, held: Array, columns: Sequence[int]) -> Array:
-    """How near each observation lies to a cut along these axes, (n,): 1 on it, falling with the distance in length
+def nearness(surrogate: Surrogate, held: Array, columns: Sequence[int], points: Array) -> Array:
+    """How near latent points (n, m) lie to a cut along these axes, (n,): 1 on it, falling with the distance in length
     scales over all other axes."""
-    distances = surrogate.axis_distances(held, surrogate.points)
+    distances = surrogate.axis_distances(held, points)
     distances[:, list(columns)] = 0.0
     near: Array = np.exp(-0.5 * distances.sum(axis=1))
     return near
