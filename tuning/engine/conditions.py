@@ -18,9 +18,7 @@ from tuning.engine.values import detached, identity, listed
 if TYPE_CHECKING:
     from tuning.engine.parameters import Parameter
 
-Intervals = list[
-    tuple[float, float]
-]  # closed: of indices for a finite parameter, of values for a continuous one
+Intervals = list[tuple[float, float]]  # closed: of indices for a finite parameter, of values for a continuous one
 
 
 @dataclass(frozen=True)

@@ -58,9 +58,7 @@ def make_scheduler(
     name = "none" if name is None else name
     if name not in known:
         raise OptionError("scheduler", f"there is no scheduler {shown(name)}: write one of {listed(known)}")
-    return known[name](
-        min_resource, max_resource, reduction_factor, direction, **_named("scheduler_options", options)
-    )
+    return known[name](min_resource, max_resource, reduction_factor, direction, **_named("scheduler_options", options))
 
 
 def _named(field: str, options: Any) -> dict[str, Any]:

@@ -96,8 +96,7 @@ class SearchSpace:
                     SpaceIssue(
                         None,
                         None,
-                        f"a configuration is an object that holds a value for each "
-                        f"parameter, not {shown(params)}",
+                        f"a configuration is an object that holds a value for each parameter, not {shown(params)}",
                     )
                 ]
             )
@@ -111,9 +110,7 @@ class SearchSpace:
             elif condition is not None and not condition.holds(canonical):
                 if name in params:
                     issues.append(
-                        SpaceIssue(
-                            name, None, f"is given, but takes part only when {condition}: leave it out"
-                        )
+                        SpaceIssue(name, None, f"is given, but takes part only when {condition}: leave it out")
                     )
             elif name not in params:
                 doubtful.add(name)
@@ -167,9 +164,7 @@ class SearchSpace:
         """
         unit = np.asarray(u, dtype=np.float64)
         if unit.shape != (len(self._parameters),):
-            raise ValueError(
-                f"the unit cube of this space has the shape ({len(self._parameters)},), not {unit.shape}"
-            )
+            raise ValueError(f"the unit cube of this space has the shape ({len(self._parameters)},), not {unit.shape}")
         params: dict[str, Any] = {}
         for parameter, coordinate in zip(self._parameters, unit.tolist(), strict=True):
             if parameter.condition is not None and not parameter.condition.holds(params):

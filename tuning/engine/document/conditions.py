@@ -47,8 +47,7 @@ def _is_parent(entry: Entry, parent: Any, names: Sequence[str], earlier: Sequenc
     elif parent not in earlier:
         entry.wrong(
             "when",
-            f"{parent} comes after {entry.name}, but a parent stands before those that depend on it: move "
-            f"{parent} up",
+            f"{parent} comes after {entry.name}, but a parent stands before those that depend on it: move {parent} up",
         )
     else:
         return True
@@ -116,8 +115,7 @@ def _read_range(entry: Entry, name: str, wanted: Mapping[Any, Any]) -> Within | 
     if len(sides) == 2 and sides["low"] > sides["high"]:
         entry.wrong(
             "when",
-            f"the range of {name} has its low, {sides['low']!r}, above its high, {sides['high']!r}: exchange "
-            f"them",
+            f"the range of {name} has its low, {sides['low']!r}, above its high, {sides['high']!r}: exchange them",
         )
         return None
     return Within(sides.get("low"), sides.get("high"))

@@ -38,9 +38,7 @@ def read_int(entry: Entry, condition: Condition | None, annotation: str | None) 
         check_steps(entry, prior, low, step, size)
     if entry.issues:
         return None
-    return Int(
-        entry.name, low, high, log=log, step=step, prior=prior, condition=condition, annotation=annotation
-    )
+    return Int(entry.name, low, high, log=log, step=step, prior=prior, condition=condition, annotation=annotation)
 
 
 def read_float(entry: Entry, condition: Condition | None, annotation: str | None) -> Parameter | None:
@@ -142,9 +140,7 @@ def _read_weights(entry: Entry, count: int) -> tuple[float, ...] | None:
     if weights is None:
         return None
     if not isinstance(weights, list | tuple):
-        entry.wrong(
-            "weights", f"{shown(weights)} is not a list: write one number for each choice, such as [1, 3]"
-        )
+        entry.wrong("weights", f"{shown(weights)} is not a list: write one number for each choice, such as [1, 3]")
         return None
     if len(weights) != count:
         entry.wrong("weights", f"there are {len(weights)} weights for {count} choices: write one for each")

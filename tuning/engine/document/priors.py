@@ -64,9 +64,7 @@ def _positive(entry: Entry, field: str, fields: Mapping[Any, Any]) -> float | No
 def check_range(entry: Entry, prior: Prior, low: float | None, high: float | None) -> None:
     """Note an issue where low..high leaves the prior's support, misses its mass, or is open too far."""
     start, end = prior.support
-    lies = (
-        f"outside the prior {prior.name}, which lies {'on 0 to 1' if isinstance(prior, Beta) else 'above 0'}"
-    )
+    lies = f"outside the prior {prior.name}, which lies {'on 0 to 1' if isinstance(prior, Beta) else 'above 0'}"
     if low is not None and low < start:
         entry.wrong("low", f"{low!r} is {lies}: write {start!r} or more, or leave it out")
     if high is not None and high > end:
@@ -75,11 +73,7 @@ def check_range(entry: Entry, prior: Prior, low: float | None, high: float | Non
         return
     _check_mass(entry, prior, start if low is None else low, end if high is None else high)
     open_side = high is None or (low is None and not isinstance(prior, LogNormal))
-    if (
-        isinstance(prior, Normal)
-        and open_side
-        and abs(prior.mu) + TAIL_SCORE * prior.sigma > LARGEST[prior.name]
-    ):
+    if isinstance(prior, Normal) and open_side and abs(prior.mu) + TAIL_SCORE * prior.sigma > LARGEST[prior.name]:
         entry.wrong(
             "prior",
             f"{prior.name} with mu {prior.mu!r} and sigma {prior.sigma!r} reaches beyond what a double "
@@ -92,8 +86,7 @@ def check_steps(entry: Entry, prior: Prior, low: float, step: float, size: int) 
     if size > MAX_WEIGHTED:
         entry.wrong(
             "step",
-            f"{size} values are too many for a prior, 2^20 are the most: raise the step, or use a float "
-            f"without step",
+            f"{size} values are too many for a prior, 2^20 are the most: raise the step, or use a float without step",
         )
         return
     edges = bin_edges(low, step, size)

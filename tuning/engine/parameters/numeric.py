@@ -218,9 +218,7 @@ class SteppedFloat(_Bounded, Finite):
         if number is not None:
             place = (Fraction(repr(number)) - self._origin) / self._stride
             index = round(place)
-            if 0 <= index < self._size and (
-                abs(place - index) * 10**6 <= 1 or self.value_at(index) == number
-            ):
+            if 0 <= index < self._size and (abs(place - index) * 10**6 <= 1 or self.value_at(index) == number):
                 return index
         raise ValueError(f"{shown(value)} is not {self.domain}")
 

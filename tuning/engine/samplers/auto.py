@@ -21,9 +21,7 @@ class Auto(Sampler):
 
     name = "auto"
     title = "Automatic"
-    summary = (
-        "Chooses the method by the space and the number of trials, and says with each trial which and why."
-    )
+    summary = "Chooses the method by the space and the number of trials, and says with each trial which and why."
 
     def propose(self, space: SearchSpace, history: History, rng: np.random.Generator) -> Suggestion:
         sampler, why = self._chosen(space, history.n_finished)

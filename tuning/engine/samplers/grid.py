@@ -45,9 +45,7 @@ class Grid(Sampler):
         place = int(rng.integers(left)) if self.settings["shuffle"] else 0
         # Below the j-th used number used[j] - j are free, so this many used ones lie below the free one wanted.
         rank = place + int(np.searchsorted(used - np.arange(len(used)), place, side="right"))
-        return Suggestion(
-            lattice.unrank(rank), f"Grid: configuration {rank + 1} of {lattice.size}, {left - 1} left."
-        )
+        return Suggestion(lattice.unrank(rank), f"Grid: configuration {rank + 1} of {lattice.size}, {left - 1} left.")
 
     def check(self, space: SearchSpace) -> None:
         self._lattice(space)

@@ -19,9 +19,7 @@ class Random(Sampler):
 
     name = "random"
     title = "Random search"
-    summary = (
-        "Draws every configuration from the priors. Hard to beat by much with few trials, and never stuck."
-    )
+    summary = "Draws every configuration from the priors. Hard to beat by much with few trials, and never stuck."
     needs_history = False
     learns = False
 

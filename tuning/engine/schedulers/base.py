@@ -117,9 +117,7 @@ class Scheduler(ABC):
         """Raises OptionError naming what does not exist or is out of range."""
         self.min_resource = whole_setting("min_resource", min_resource, 1)
         if max_resource is None and self.needs_max_resource:
-            raise OptionError(
-                "max_resource", f"{self.name} needs it: write the number of steps of a full training"
-            )
+            raise OptionError("max_resource", f"{self.name} needs it: write the number of steps of a full training")
         self.max_resource = None if max_resource is None else whole_setting("max_resource", max_resource, 1)
         if self.max_resource is not None and self.max_resource < self.min_resource:
             raise OptionError(
