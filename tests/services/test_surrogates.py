@@ -248,3 +248,13 @@ def test_trials_that_run_stand_where_the_model_expects_them(study: Study) -> Non
     assert running.number not in {trial.number for trial in model.cut("lr").trials}
     lacks = "momentum" not in running.params
     assert len(model.cut("momentum", "optimizer").running) == (0 if lacks else 1)
+
+
+def test_a_study_that_learns_from_an_earlier_one_has_its_own_parameters_alone(study: Study, alice: User) -> None:
+    later = make_study(alice, space=SPACE, sampler="gp", started=True, n_trials=20, warm_start=[{"study": study.pk}])
+    model = study_model(run(later, 6))
+    assert model.history is not None
+    assert model.history.earlier
+    assert {influence.name for influence in model.influences} == {"lr", "optimizer", "momentum", "layers"}
+    assert (model.n_model, model.validation.n) == (6, 6)
+    assert {trial.number for trial in model.cut("lr").trials} == set(range(6))

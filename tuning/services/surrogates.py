@@ -134,7 +134,8 @@ class StudyModel:
         """The parameters that vary, the strongest first."""
         if self.surrogate is None:
             return ()
-        axes, ell = self.surrogate.axes, self.surrogate.length_scales
+        axes = self.surrogate.axes
+        ell = self.surrogate.hyper.ell[: axes.m]  # where it learns from earlier studies, these have one more
         found = [
             Influence(axis.name, float(effect), None if axis.categorical else float(length))
             for axis, effect, length in zip(axes.axes, effects(self.surrogate), ell, strict=True)
