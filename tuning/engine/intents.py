@@ -37,7 +37,7 @@ BEGINNINGS: tuple[tuple[str, Intent], ...] = (
     ("Quasi-random:", Intent.SURVEY),
     ("Grid:", Intent.SURVEY),
 )
-GIVEN_ORIGINS = frozenset({"enqueued", "added", "script", "earlier"})
+GIVEN_ORIGINS = frozenset({"enqueued", "added", "script", "earlier", "retry"})
 
 
 def intent_of(why: str, origin: str = "asked") -> Intent:

@@ -7,7 +7,9 @@ class Host(models.Model):
     name = models.CharField(max_length=120, unique=True)
     boot_id = models.CharField(max_length=36, blank=True)
     last_seen = models.DateTimeField(null=True)
-    draining = models.BooleanField(default=False)
+    draining = models.BooleanField(default=False)  # claims nothing more; what runs goes on to its end
+    evacuating = models.BooleanField(default=False)  # what runs goes back to waiting at its next checkpoint, too
+    drained_by = models.CharField(max_length=150, blank=True)  # the person; a supervisor's own shutdown has no name
     facts = models.JSONField(default=dict)  # cores, memory, versions
 
     def __str__(self) -> str:

@@ -46,6 +46,7 @@ class Study(models.Model):
     directions = JSONTextField(default=minimize)
     objective = models.CharField(max_length=5, choices=Objective.choices, default=Objective.BEST)
     space = models.ForeignKey("SearchSpace", on_delete=models.PROTECT, null=True, related_name="+")
+    clone_of = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="clones")
 
     sampler = models.CharField(max_length=40, default="auto")
     sampler_options = JSONTextField(default=dict)
@@ -66,6 +67,7 @@ class Study(models.Model):
     next_number = models.PositiveIntegerField(default=0)
     version = models.PositiveBigIntegerField(default=0)  # rises with anything that a page shows
     history_version = models.PositiveBigIntegerField(default=0)  # created, terminal, paused, promoted trials only
+    history_epoch = models.PositiveBigIntegerField(default=0)  # rises when the past itself changes: exclusions
     finish_seq = models.PositiveBigIntegerField(default=0)
     n_waiting = models.PositiveIntegerField(default=0)
     n_running = models.PositiveIntegerField(default=0)
@@ -121,6 +123,8 @@ class SearchSpace(models.Model):
     digest = models.CharField(max_length=64)
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     reason = models.TextField(blank=True)
+    assumed: Any = JSONTextField(default=dict)  # what trials of earlier versions ran with of parameters they lack
+    first_trial = models.PositiveIntegerField(default=0)  # the number of the first trial proposed in this version
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -52,7 +52,8 @@ class Trial(models.Model):
     bracket = models.PositiveIntegerField(null=True)
     rung = models.PositiveIntegerField(null=True)
 
-    origin = models.CharField(max_length=10, default="sampler")  # sampler | enqueued | script | made
+    origin = models.CharField(max_length=10, default="sampler")  # sampler | enqueued | script | made | retry
+    clone_of = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="clones")
     why = models.CharField(max_length=300, blank=True)
     sampler_used = models.CharField(max_length=40, blank=True)
     asked_at = models.PositiveBigIntegerField(null=True)  # the history version that the suggestion saw
@@ -71,6 +72,10 @@ class Trial(models.Model):
     best_checkpoint_step = models.PositiveIntegerField(null=True)
     facts = JSONTextField(default=dict)  # from the runner: parameters, device, peak_memory, versions
 
+    excluded_at = models.DateTimeField(null=True)  # a person has taken it out of best, leaderboard, charts, sampler
+    excluded_by = models.CharField(max_length=150, blank=True)  # the name stays readable when the account is gone
+    excluded_reason = models.TextField(blank=True)
+
     created = models.DateTimeField(auto_now_add=True)
     queued = models.DateTimeField(auto_now_add=True)
     started = models.DateTimeField(null=True)
@@ -80,6 +85,8 @@ class Trial(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["study", "number"], name="trial_study_number"),
             models.UniqueConstraint(fields=["study", "finish_seq"], name="trial_study_finish_seq"),
+            # a failed trial is retried once; what fails again is retried in its turn
+            models.UniqueConstraint(fields=["clone_of"], condition=Q(origin="retry"), name="trial_retried_once"),
             # at most one running trial holds a device slot
             models.UniqueConstraint(
                 fields=["slot"], condition=Q(state="RUNNING", slot__isnull=False), name="trial_slot_running"
@@ -100,6 +107,10 @@ class Trial(models.Model):
     @property
     def is_open(self) -> bool:
         return self.state in (Trial.State.WAITING, Trial.State.RUNNING, Trial.State.PAUSED)
+
+    @property
+    def is_excluded(self) -> bool:
+        return self.excluded_at is not None
 
 
 class Attempt(models.Model):

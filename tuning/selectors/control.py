@@ -7,6 +7,8 @@ from tuning.models import Trial
 
 @dataclass(frozen=True)
 class TrialControl:
+    """`draining`: the trial is to go back to waiting at its next checkpoint, because its host goes out of service."""
+
     held: bool
     draining: bool
     words: str
@@ -16,12 +18,12 @@ def trial_control(trial_id: int, fence: int) -> TrialControl:
     """One query. `held` is False once the trial was stopped, paused, deleted or claimed by another."""
     row = (
         Trial.objects.filter(pk=trial_id)
-        .values_list("state", "fence", "reason", "slot__device__host__draining")
+        .values_list("state", "fence", "reason", "slot__device__host__evacuating")
         .first()
     )
     if row is None:
         return TrialControl(False, False, "the study was deleted")
-    state, newest, reason, draining = row
+    state, newest, reason, evacuating = row
     running = state == Trial.State.RUNNING
     words = "it was given to another" if running else reason or f"it is {state.lower()}"
-    return TrialControl(running and newest == fence, bool(draining), words)
+    return TrialControl(running and newest == fence, bool(evacuating), words)

@@ -99,9 +99,9 @@ def _curve(rows: dict[int, tuple[float, float]]) -> Curve:
 
 
 def curve_band(study: Study, name: str, *, low: float = 0.1, high: float = 0.9) -> Band:
-    """Quantiles at each step over the study's newest BAND_TRIALS ended trials; steps with one finite value are kept."""
+    """Quantiles at each step over the newest BAND_TRIALS ended trials that count; steps with a finite value stay."""
     trial_ids = list(
-        Trial.objects.filter(study=study, state__in=Trial.TERMINAL)
+        Trial.objects.filter(study=study, state__in=Trial.TERMINAL, excluded_at__isnull=True)
         .order_by("-number")
         .values_list("pk", flat=True)[:BAND_TRIALS]
     )

@@ -24,13 +24,16 @@ def evenly(indices: Sequence[int], most: int) -> Sequence[int]:
 
 
 def history_points(study: Study, limit: int = 2000) -> list[HistoryPoint]:
-    """Ended and running trials by number. Past `limit` an even sample, with the trials that improved the best kept.
+    """Ended and running trials by number, excluded ones left out.
+
+    Past `limit` an even sample, with the trials that improved the best kept.
 
     Where those alone are more than half of `limit` (a study that improves all the time), an even sample of them.
     """
     rows = [
         HistoryPoint(*row)
         for row in Trial.objects.filter(study=study)
+        .filter(excluded_at__isnull=True)
         .exclude(state=Trial.State.WAITING)
         .order_by("number")
         .values_list("pk", "number", "value", "state", "reason_code")

@@ -31,9 +31,9 @@ class StudyIntents:
 
 
 def study_intents(study: Study) -> StudyIntents:
-    """The intents of all trials of a study, in one query. Those that improved the best are always among the marks."""
+    """The intents of all trials that count, in one query. Those that improved the best are always among the marks."""
     rows = (
-        Trial.objects.filter(study=study)
+        Trial.objects.filter(study=study, excluded_at__isnull=True)
         .order_by("number")
         .values_list("number", "why", "origin", "state", "value", "finish_seq")
     )

@@ -62,12 +62,14 @@ class Offer:
 def offer_of(study: Study, space: SearchSpace, assumed: Mapping[str, Any]) -> Offer:
     """What `study` can teach a study in `space`. Raises ParamsError for an assumed value that `space` does not take.
 
-    Of more than MOST_TRIALS finished trials the best and the latest MOST_TRIALS each are looked at.
+    Excluded trials are no finished ones here. Of more than MOST_TRIALS the best and the latest MOST_TRIALS each are
+    looked at.
     """
-    ended = Trial.objects.filter(study=study, finish_seq__isnull=False)
+    ended = Trial.objects.filter(study=study, finish_seq__isnull=False, excluded_at__isnull=True)
     wanted = (*FIELDS, "completed")
     rows = list(ended.order_by("-finish_seq").values(*wanted)[:MOST_TRIALS])
-    if study.n_ended > len(rows):
+    n_ended = ended.count() if len(rows) == MOST_TRIALS else len(rows)
+    if n_ended > len(rows):
         best = "value" if study.direction == "minimize" else "-value"
         valued = ended.filter(state=Trial.State.COMPLETE, value__isnull=False).order_by(best, "number")
         known = {row["number"] for row in rows}
@@ -76,7 +78,7 @@ def offer_of(study: Study, space: SearchSpace, assumed: Mapping[str, Any]) -> Of
     trials = [engine_trial(row, row["params"]) for row in rows]
     return Offer(
         study,
-        study.n_ended,
+        n_ended,
         transferred(space, trials, assumed),
         {trial.number: trial for trial in trials},
         {row["number"]: row["completed"] for row in rows},

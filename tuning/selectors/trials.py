@@ -57,11 +57,18 @@ def trial_neighbours(trial: Trial) -> tuple[int | None, int | None]:
 
 
 def leaderboard(
-    study: Study, *, states: Sequence[str] = (), ordering: str = "value", limit: int = 50, cursor: str = ""
+    study: Study,
+    *,
+    states: Sequence[str] = (),
+    ordering: str = "value",
+    limit: int = 50,
+    cursor: str = "",
+    counted: bool = False,
 ) -> TrialPage:
     """One page of a study's trials. "value" is the best first whatever the direction; trials without a value come last.
 
-    The key is (value is null, value, number), so a page neither repeats nor skips a trial with equal or no value.
+    With `counted`, without those that a person has excluded. The key is (value is null, value, number), so a page
+    neither repeats nor skips a trial with equal or no value.
     Raises BadCursor, and ServiceError for an unknown ordering.
     """
     if ordering not in ORDERINGS:
@@ -69,6 +76,8 @@ def leaderboard(
     rows = Trial.objects.filter(study=study)
     if states:
         rows = rows.filter(state__in=states)
+    if counted:
+        rows = rows.filter(excluded_at__isnull=True)
     key = _read_cursor(cursor, ordering) if cursor else None
     if ordering.endswith("number"):
         page = _by_number(rows, ordering, key, limit)

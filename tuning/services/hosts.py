@@ -29,8 +29,9 @@ class FoundDevice:
 def register_host(*, name: str, boot_id: str, facts: dict[str, Any], devices: Sequence[FoundDevice]) -> Host:
     """Make the tables equal to what the host found; slots that are gone are disabled, their trials stay."""
     host, _created = Host.objects.update_or_create(
-        name=name, defaults={"boot_id": boot_id, "facts": facts, "draining": False, "last_seen": Now()}
+        name=name, defaults={"boot_id": boot_id, "facts": facts, "evacuating": False, "last_seen": Now()}
     )
+    Host.objects.filter(pk=host.pk, drained_by="").update(draining=False)  # a person's drain outlasts a restart
     kept: list[int] = []
     for found in devices:
         device, _created = Device.objects.update_or_create(
@@ -53,8 +54,11 @@ def beat_host(*, host_id: int) -> None:
 
 
 def drain_host(*, host_id: int, draining: bool = True) -> None:
-    """Stop (or allow again) claims of this host; its workers send their trials back to waiting."""
-    Host.objects.filter(pk=host_id).update(draining=draining)
+    """Stop (or allow again) claims of this host; its workers send their trials back to waiting.
+
+    For the supervisor that shuts down; a person drains a host by services.draining.
+    """
+    Host.objects.filter(pk=host_id).update(draining=draining, evacuating=draining)
 
 
 def take_hint(slot_id: int) -> bool:
@@ -86,4 +90,5 @@ def note_process(*, attempt_id: int, pid: int, boot_id: str, process_started: st
 
 def leave_host(*, host_id: int) -> None:
     """The supervisor has shut down in order: the host is gone until it registers again."""
-    Host.objects.filter(pk=host_id).update(last_seen=None, draining=False)
+    Host.objects.filter(pk=host_id).update(last_seen=None, evacuating=False)
+    Host.objects.filter(pk=host_id, drained_by="").update(draining=False)

@@ -7,14 +7,14 @@ from django.db.models.functions import Now
 
 from tuning.models import Attempt, Split, Study, Trial, Workload
 from tuning.models.fields import storable
-from tuning.selectors.studies import may_edit
 from tuning.services import hints
 from tuning.services.audit import record
 from tuning.services.closing import close_if_done
-from tuning.services.errors import Conflict, Forbidden, NotFound
+from tuning.services.errors import Conflict
 from tuning.services.jobs import request_split
+from tuning.services.permissions import study_for_change, trial_for_change
 from tuning.services.scheduling import settle_paused
-from tuning.services.transitions import count_change, lock_study, move_trial
+from tuning.services.transitions import count_change, move_trial
 
 State = Study.State
 POSSIBLE = {
@@ -22,16 +22,9 @@ POSSIBLE = {
     State.READY: "start or delete it",
     State.RUNNING: "pause or stop it",
     State.PAUSED: "resume or stop it",
-    State.STOPPED: "it has ended; make a new study to go on",
-    State.FINISHED: "it has ended; make a new study to go on",
+    State.STOPPED: "it has ended; clone it, or make a new study, to go on",
+    State.FINISHED: "it has ended; extend it, or make a new study, to go on",
 }
-
-
-def _locked_for(study_id: int, actor: AbstractBaseUser | None) -> Study:
-    study = lock_study(study_id)
-    if actor is not None and not may_edit(actor, study):
-        raise Forbidden(f"Only {study.owner.get_username()} and administrators may do this to {study.name!r}.")
-    return study
 
 
 def _refuse(study: Study, verb: str) -> Conflict:
@@ -57,7 +50,7 @@ def _set_state(study: Study, actor: AbstractBaseUser | None, verb: str, state: s
 @transaction.atomic
 def start_study(*, study_id: int, actor: AbstractBaseUser | None) -> Study:
     """READY -> RUNNING. Raises Forbidden, NotFound, Conflict."""
-    study = _locked_for(study_id, actor)
+    study = study_for_change(study_id, actor)
     if study.state == State.RUNNING:
         return study
     if study.state != State.READY:
@@ -83,7 +76,7 @@ def pause_study(*, study_id: int, actor: AbstractBaseUser | None, reason: str = 
 
     `reason` is shown with the study where hpweb itself pauses it.
     """
-    study = _locked_for(study_id, actor)
+    study = study_for_change(study_id, actor)
     if study.state == State.PAUSED:
         return study
     if study.state != State.RUNNING:
@@ -97,7 +90,7 @@ def pause_study(*, study_id: int, actor: AbstractBaseUser | None, reason: str = 
 @transaction.atomic
 def resume_study(*, study_id: int, actor: AbstractBaseUser | None) -> Study:
     """PAUSED -> RUNNING: waiting trials go on from their checkpoints."""
-    study = _locked_for(study_id, actor)
+    study = study_for_change(study_id, actor)
     if study.state == State.RUNNING:
         return study
     if study.state != State.PAUSED:
@@ -111,7 +104,7 @@ def resume_study(*, study_id: int, actor: AbstractBaseUser | None) -> Study:
 @transaction.atomic
 def stop_study(*, study_id: int, actor: AbstractBaseUser | None) -> Study:
     """RUNNING, PAUSED or READY -> STOPPED: running and waiting trials FAILED (cancelled), paused ones PRUNED."""
-    study = _locked_for(study_id, actor)
+    study = study_for_change(study_id, actor)
     if study.state in (State.STOPPED, State.FINISHED):
         return study
     if study.state == State.DRAFT:
@@ -141,11 +134,7 @@ def stop_study(*, study_id: int, actor: AbstractBaseUser | None) -> Study:
 @transaction.atomic
 def cancel_trial(*, trial_id: int, actor: AbstractBaseUser | None) -> Trial:
     """WAITING, RUNNING or PAUSED -> FAILED (cancelled); a trial that has ended is left as it is."""
-    study_id = Trial.objects.filter(pk=trial_id).values_list("study_id", flat=True).first()
-    if study_id is None:
-        raise NotFound(f"There is no trial {trial_id}.")
-    study = _locked_for(study_id, actor)
-    trial = Trial.objects.get(pk=trial_id)
+    study, trial = trial_for_change(trial_id, actor)
     if trial.is_open:
         _end_script_attempts("the trial was cancelled", pk=trial.pk)
         move_trial(

@@ -47,6 +47,15 @@ def check_methods(
         problems.add("n_trials", "Say how many trials to run; only a grid ends by itself.")
 
 
+def check_space(
+    problems: Problems, sampler: str, options: dict[str, Any], space: SearchSpace, n_trials: int | None
+) -> None:
+    """Note where the sampler of a study that exists cannot serve this space."""
+    size = _check_sampler(problems, sampler, options, space, n_trials)
+    if n_trials is None and size is None and not problems.fields:
+        problems.add("space", "The study has no number of trials and would never end; extend it to one first.")
+
+
 def _check_sampler(
     problems: Problems, sampler: str, options: dict[str, Any], space: SearchSpace | None, n_trials: int | None
 ) -> int | None:

@@ -1,5 +1,6 @@
 """Versions of a study's search space. A version that a trial used never changes."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -22,8 +23,15 @@ def parse_space(document: Any) -> EngineSpace:
         raise Invalid(fields, error.errors) from error
 
 
-def add_space_version(study: Study, space: EngineSpace, author: AbstractBaseUser | None, reason: str) -> SearchSpace:
-    """Store `space` as the study's next version and make it the current one."""
+def add_space_version(
+    study: Study,
+    space: EngineSpace,
+    author: AbstractBaseUser | None,
+    reason: str,
+    assumed: Mapping[str, Any] | None = None,
+) -> SearchSpace:
+    """Store `space` as the study's next version, with what earlier trials are assumed to have run with of parameters
+    that they lack, and make it the current one."""
     number = SearchSpace.objects.filter(study=study).count() + 1
     version = SearchSpace.objects.create(
         study=study,
@@ -32,6 +40,8 @@ def add_space_version(study: Study, space: EngineSpace, author: AbstractBaseUser
         digest=space.digest(),
         author_id=author.pk if author else None,
         reason=reason,
+        assumed=dict(assumed or {}),
+        first_trial=study.next_number,
     )
     rows = []
     for position, (name, form) in enumerate(space.to_json().items()):

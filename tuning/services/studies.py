@@ -51,12 +51,13 @@ def create_study(
     description: str = "",
     deterministic: bool = False,
     warm_start: Sequence[Mapping[str, Any]] = (),
+    clone_of: Study | None = None,
 ) -> Study:
     """A READY study with version 1 of its space. What is left out comes from the workload's description.
 
     Without a workload the trials are run by scripts over REST. warm_start: the earlier studies whose trials the
-    sampler learns from, [{"study": id, "assumed": {parameter: value}}]; they are copied as they are now. Raises
-    Invalid with all that is wrong at once.
+    sampler learns from, [{"study": id, "assumed": {parameter: value}}]; they are copied as they are now. clone_of: the
+    study whose settings these are, with changes (services.cloning). Raises Invalid with all that is wrong at once.
     """
     problems = Problems()
     name = name.strip()
@@ -129,6 +130,7 @@ def create_study(
             deterministic=deterministic,
             budget_total=n_trials,
             parallel=parallel,
+            clone_of=clone_of,
         )
         if engine_space is not None:
             add_space_version(study, engine_space, owner, "as created")
@@ -210,9 +212,11 @@ def update_study(*, study: Study, actor: AbstractBaseUser, **changes: Any) -> St
     if "priority" in changes:
         problems.whole("priority", changes["priority"], -1000, 1000)
     if "n_trials" in changes:
-        problems.whole("n_trials", changes["n_trials"], max(1, study.n_created), MAX_TRIALS)
-        if study.state in (Study.State.STOPPED, Study.State.FINISHED):
-            raise Conflict(f"The study is {study.state.lower()}; its number of trials stands. Make a new study.")
+        check_total(problems, study, changes["n_trials"])
+        if study.state == Study.State.FINISHED:
+            raise Conflict("The study is finished; extend it to give it more trials.")
+        if study.state == Study.State.STOPPED:
+            raise Conflict("The study is stopped; its number of trials stands. Clone it, or make a new study.")
     problems.raise_if_any()
     columns = {("budget_total" if name == "n_trials" else name): value for name, value in changes.items()}
     before = {name: getattr(study, name) for name in columns}
@@ -222,6 +226,17 @@ def update_study(*, study: Study, actor: AbstractBaseUser, **changes: Any) -> St
     hints.announce()
     study.refresh_from_db()
     return study
+
+
+def check_total(problems: Problems, study: Study, n_trials: Any) -> None:
+    """Note where a study cannot have this many trials in all."""
+    problems.whole("n_trials", n_trials, 1, MAX_TRIALS)
+    if not problems.about("n_trials") and n_trials < study.n_created:
+        problems.add(
+            "n_trials",
+            f"It has {study.n_created:,} trials already, so it cannot have {n_trials:,} in all: give at least "
+            f"{study.n_created:,}, or stop the study to end it now.",
+        )
 
 
 @transaction.atomic

@@ -93,6 +93,15 @@ def consider_best(study: Study, trial_id: int, value: float) -> None:
         study.best_trial_id = trial_id
 
 
+def renew_best(study: Study) -> None:
+    """Find the best trial of a locked study anew, after one has ceased to count or counts again."""
+    order = "value" if study.direction == "minimize" else "-value"
+    rows = Trial.objects.filter(study=study, state=State.COMPLETE, value__isnull=False, excluded_at__isnull=True)
+    best = rows.order_by(order, "finish_seq").first()
+    Study.objects.filter(pk=study.pk).update(best_trial=best)
+    study.best_trial = best
+
+
 def finish_study(study: Study, reason: str) -> None:
     """RUNNING -> FINISHED of a locked study with no open trial left."""
     if Study.objects.filter(pk=study.pk, state=Study.State.RUNNING).update(
@@ -101,3 +110,12 @@ def finish_study(study: Study, reason: str) -> None:
         study.state = Study.State.FINISHED
         count_change(study, {}, historical=False)
         record(actor=None, verb="finished", kind="study", object_id=study.pk, name=study.name, after={"reason": reason})
+
+
+def reopen_study(study: Study) -> None:
+    """FINISHED -> RUNNING of a locked study that has something to run again; the caller records why."""
+    if Study.objects.filter(pk=study.pk, state=Study.State.FINISHED).update(
+        state=Study.State.RUNNING, state_reason="", finished=None
+    ):
+        study.state, study.state_reason, study.finished = Study.State.RUNNING, "", None
+        count_change(study, {}, historical=False)
