@@ -8,7 +8,8 @@ import pytest
 from tests.engine.sampler_contract import CONTINUOUS, FINITE, SamplerContract
 from tuning.engine import History, Optimizer, OptionError, SearchSpace, Trial, TrialState, registry, rng_for
 from tuning.engine.samplers.qmc import sobol_point
-from tuning.engine.samplers.tpe import blocks, gamma, rank, recency, within_conditions
+from tuning.engine.samplers.tpe import blocks, within_conditions
+from tuning.engine.surrogates.ranking import gamma, rank, recency
 
 SQUARE = SearchSpace.from_json({name: {"type": "float", "low": 0.0, "high": 1.0} for name in "xy"})
 LINE = SearchSpace.from_json({"x": {"type": "float", "low": 0.0, "high": 1.0}})

@@ -54,11 +54,13 @@ def _pool(surrogate: Surrogate, rng: np.random.Generator) -> Array:
     """Latent points (POOL + NEAR + a few, m): quasi-random ones, the best trials, and steps away from these."""
     m = surrogate.axes.m
     spread = qmc.Sobol(m, rng=rng).random(POOL) if m <= qmc.Sobol.MAXDIM else rng.random((POOL, m))
-    mean = surrogate.process.fitted()[:, 0]
-    best = surrogate.points[np.argsort(mean, kind="stable")[:5]]
+    known, mean = surrogate.points, surrogate.fitted()
+    if len(known) == 0:
+        known, mean = surrogate.earlier.points, surrogate.moments(surrogate.earlier.points)[0]
+    best = known[np.argsort(mean, kind="stable")[:5]]
     origins = best[rng.integers(len(best), size=NEAR)]
     # From a fine to a coarse step, in units of the length scales; only some coordinates change.
-    widths = np.minimum(surrogate.hyper.ell, 1.0) * 10.0 ** rng.uniform(-2.5, -0.3, (NEAR, 1))
+    widths = np.minimum(surrogate.length_scales, 1.0) * 10.0 ** rng.uniform(-2.5, -0.3, (NEAR, 1))
     moved = rng.random((NEAR, m)) < np.maximum(rng.random((NEAR, 1)), 1.0 / m)
     near = np.clip(origins + moved * widths * rng.standard_normal((NEAR, m)), 0.0, 1.0)
     other = moved & ~surrogate.axes.numeric & (rng.random((NEAR, m)) < 0.5)
@@ -99,7 +101,7 @@ def _climbed(surrogate: Surrogate, points: Array, values: Array) -> tuple[Array,
 def _along_gradient(surrogate: Surrogate, points: Array, values: Array, steps: int) -> tuple[Array, Array]:
     """The points after L-BFGS-B on the sum of their acquisitions; each stays where it did not improve."""
     smooth = np.flatnonzero(surrogate.axes.smooth)
-    scale = np.minimum(surrogate.hyper.ell[smooth], 1.0)  # in these units the posterior bends alike everywhere
+    scale = np.minimum(surrogate.length_scales[smooth], 1.0)  # in these units the posterior bends alike everywhere
     start = points[:, smooth] / scale
 
     def loss(flat: Array) -> tuple[float, Array]:

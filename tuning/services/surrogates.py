@@ -135,7 +135,7 @@ class StudyModel:
         if self.surrogate is None:
             return ()
         axes = self.surrogate.axes
-        ell = self.surrogate.hyper.ell[: axes.m]  # where it learns from earlier studies, these have one more
+        ell = self.surrogate.length_scales
         found = [
             Influence(axis.name, float(effect), None if axis.categorical else float(length))
             for axis, effect, length in zip(axes.axes, effects(self.surrogate), ell, strict=True)

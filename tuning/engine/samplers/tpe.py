@@ -8,11 +8,9 @@ Glossary
     l   density of the good trials' configurations, a `ParzenEstimator`;  g  the same of the bad ones
     EI is proportional to 1 / (gamma + (1 - gamma) g(x) / l(x)): largest where log l(x) - log g(x) is
 
-The rank: COMPLETE trials by value; PRUNED ones after them, those that got further first, by value at equal
-steps; trials that failed for their configuration; last those that broke a constraint. Neither of the last two
-is ever good. Open trials stand among the bad ones (the constant liar of Ginsbourger et al. 2010), so that
-trials asked for in parallel keep apart. Trials cancelled or lost, and those that were told no value, say
-nothing.
+Which trials are good is in `surrogates.ranking`. Open trials stand among the bad ones (the constant liar of Ginsbourger
+et al. 2010), so that trials asked for in parallel keep apart. Earlier studies' trials stand before the study's own,
+each study's ranked by themselves.
 
 It differs from Optuna 5's, each chosen on design problems (Branin, Hartmann, Rosenbrock, Ackley, Levy, a mixed
 and a conditional one): the good kernels may be half as wide as the bad ones (NARROWING), categorical kernels
@@ -21,7 +19,6 @@ are smoothed three times as much, and conditional parameters are modelled with a
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,12 +30,11 @@ from tuning.engine.samplers.base import Sampler, Suggestion
 from tuning.engine.samplers.qmc import startup_design
 from tuning.engine.space import SearchSpace
 from tuning.engine.surrogates.parzen import ParzenEstimator
-from tuning.engine.trial import TrialState
+from tuning.engine.surrogates.ranking import Known, Rows, concordance, rank, recency
 
 NARROWING = 0.5  # of the good kernels' least bandwidth: wide ones never settle within 100 trials
-RECENT = 25  # trials that count fully; of more, the older ones count the less the older they are
-
-Rows = NDArray[np.intp]
+JUDGED = 5  # values from which on an earlier study that orders them the wrong way round is left out
+SAMPLED = 100  # of the study's trials, from the best to the worst, that judge an earlier study
 
 
 class TPE(Sampler):
@@ -73,41 +69,54 @@ class TPE(Sampler):
     )
 
     def propose(self, space: SearchSpace, history: History, rng: np.random.Generator) -> Suggestion:
-        ranked, n_comparable = rank(history)
+        known = Known(history, [earlier for earlier in history.earlier if self._agrees(space, earlier, history)])
+        good, bad = known.split(self.settings["gamma"], self.settings["gamma_cap"])
+        n_good, n_ranked = len(good), len(good) + len(bad)
         size, waiting = self.settings["n_startup_trials"], history.n - history.n_finished
         # Once half of the design has answered, its open trials count: parallel studies wait less for the model.
-        begun = len(ranked) + waiting if 2 * len(ranked) >= size else len(ranked)
+        begun = n_ranked + waiting if 2 * n_ranked >= size else n_ranked
         if begun < size:
             return startup_design(space, history, rng, size)
-        n_good = gamma(n_comparable, self.settings["gamma"], self.settings["gamma_cap"])
-        good, bad = np.sort(ranked[:n_good]), np.sort(ranked[n_good:])
         if self.settings["constant_liar"]:
-            bad = np.concatenate([bad, np.arange(history.n_finished, history.n)])
+            bad = np.concatenate([bad, known.open])
         unit = np.full(len(space), 0.5)
         choice: Choice | None = None
         parts = blocks(space, self.settings["multivariate"], self.settings["group"])
         for columns in parts:
-            choice = self._choose(space, history, rng, unit, columns, good, bad)
+            choice = self._choose(space, known, rng, unit, columns, good, bad)
             unit[columns] = choice.x
         params = space.from_unit(np.where(np.isnan(unit), 0.5, unit))
         if choice is None:
             return Suggestion(params, "TPE: the space has this configuration alone.")
-        best = f"the best {n_good} of {len(ranked)} trials"
+        best = f"the best {n_good} of {n_ranked} trials"
         if n_good == 0:
             return Suggestion(params, f"TPE: away from {len(bad)} trials, of which none is good yet.")
         if len(parts) > 1:
             return Suggestion(params, f"TPE: each parameter near {best}, judged by itself.")
         if choice.kernel is None:
             return Suggestion(params, f"TPE: a fresh draw from the priors, away from all but {best}.")
-        like = f"TPE: near trial {history.numbers[choice.kernel]}, among {best}"
+        like = f"TPE: near {known.name(choice.kernel)}, among {best}"
         if choice.moved is None:
             return Suggestion(params, f"{like}, and like it in all that both have.")
         return Suggestion(params, f"{like}, exploring {space.parameters[choice.moved].name} most.")
 
+    def _agrees(self, space: SearchSpace, earlier: History, history: History) -> bool:
+        """Whether an earlier study would have put this one's trials more in the right order than in the reverse."""
+        ranked, n_comparable = rank(history)
+        columns = np.array(varied(space), dtype=np.intp)
+        if n_comparable < JUDGED or len(columns) == 0:
+            return True
+        good, bad = Known(earlier, ()).split(self.settings["gamma"], self.settings["gamma_cap"])
+        some = ranked[np.unique(np.linspace(0, n_comparable - 1, SAMPLED).astype(int))]
+        own, theirs = history.unit[some][:, columns], earlier.unit[:, columns]
+        likely = self._density(space, columns, theirs[good], 1.0)
+        unlikely = self._density(space, columns, theirs[bad], 1.0)
+        return concordance(unlikely.log_density(own) - likely.log_density(own), np.arange(len(own))) > 0
+
     def _choose(
         self,
         space: SearchSpace,
-        history: History,
+        known: Known,
         rng: np.random.Generator,
         unit: NDArray[np.float64],
         columns: Rows,
@@ -115,7 +124,7 @@ class TPE(Sampler):
         bad: Rows,
     ) -> Choice:
         """The best candidate for the parameters in `columns`, given the coordinates before them in `unit`."""
-        observed = history.unit[:, columns]
+        observed = known.unit[:, columns]
         if len(columns) < len(varied(space)):  # a block alone learns from the trials that have part in it
             absent = np.isnan(observed).sum(axis=1) == len(columns)
             good, bad = good[~absent[good]], bad[~absent[bad]]
@@ -124,11 +133,12 @@ class TPE(Sampler):
         x = self._candidates(space, unit, columns, likely, rng)
         tried = np.zeros(len(x), dtype=bool)
         if all(parameter.size is not None for parameter in space.parameters):
-            known = observed[np.concatenate([good, bad])]
-            tried = among(x, known)
+            places = np.concatenate([good, bad])
+            own = observed[places[places >= known.first]]
+            tried = among(x, own)
             if tried.all():  # a finite space is searched where nothing has been yet
-                x = self._candidates(space, unit, columns, self._density(space, columns, known[:0], 1.0), rng)
-                tried = among(x, known)
+                x = self._candidates(space, unit, columns, self._density(space, columns, own[:0], 1.0), rng)
+                tried = among(x, own)
         score = likely.log_density(x) - unlikely.log_density(x)
         if not tried.all():
             score[tried] = -np.inf
@@ -174,34 +184,6 @@ class Choice:
     x: NDArray[np.float64]
     kernel: int | None
     moved: int | None
-
-
-def rank(history: History) -> tuple[Rows, int]:
-    """The finished rows that say something, best first, and how many of them have values to compare by."""
-    finished = slice(history.n_finished)
-    losses, steps = history.losses[finished], history.steps[finished]
-    pruned = history.mask(TrialState.PRUNED)[finished]
-    complete = history.mask(TrialState.COMPLETE)[finished]
-    infeasible = history.infeasible[finished]
-    deters = history.deters[finished]
-    comparable = (complete | pruned) & np.isfinite(losses) & ~infeasible
-    kind = np.select([infeasible, deters, comparable & complete, pruned], [3, 2, 0, 1], default=4)
-    reached = np.where(pruned, np.nan_to_num(steps), 0.0)
-    order = np.lexsort((np.where(comparable, losses, np.inf), -reached, ~comparable, kind))
-    n = int(np.count_nonzero(kind < 4))
-    return order[:n], int(np.count_nonzero(comparable))
-
-
-def gamma(n: int, share: float = 0.1, cap: int = 25) -> int:
-    """How many of n trials are good: the share, rounded up, and at most the cap."""
-    return min(math.ceil(share * n), cap)
-
-
-def recency(n: int) -> NDArray[np.float64]:
-    """Weights (n,), oldest first: 1 for the last 25, before them rising evenly from 1/n to 1."""
-    if n < RECENT:
-        return np.ones(n)
-    return np.concatenate([np.linspace(1.0 / n, 1.0, n - RECENT), np.ones(RECENT)])
 
 
 def varied(space: SearchSpace) -> list[int]:

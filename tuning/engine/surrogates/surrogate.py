@@ -20,6 +20,7 @@ from tuning.engine.errors import HistoryError
 from tuning.engine.history import History
 from tuning.engine.space import SearchSpace
 from tuning.engine.surrogates.axes import Axes, axes_of
+from tuning.engine.surrogates.earlier import EARLIER, Earlier, earlier_of
 from tuning.engine.surrogates.gaussian_process import (
     GaussianProcess,
     Hyperparameters,
@@ -34,11 +35,15 @@ Array = NDArray[np.float64]
 EXACT = 300  # observations in the posterior; of more trials a subset stands for all
 FITTED = 100  # observations in the fit of the hyperparameters
 LEARNED = 8  # observations from which on the hyperparameters are fitted: of fewer, the fit knows less than its start
+ANOTHER_STUDY = 1.0  # what an earlier study's trials lie apart from this one's, along the axis of studies
 ACQUISITIONS = ("ei", "pi", "ucb")
 
 
 class Surrogate:
-    """A fitted model. Latent points u (q, m) must be snapped; losses are to be minimised."""
+    """A fitted model. Latent points u (q, m) must be snapped; losses are to be minimised.
+
+    `points` and `observations` are the study's own; what earlier studies taught stands after them in `process`.
+    """
 
     def __init__(
         self, space: SearchSpace, history: History, acquisition: str, kappa: float, rng: np.random.Generator
@@ -46,22 +51,35 @@ class Surrogate:
         self.axes: Axes = axes_of(space)
         self._space, self._sign = space, history.direction.sign
         self.observations: Observations = observe(history, EXACT, rng)
-        if len(self.observations.rows) == 0:
-            raise HistoryError("no trial has a value yet: there is nothing to model")
-        self._criterion, self._kappa = acquisition, kappa
-        unit = history.unit
+        own, unit = len(self.observations.rows), history.unit
         self.points = self.axes.latent(unit[self.observations.rows])
         self.pending = self.axes.latent(unit[self.observations.pending])
-        self.outputs = OutputTransform(self.observations.losses)
-        targets = self.outputs.forward(self.observations.losses)
-        X = self.axes.embed(self.points)
+        self._criterion, self._kappa = acquisition, kappa
+        limit = min(EARLIER, EXACT - own)
+        self.earlier: Earlier = earlier_of(history, self.axes, self.points, self.observations.losses, limit, rng)
+        losses = np.concatenate([self.observations.losses, self.earlier.losses])
+        if len(losses) == 0:
+            raise HistoryError("no trial has a value yet: there is nothing to model")
+        self.outputs = OutputTransform(losses)
+        targets = self.outputs.forward(losses)
+        # An axis more where there are earlier studies; a column of it for each, in which this study has 0.
+        self._owner = np.concatenate([self.axes.owner, np.full(self.earlier.studies, self.axes.m, dtype=np.int64)])
+        X = np.concatenate([self._embedded(self.points), self._embedded(self.earlier.points)])
+        X[np.arange(own, len(X)), len(self.axes.owner) + self.earlier.source] = ANOTHER_STUDY
         self.hyper = self._fitted(X, targets, rng)
-        self.process = GaussianProcess(X, targets[:, None], self.axes.owner, self.hyper)
-        self._best = float(self.process.fitted().min())
+        self.process = GaussianProcess(X, targets[:, None], self._owner, self.hyper)
+        known = self.fitted() if own else self.moments(self.earlier.points)[0]
+        self._best = float(known.min())
         self._imagined = self._with_pending(X, targets) if len(self.pending) else self.process
 
+    def _embedded(self, u: Array) -> Array:
+        """The embedding of latent points as configurations of this study."""
+        embedded = self.axes.embed(u)
+        return np.concatenate([embedded, np.zeros((len(u), self.earlier.studies))], axis=1)
+
     def _fitted(self, X: Array, targets: Array, rng: np.random.Generator) -> Hyperparameters:
-        start = default_hyperparameters(self.axes.m)
+        m = self.axes.m + (self.earlier.studies > 0)
+        start = default_hyperparameters(m)
         if len(X) < LEARNED:
             return start
         places = np.arange(len(X))
@@ -69,31 +87,40 @@ class Surrogate:
             order = np.argsort(targets, kind="stable")
             best, rest = order[: FITTED // 3], order[FITTED // 3 :]
             places = np.sort(np.concatenate([best, rng.permutation(rest)[: FITTED - len(best)]]))
-        return fit(X[places], targets[places], self.axes.owner, self.axes.m, [start])
+        return fit(X[places], targets[places], self._owner, m, [start])
 
     def _with_pending(self, X: Array, targets: Array) -> GaussianProcess:
         """The process that believes its means at the pending trials."""
-        query = self.axes.embed(self.pending)
+        query = self._embedded(self.pending)
         mean, _ = self.process.posterior(query)
         believed = np.concatenate([targets, mean[:, 0]])
-        return GaussianProcess(np.concatenate([X, query]), believed[:, None], self.axes.owner, self.hyper)
+        return GaussianProcess(np.concatenate([X, query]), believed[:, None], self._owner, self.hyper)
+
+    @property
+    def length_scales(self) -> Array:
+        """The length scale of each axis (m,)."""
+        return self.hyper.ell[: self.axes.m]
+
+    def fitted(self) -> Array:
+        """What the model makes of the targets of the study's own observations, noise taken off: (n,)."""
+        return self.process.fitted()[: len(self.points), 0]
 
     # by latent points
 
     def moments(self, u: Array) -> tuple[Array, Array]:
         """Mean and standard deviation (q,) of the targets, from the real observations alone."""
-        mean, variance = self.process.posterior(self.axes.embed(u))
+        mean, variance = self.process.posterior(self._embedded(u))
         return mean[:, 0], np.sqrt(variance)
 
     def value(self, u: Array) -> Array:
         """The acquisition (q,): log EI, log PI, or the confidence bound; larger is better."""
-        mean, variance = self._imagined.posterior(self.axes.embed(u))
+        mean, variance = self._imagined.posterior(self._embedded(u))
         return self._judged(mean[:, 0], np.sqrt(variance))[0]
 
     def value_and_gradient(self, u: Array) -> tuple[Array, Array]:
         """The acquisition (q,) and its gradient (q, m), 0 along categorical and absent axes; u need not be
         snapped along smooth ones."""
-        mean, variance, pullback = self._imagined.posterior_with_pullback(self.axes.embed(u))
+        mean, variance, pullback = self._imagined.posterior_with_pullback(self._embedded(u))
         sd = np.sqrt(variance)
         value, by_mean, by_sd = self._judged(mean[:, 0], sd)
         columns = pullback(by_mean[:, None], by_sd / (2.0 * sd))
@@ -113,7 +140,7 @@ class Surrogate:
         """What each axis adds to the squared distance, in length scales, of a point (m,) from latent points
         (k, m): (k, m)."""
         differences = self.axes.embed(others) - self.axes.embed(point[None])
-        weighted = differences**2 * (self.hyper.ell**-2)[self.axes.owner]
+        weighted = differences**2 * (self.length_scales**-2)[self.axes.owner]
         distances = np.zeros((self.axes.m, len(others)))
         np.add.at(distances, self.axes.owner, weighted.T)
         return distances.T

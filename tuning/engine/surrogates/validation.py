@@ -76,9 +76,9 @@ def leave_one_out(surrogate: Surrogate, history: History) -> Validation:
     """Every complete trial of the model, predicted by the others; those whose loss was made up do not count."""
     process, outputs = surrogate.process, surrogate.outputs
     precision = (process._L_inverse**2).sum(axis=0)  # the diagonal of K^-1 = L^-T L^-1
-    target = process.y[:, 0]
-    mean, sd = target - process.alpha[:, 0] / precision, 1.0 / np.sqrt(precision)
-    rows = surrogate.observations.rows
+    rows = surrogate.observations.rows  # first in the process; what earlier studies taught comes after them
+    target, precision = process.y[: len(rows), 0], precision[: len(rows)]
+    mean, sd = target - process.alpha[: len(rows), 0] / precision, 1.0 / np.sqrt(precision)
     counted = history.mask(TrialState.COMPLETE)[rows] & np.isfinite(history.values[rows])
     sign = history.direction.sign
     mean, sd, target = mean[counted], sd[counted], target[counted]
