@@ -27,7 +27,6 @@ def history_points(study: Study, limit: int = 2000) -> list[HistoryPoint]:
     """Ended and running trials by number, excluded ones left out.
 
     Past `limit` an even sample, with the trials that improved the best kept.
-
     Where those alone are more than half of `limit` (a study that improves all the time), an even sample of them.
     """
     rows = [
