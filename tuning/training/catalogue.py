@@ -1,4 +1,4 @@
-"""Where workloads come from: the shipped ones, modules that the installation names, and files in a folder.
+"""Where workloads come from: shipped ones, modules that the installation names, files in a folder, allowed programs.
 
 A source that cannot be imported, or that breaks the contract, becomes an entry with its error; the others
 stand.
@@ -6,7 +6,6 @@ stand.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.util
 import pkgutil
@@ -16,7 +15,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tuning.training.entry import Entry, entries_of, failure
+from tuning.training.digests import file_digest, source_digest
+from tuning.training.entry import Entry, entries_of, failure, program_entry
+from tuning.training.programs import Program, read_programs
 from tuning.training.workload import Workload
 
 SHIPPED = "tuning.training.workloads"
@@ -34,21 +35,25 @@ class Sources:
         modules: importable names.
         folder: its *.py files are workloads, except those that begin with "_", which the others may import.
         data_dir: what workloads read from.
+        programs: the administrator's file of allowed programs; it need not exist.
     """
 
     modules: tuple[str, ...] = ()
     folder: Path | None = None
     data_dir: Path | None = None
+    programs: Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Sources:
-        """Read HPWEB_WORKLOADS (names, comma separated), HPWEB_WORKLOAD_DIR and HPWEB_DATA_DIR."""
+        """Read HPWEB_WORKLOADS (names, comma separated), HPWEB_WORKLOAD_DIR, HPWEB_DATA_DIR and HPWEB_PROGRAMS."""
         modules = (name.strip() for name in environment.get("HPWEB_WORKLOADS", "").split(","))
         folder, data_dir = environment.get("HPWEB_WORKLOAD_DIR"), environment.get("HPWEB_DATA_DIR")
+        programs = environment.get("HPWEB_PROGRAMS")
         return cls(
             modules=tuple(name for name in modules if name),
             folder=Path(folder) if folder else None,
             data_dir=Path(data_dir) if data_dir else None,
+            programs=Path(programs) if programs else None,
         )
 
 
@@ -58,6 +63,7 @@ class Catalogue:
     def __init__(self, sources: Sources) -> None:
         self.sources = sources
         self._loaded: dict[Path, tuple[str, list[Entry]]] = {}
+        self._modules: dict[str, tuple[str, list[Entry]]] = {}
 
     def entries(self) -> list[Entry]:
         """Return every workload and every failure, the shipped ones first."""
@@ -82,12 +88,36 @@ class Catalogue:
         """Return an instance of the PyTorch workload of that name.
 
         Raises:
-            UnknownWorkload: there is none, or it is an objective function.
+            UnknownWorkload: there is none, or it is an objective function or a program.
         """
         entry = self.find(name)
         if entry.workload is None:
-            raise UnknownWorkload(f"{name!r} is an objective function, not a PyTorch workload")
+            what = "a program" if entry.program is not None else "an objective function"
+            raise UnknownWorkload(f"{name!r} is {what}, not a PyTorch workload")
         return entry.workload(self.sources.data_dir)
+
+    def program(self, name: str) -> Program:
+        """Return the allowed program of that name as the host's file says now; nothing else is loaded.
+
+        Raises:
+            UnknownWorkload: there is none; the message says what is wrong.
+        """
+        path = self.sources.programs
+        wrong = ""
+        for found in read_programs(path) if path is not None else ():
+            if isinstance(found, Program):
+                if found.name == name:
+                    return found
+            elif path is not None and found.name in (name, path.name):
+                wrong = f": {found}"
+        raise UnknownWorkload(f"this host's administrator allows no program {name!r}{wrong}")
+
+    def digest_of(self, name: str, kind: str) -> str:
+        """The digest of what this host has under that name; "" where it has nothing that works."""
+        try:
+            return self.program(name).digest if kind == "command" else self.find(name).digest
+        except UnknownWorkload:
+            return ""
 
     def _found(self) -> Iterator[Entry]:
         package = importlib.import_module(SHIPPED)
@@ -95,26 +125,43 @@ class Catalogue:
         for name in (*shipped, *self.sources.modules):
             yield from self._from_module(name)
         yield from self._from_folder()
+        yield from self._from_programs()
+
+    def _from_programs(self) -> Iterator[Entry]:
+        path = self.sources.programs
+        if path is None:
+            return
+        for found in read_programs(path):
+            if isinstance(found, Program):
+                yield program_entry(found, path.name)
+            else:
+                name = found.name if found.name == path.name else f"{path.name}:{found.name}"
+                yield replace(failure(name, path.name, "", str(found)), kind="command")
 
     def _from_module(self, name: str) -> list[Entry]:
         digest = ""
         try:
             spec = importlib.util.find_spec(name)
             if spec is not None and spec.origin is not None and Path(spec.origin).is_file():
-                digest = _digest(Path(spec.origin))
+                digest = file_digest(Path(spec.origin))
+            known = self._modules.get(name)
+            if known is not None and known[0] == digest:
+                return known[1]
+            if known is not None:  # the file was changed since this process imported it
+                sys.modules.pop(name, None)
             module = importlib.import_module(name)
         except (Exception, SystemExit) as error:
             return [failure(name, name, digest, _short_traceback(error))]
-        return entries_of(module, source=name, stem=name.rpartition(".")[2], digest=digest)
+        entries = entries_of(module, source=name, stem=name.rpartition(".")[2], digest=digest)
+        self._modules[name] = (digest, entries)
+        return entries
 
     def _from_folder(self) -> Iterator[Entry]:
         folder = self.sources.folder
         if folder is None:
             return
         if not folder.is_dir():
-            text = (
-                f"HPWEB_WORKLOAD_DIR names {folder}, which is not a folder; create it or correct the variable"
-            )
+            text = f"HPWEB_WORKLOAD_DIR names {folder}, which is not a folder; create it or correct the variable"
             yield failure(folder.name, str(folder), "", text)
             return
         if str(folder) not in sys.path:
@@ -125,11 +172,13 @@ class Catalogue:
 
     def _from_file(self, path: Path) -> list[Entry]:
         try:
-            digest = _digest(path)
+            digest = source_digest(path, path.parent)
         except OSError as error:
             return [failure(path.name, path.name, "", f"the file cannot be read: {error}")]
         known = self._loaded.get(path)
         if known is None or known[0] != digest:
+            if known is not None:
+                _forget_imports(path.parent)
             known = self._loaded[path] = (digest, self._load(path, digest))
         return known[1]
 
@@ -170,12 +219,15 @@ def _short_traceback(error: BaseException) -> str:
     """Return the error and the frames of the user's own code, without those of the import machinery."""
     report = traceback.TracebackException.from_exception(error)
     hidden = (__file__, importlib.__file__)
-    frames = [
-        f for f in report.stack if f.filename not in hidden and not f.filename.startswith("<frozen importlib")
-    ]
+    frames = [f for f in report.stack if f.filename not in hidden and not f.filename.startswith("<frozen importlib")]
     report.stack = traceback.StackSummary.from_list(frames[-3:])
     return "".join(report.format(chain=False)).strip()
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _forget_imports(folder: Path) -> None:
+    """Let what a changed file imports from its folder be read anew as well."""
+    for name, module in list(sys.modules.items()):
+        origin = getattr(module, "__file__", None)
+        if origin and not name.startswith("hpweb_workload_") and Path(origin).is_relative_to(folder):
+            del sys.modules[name]
+    importlib.invalidate_caches()

@@ -14,15 +14,17 @@ from types import ModuleType
 from typing import Any
 
 from tuning.training.contract import WorkloadError, check_workload, space_problems
+from tuning.training.programs import Program
 from tuning.training.workload import DIRECTIONS, Workload
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A workload that was found, or a source that failed: one of `workload`, `objective`, `error` is set.
+    """A workload that was found, or a source that failed: one of `workload`, `objective`, `program`, `error` is set.
 
     Attributes:
-        digest: sha256 of the source file, "" where it could not be read.
+        digest: sha256 of the code, "" where it could not be read.
+        data_digest: a fingerprint of the data files that a program names; others get theirs from the split job.
         source: the module's name, or the file's.
         metrics: (name, split or None, goal) of everything that a step reports.
         error: what is wrong, in plain text.
@@ -44,13 +46,19 @@ class Entry:
     error: str | None = None
     workload: type[Workload] | None = field(default=None, compare=False)
     objective: Callable[[Any], Any] | None = field(default=None, compare=False)
+    program: Program | None = field(default=None, compare=False)
+    data_digest: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry as the kind "describe" reports it."""
         fields = ("name", "title", "doc", "kind", "digest", "source", "space", "metric", "direction", "error")
         document = {name: getattr(self, name) for name in fields}
         document["metrics"] = [{"name": n, "split": s, "goal": g} for n, s, g in self.metrics]
-        document |= {name: getattr(self, name) for name in ("max_resource", "min_resource", "resource_unit")}
+        names = ("max_resource", "min_resource", "resource_unit", "data_digest")
+        document |= {name: getattr(self, name) for name in names}
+        if self.program is not None:
+            document |= {"command": list(self.program.command), "resume": self.program.resume}
+            document |= {"metrics_from": self.program.metrics_from}
         return document
 
 
@@ -66,9 +74,7 @@ def entries_of(module: ModuleType, *, source: str, stem: str, digest: str) -> li
         if issubclass(cls, Workload) and cls.__module__ == module.__name__
     ]
     bases = {base for cls in classes for base in cls.__mro__[1:]}
-    entries = [
-        _workload_entry(cls, source, digest) for cls in classes if hasattr(cls, "name") or cls not in bases
-    ]
+    entries = [_workload_entry(cls, source, digest) for cls in classes if hasattr(cls, "name") or cls not in bases]
     objective = vars(module).get("objective")
     if inspect.isfunction(objective):
         entries.append(_objective_entry(module, objective, source, stem, digest))
@@ -101,9 +107,7 @@ def _workload_entry(cls: type[Workload], source: str, digest: str) -> Entry:
     )
 
 
-def _objective_entry(
-    module: ModuleType, objective: Callable[[Any], Any], source: str, stem: str, digest: str
-) -> Entry:
+def _objective_entry(module: ModuleType, objective: Callable[[Any], Any], source: str, stem: str, digest: str) -> Entry:
     metric, direction = getattr(module, "METRIC", "value"), getattr(module, "DIRECTION", "minimize")
     space, title = getattr(module, "SPACE", None), getattr(module, "TITLE", _title(stem))
     low, high = getattr(module, "MIN_RESOURCE", 1), getattr(module, "MAX_RESOURCE", None)
@@ -120,9 +124,7 @@ def _objective_entry(
             problems.append(f"{constant} is a text, not {value!r}")
     limits = [low] if high is None else [low, high]  # without a highest one, a trial goes as far as the function does
     if not all(isinstance(n, int) and not isinstance(n, bool) for n in limits) or [1, *limits] != sorted([1, *limits]):
-        problems.append(
-            f"MIN_RESOURCE and MAX_RESOURCE are whole numbers, 1 <= {low!r} <= {high!r} does not hold"
-        )
+        problems.append(f"MIN_RESOURCE and MAX_RESOURCE are whole numbers, 1 <= {low!r} <= {high!r} does not hold")
     if problems:
         return failure(source, source, digest, "; ".join(problems))
     split = metric.partition("/")[0] if "/" in metric else None
@@ -141,6 +143,27 @@ def _objective_entry(
         min_resource=low,
         resource_unit=unit,
         objective=objective,
+    )
+
+
+def program_entry(program: Program, source: str) -> Entry:
+    """Return the entry of an allowed program; what it runs stays in the host's file."""
+    return Entry(
+        name=program.name,
+        title=program.title,
+        doc=program.doc,
+        kind="command",
+        digest=program.digest,
+        source=source,
+        space=_plain(program.space),
+        metric=program.metric,
+        direction=program.direction,
+        metrics=program.metrics,
+        max_resource=program.max_resource,
+        min_resource=program.min_resource,
+        resource_unit=program.resource_unit,
+        program=program,
+        data_digest=program.data_digest,
     )
 
 
