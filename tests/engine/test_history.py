@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from tuning.engine import Direction, History, HistoryError, ParamsError, SearchSpace, Trial, TrialState
+from tuning.engine import Direction, History, HistoryError, ParamsError, SearchSpace, Trial, TrialError, TrialState
 
 SPACE = SearchSpace.from_json(
     {
@@ -18,9 +18,7 @@ SPACE = SearchSpace.from_json(
 
 def filled():
     history = History(SPACE)
-    history.append(
-        3, {"k": 1, "c": [1]}, TrialState.COMPLETE, value=0.25, resource=9, intermediate={1: 0.5, 9: 0.25}
-    )
+    history.append(3, {"k": 1, "c": [1]}, TrialState.COMPLETE, value=0.25, resource=9, intermediate={1: 0.5, 9: 0.25})
     history.append(0, {"k": 4, "x": 0.5, "c": [2]}, "FAILED", reason_code="diverged")
     history.append(1, {"k": 2, "x": 1, "c": [1]}, "PRUNED", infeasible=True, constraints=[1.5])
     history.append(2, {"k": 2, "x": 0, "c": [1]}, "FAILED", reason_code="cancelled", value=float("nan"))
@@ -192,3 +190,30 @@ def test_the_step_that_a_trial_reached_is_its_last_report_else_its_resource():
     view = history.with_pending([Trial(3, params, TrialState.RUNNING, resource=9, intermediate={2: 1.0})])
     np.testing.assert_array_equal(view.steps, [3, 27, np.nan, 2])
     np.testing.assert_array_equal(view.resources, [81, 27, np.nan, 9])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"number": "a"}, "number: 'a' is not a whole number"),
+        ({"number": True}, "number: true is not a whole number"),
+        ({"number": -1}, "number: -1 is not between 0"),
+        ({"number": 10**30}, "number: a whole number of 100 bits is not between 0"),
+        ({"resource": "q"}, "resource: 'q' is not a whole number"),
+        ({"resource": -1}, "resource: -1 is not between 0"),
+        ({"value": "a"}, "value: 'a' is not a number"),
+        ({"value": True}, "value: true is not a number"),
+        ({"reason_code": "zzz"}, "reason_code: 'zzz' is not one of"),
+        ({"intermediate": {"a": 1.0}}, "intermediate: 'a' is not a step"),
+        ({"intermediate": {1: "x"}}, "intermediate at step 1: 'x' is not a number"),
+    ],
+)
+def test_what_could_not_be_kept_is_refused_by_name_and_leaves_the_history_as_it_was(changes, message):
+    history = History(SPACE)
+    history.append(0, {"k": 1, "c": [1]}, "COMPLETE", 1.0)
+    row = {"number": 1, "params": {"k": 1, "c": [1]}, "state": "COMPLETE", "value": 2.0, **changes}
+    with pytest.raises((HistoryError, TrialError)) as raised:
+        history.append(**row)
+    assert message in str(raised.value).replace('"', "'")
+    assert history.n == 1
+    assert history.numbers.tolist() == [0]

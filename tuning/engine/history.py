@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuning.engine.errors import HistoryError
+from tuning.engine.outcome import as_value
 from tuning.engine.space import SearchSpace
-from tuning.engine.trial import Direction, Trial, TrialState
-from tuning.engine.values import detached
+from tuning.engine.trial import REASON_CODES, Direction, Trial, TrialState
+from tuning.engine.values import detached, listed, shown
 
 T = TypeVar("T")
 
@@ -30,6 +31,21 @@ def _reached(trial: Trial) -> float:
     if trial.intermediate:
         return float(max(trial.intermediate))
     return np.nan if trial.resource is None else float(trial.resource)
+
+
+def _check(trial: Trial) -> None:
+    """Raises HistoryError for a trial whose columns could not be kept."""
+    for name, whole in (("number", trial.number), ("resource", trial.resource)):
+        if whole is not None and (isinstance(whole, bool) or not isinstance(whole, int | np.integer)):
+            raise HistoryError(f"{name}: {shown(whole)} is not a whole number")
+        if whole is not None and not 0 <= whole < 2**63:
+            raise HistoryError(f"{name}: {shown(whole)} is not between 0 and 2^63 - 1")
+    if trial.reason_code is not None and trial.reason_code not in REASON_CODES:
+        raise HistoryError(f"reason_code: {shown(trial.reason_code)} is not one of {listed(sorted(REASON_CODES))}")
+    for step, value in trial.intermediate.items():
+        if isinstance(step, bool) or not isinstance(step, int | np.integer) or step < 0:
+            raise HistoryError(f"intermediate: {shown(step)} is not a step, a whole number from 0")
+        as_value(f"intermediate at step {step}", value)
 
 
 class _Columns:
@@ -120,7 +136,8 @@ class History:
     ) -> None:
         """Add one finished trial.
 
-        Raises ParamsError where the params do not fit the space, HistoryError for an open state and on a view.
+        Raises ParamsError where the params do not fit the space, TrialError for a value that is no number, HistoryError
+        for any other column that could not be kept, for an open state and on a view.
         """
         self.append_trial(
             Trial(
@@ -146,8 +163,10 @@ class History:
             )
         if self._is_view:
             raise HistoryError("this history is a view of an earlier moment: append to the one it was made from")
+        _check(trial)
         params = self.space.validate(trial.params)
-        value = None if trial.value is None or not np.isfinite(trial.value) else float(trial.value)
+        value = None if trial.value is None else as_value("value", trial.value)
+        value = value if value is not None and np.isfinite(value) else None
         row = Trial(**{**trial.__dict__, "params": params, "value": value})
         self._columns.append(row, self.space.to_unit(params))
         self._finished += 1

@@ -42,7 +42,14 @@ class GP(Sampler):
         "Models the objective and tries where improvement is most promising. Finds most with few, expensive trials."
     )
     options = (
-        Option("n_startup_trials", "int", 8, "Trials of the quasi-random design before the model decides.", low=1),
+        Option(
+            "n_startup_trials",
+            "int",
+            8,
+            "Trials of the quasi-random design before the model decides.",
+            low=1,
+            high=100_000,
+        ),
         Option(
             "acquisition",
             "text",

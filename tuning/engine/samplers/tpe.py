@@ -47,10 +47,10 @@ class TPE(Sampler):
         "with choices, conditions and thousands of trials."
     )
     options = (
-        Option("n_startup_trials", "int", 10, "Trials of the start-up design before the model.", low=1),
+        Option("n_startup_trials", "int", 10, "Trials of the start-up design before the model.", low=1, high=100_000),
         Option("n_ei_candidates", "int", 24, "Draws among which the best is taken; more exploit more.", 1, 1000),
         Option("gamma", "float", 0.1, "Share of the trials that count as good.", low=0.001, high=0.999),
-        Option("gamma_cap", "int", 25, "Most trials that count as good.", low=1),
+        Option("gamma_cap", "int", 25, "Most trials that count as good.", low=1, high=100_000),
         Option("prior_weight", "float", 1.0, "Weight of the priors beside the trials.", low=0.01, high=1000.0),
         Option("multivariate", "bool", True, "Model parameters together rather than one by one."),
         Option(
