@@ -4,7 +4,7 @@ from django.urls import path, re_path
 
 from tuning.api import schema
 from tuning.api.endpoint import Unknown
-from tuning.api.views import catalogue, exports, scripts, studies, surrogates, tokens, trials
+from tuning.api.views import catalogue, control, exports, scripts, studies, surrogates, tokens, trials
 
 urlpatterns = [
     path("studies/", studies.Studies.as_view(), name="api-studies"),
@@ -13,6 +13,9 @@ urlpatterns = [
     path("studies/<int:study_id>/pause/", studies.PauseStudy.as_view(), name="api-study-pause"),
     path("studies/<int:study_id>/resume/", studies.ResumeStudy.as_view(), name="api-study-resume"),
     path("studies/<int:study_id>/stop/", studies.StopStudy.as_view(), name="api-study-stop"),
+    path("studies/<int:study_id>/extend/", control.ExtendStudy.as_view(), name="api-study-extend"),
+    path("studies/<int:study_id>/clone/", control.CloneStudy.as_view(), name="api-study-clone"),
+    path("studies/<int:study_id>/spaces/", control.Spaces.as_view(), name="api-study-spaces"),
     path("studies/<int:study_id>/ask/", scripts.Ask.as_view(), name="api-study-ask"),
     path("studies/<int:study_id>/enqueue/", scripts.Enqueue.as_view(), name="api-study-enqueue"),
     path("studies/<int:study_id>/trials/", trials.Trials.as_view(), name="api-study-trials"),
@@ -21,6 +24,10 @@ urlpatterns = [
     path("studies/<int:study_id>/export/", exports.Export.as_view(), name="api-study-export"),
     path("trials/<int:trial_id>/", trials.OneTrial.as_view(), name="api-trial"),
     path("trials/<int:trial_id>/curves/", trials.TrialCurves.as_view(), name="api-trial-curves"),
+    path("trials/<int:trial_id>/cancel/", control.CancelTrial.as_view(), name="api-trial-cancel"),
+    path("trials/<int:trial_id>/retry/", control.RetryTrial.as_view(), name="api-trial-retry"),
+    path("trials/<int:trial_id>/exclude/", control.ExcludeTrial.as_view(), name="api-trial-exclude"),
+    path("trials/<int:trial_id>/include/", control.IncludeTrial.as_view(), name="api-trial-include"),
     path("trials/<int:trial_id>/suggest/", scripts.Suggest.as_view(), name="api-trial-suggest"),
     path("trials/<int:trial_id>/report/", scripts.Report.as_view(), name="api-trial-report"),
     path("trials/<int:trial_id>/heartbeat/", scripts.Heartbeat.as_view(), name="api-trial-heartbeat"),
@@ -29,6 +36,8 @@ urlpatterns = [
     path("samplers/", catalogue.Samplers.as_view(), name="api-samplers"),
     path("schedulers/", catalogue.Schedulers.as_view(), name="api-schedulers"),
     path("workers/", catalogue.Workers.as_view(), name="api-workers"),
+    path("workers/<int:host_id>/drain/", control.DrainHost.as_view(), name="api-worker-drain"),
+    path("workers/<int:host_id>/undrain/", control.UndrainHost.as_view(), name="api-worker-undrain"),
     path("tokens/", tokens.Tokens.as_view(), name="api-tokens"),
     path("tokens/<int:token_id>/", tokens.OneToken.as_view(), name="api-token"),
     path("schema/", schema.SchemaView.as_view(), name="api-schema"),

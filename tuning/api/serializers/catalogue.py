@@ -70,9 +70,7 @@ class SlotState(serializers.Serializer[Any]):
     index = serializers.IntegerField(source="slot.index")
     trial = serializers.IntegerField(source="trial.id", default=None, allow_null=True)
     study = serializers.IntegerField(source="trial.study_id", default=None, allow_null=True)
-    job = serializers.CharField(
-        source="job.kind", default=None, allow_null=True, help_text="The kind of the job."
-    )
+    job = serializers.CharField(source="job.kind", default=None, allow_null=True, help_text="The kind of the job.")
 
 
 class WorkerDevice(serializers.Serializer[Any]):
@@ -87,10 +85,17 @@ class WorkerDevice(serializers.Serializer[Any]):
 class WorkerHost(serializers.Serializer[Any]):
     """A host that runs workers."""
 
+    id = serializers.IntegerField(source="host.id")
     name = serializers.CharField(source="host.name")
     alive = serializers.BooleanField()
     age_seconds = serializers.FloatField(allow_null=True, help_text="Seconds since its last heartbeat.")
-    draining = serializers.BooleanField(source="host.draining")
+    draining = serializers.BooleanField(source="host.draining", help_text="It claims nothing more.")
+    evacuating = serializers.BooleanField(
+        source="host.evacuating", help_text="Its trials go back to waiting at their next checkpoint."
+    )
+    drained_by = serializers.CharField(
+        source="host.drained_by", allow_blank=True, help_text="Empty where its own shutdown drains it."
+    )
     facts = Document(source="host.facts")
     devices = WorkerDevice(many=True)
 

@@ -168,6 +168,12 @@ class StudyDetail(StudyRow):
     parallel = serializers.IntegerField()
     priority = serializers.IntegerField()
     version = serializers.IntegerField(help_text="Rises with any change.")
+    space_version = serializers.IntegerField(
+        source="space.number", default=None, allow_null=True, help_text="The number of the newest version of the space."
+    )
+    clone_of = serializers.IntegerField(
+        source="clone_of_id", allow_null=True, help_text="The study whose settings it was made with."
+    )
     warm_start = serializers.SerializerMethodField(help_text="The earlier studies that the sampler learns from.")
 
     @extend_schema_field({"type": "object", "nullable": True, "additionalProperties": {}})

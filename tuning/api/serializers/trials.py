@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from tuning.api.serializers.strict import Document, MetricValue, StrictSerializer, finite_json
@@ -14,9 +15,7 @@ ORDERINGS = ("value", "-value", "number", "-number")
 class TrialQuery(StrictSerializer):
     """Which trials, in which order, from where."""
 
-    state = serializers.MultipleChoiceField(
-        choices=STATES, required=False, help_text="May be given several times."
-    )
+    state = serializers.MultipleChoiceField(choices=STATES, required=False, help_text="May be given several times.")
     ordering = serializers.ChoiceField(
         ORDERINGS,
         default="number",
@@ -34,6 +33,14 @@ class LeaderboardQuery(StrictSerializer):
     limit = serializers.IntegerField(default=20, min_value=1, max_value=500)
 
 
+class Exclusion(serializers.Serializer[Any]):
+    """Why a trial counts no longer for the best, the leaderboard, the charts and the sampler."""
+
+    at = serializers.DateTimeField(source="excluded_at")
+    by = serializers.CharField(source="excluded_by")
+    reason = serializers.CharField(source="excluded_reason")
+
+
 class TrialRow(serializers.Serializer[Any]):
     """A trial in a list."""
 
@@ -48,6 +55,7 @@ class TrialRow(serializers.Serializer[Any]):
     resource = serializers.IntegerField(allow_null=True, help_text="The step that the trial is to reach.")
     resource_done = serializers.IntegerField()
     origin = serializers.CharField()
+    excluded = serializers.SerializerMethodField(help_text="Null where the trial counts.")
     created = serializers.DateTimeField()
     started = serializers.DateTimeField(allow_null=True)
     completed = serializers.DateTimeField(allow_null=True)
@@ -55,6 +63,10 @@ class TrialRow(serializers.Serializer[Any]):
     def get_value(self, trial: Any) -> float | str | None:
         """The objective value; "nan", "inf" or "-inf" where it is not finite."""
         return trial.value if trial.value is not None else trial.value_kind or None
+
+    @extend_schema_field(Exclusion(allow_null=True))
+    def get_excluded(self, trial: Any) -> Any:
+        return Exclusion(trial).data if trial.is_excluded else None
 
 
 class RankedTrial(TrialRow):
@@ -87,6 +99,9 @@ class TrialDetail(TrialRow):
     fixed_params = Document(allow_null=True)
     constraints = serializers.SerializerMethodField()
     infeasible = serializers.BooleanField()
+    clone_of = serializers.IntegerField(
+        source="clone_of_id", allow_null=True, help_text="The failed trial that this one tries again."
+    )
     seed = serializers.IntegerField()
     retries = serializers.IntegerField()
     traceback = serializers.CharField(allow_blank=True)

@@ -48,14 +48,15 @@ class BestTrials(Endpoint):
     @extend_schema(
         operation_id="leaderboard",
         summary="The best trials",
-        description="Complete trials, the best first, with their rank.",
+        description="Complete trials that count, the best first, with their rank.",
         tags=TAGS,
         parameters=[LeaderboardQuery],
         responses=Leaderboard,
     )
     def get(self, request: Request, study_id: int) -> Response:
         study = study_for(self.person, study_id)
-        page = leaderboard(study, states=["COMPLETE"], ordering="value", **self.query(LeaderboardQuery))
+        query = self.query(LeaderboardQuery)
+        page = leaderboard(study, states=["COMPLETE"], ordering="value", counted=True, **query)
         rows: list[dict[str, Any]] = shown(TrialRow, page.rows, many=True)
         return Response({"results": [{**row, "rank": rank} for rank, row in enumerate(rows, start=1)]})
 
