@@ -212,6 +212,10 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 # --- workers: django-q2 wakes workers up; our tables own state, leases and deadlines ----------------------------------
 HOST_NAME = text("HPWEB_HOST") or socket.gethostname()
 SLOTS = int(number("HPWEB_SLOTS", 0))  # CPU slots of this host; 0: one per core where there is no GPU
+TRIALS_PER_GPU = max(1, int(number("HPWEB_TRIALS_PER_GPU", 1, 1)))  # slots of each GPU of this host
+WARM_SECONDS = number("HPWEB_WARM_SECONDS", 30)  # how long a trial process waits for its slot's next job; 0: not at all
+WARM_TRIALS = int(number("HPWEB_WARM_TRIALS", 100, 1))  # jobs that one process serves at most
+WARM_GROWTH_MB = number("HPWEB_WARM_GROWTH_MB", 512)  # growth of its memory since its first job that ends it
 LEASE_SECONDS = number("HPWEB_LEASE_SECONDS", 30, 1)
 HEARTBEAT_SECONDS = number("HPWEB_HEARTBEAT_SECONDS", 5, 0.1)
 CONTROL_SECONDS = number("HPWEB_CONTROL_SECONDS", 0.4, 0.05)  # how often a worker looks for a cancel, a pause, a drain

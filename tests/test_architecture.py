@@ -58,8 +58,9 @@ ARROWS: dict[str, tuple[str, ...]] = {
 # Workers and commands know the models as types (a claim is a Job or a Trial); that they leave reading to the selectors
 # and writing to the services, ASKS_NOTHING holds.
 ASKS_NOTHING = ("tuning.workers", "tuning.web", "tuning.api", "tuning.management")
-# The one arrow out of the table: samplers come with a door to Optuna, imported only where somebody walks through it.
-LAZY: dict[str, tuple[str, ...]] = {"tuning.engine": ("optuna",)}
+# The arrows out of the table, imported only where somebody walks through them: samplers come with a door to Optuna, and
+# workers ask NVIDIA's library on a machine that has the driver.
+LAZY: dict[str, tuple[str, ...]] = {"tuning.engine": ("optuna",), "tuning.workers": ("pynvml",)}
 BY_NAME = ("importlib.import_module", "import_module", "__import__")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from tuning.models import Slot
 from tuning.runner.protocol import Channel, Message
+from tuning.workers.launcher import NoRest, Rest
 
 
 class FakeProcess:
@@ -16,6 +17,9 @@ class FakeProcess:
         self.channel, self._theirs = Channel(ours, send_timeout=1.0), Channel(theirs)
         self._socket = theirs
         self.pid, self.boot_id, self.started = 4242, "boot", "1000"
+        self.warm = False
+        self.logs = [log]
+        self.rests: list[Rest | str] = []  # its answers to a rest, the last for ever; a text is a refusal
         self.code: int | None = None
         self.ended = False
         self.log = log
@@ -37,6 +41,18 @@ class FakeProcess:
         self.log.write_text(words)
         self._theirs.close()
 
+    def start(self, message: Message) -> None:
+        self.channel.send(message)
+
+    def rest(self) -> Rest:
+        answer = self.rests.pop(0) if len(self.rests) > 1 else self.rests[0] if self.rests else "it serves one job"
+        if isinstance(answer, str):
+            raise NoRest(answer)
+        return answer
+
+    def resume(self, log: Path) -> None:
+        self.logs.append(log)
+
     def exit_code(self) -> int | None:
         return self.code
 
@@ -52,9 +68,11 @@ class FakeLauncher:
 
     def __init__(self, script: Any = None, error: OSError | None = None) -> None:
         self.processes: list[FakeProcess] = []
+        self.finished: list[bool] = []  # for each process in turn: did its job end in order?
+        self.closed = 0
         self._script, self._error = script, error
 
-    def launch(self, slot: Slot, log: Path) -> FakeProcess:
+    def launch(self, slot: Slot, log: Path, *, workload: str = "") -> FakeProcess:
         if self._error is not None:
             raise self._error
         process = FakeProcess(log)
@@ -62,6 +80,16 @@ class FakeLauncher:
         if self._script is not None:
             self._script(process)
         return process
+
+    def finish(self, process: FakeProcess, *, clean: bool) -> None:
+        self.finished.append(clean)
+        process.end()
+
+    def keeps(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        self.closed += 1
 
     @property
     def process(self) -> FakeProcess:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from tests.factories import make_running, make_slot, make_study
 from tuning.models import Attempt, Host, Slot, Trial
 from tuning.services.hosts import note_process
-from tuning.workers import devices, supervisor
+from tuning.workers import supervisor
 from tuning.workers.launcher import SECRETS, environment_for
 from tuning.workers.processes import attempt_alive, boot_id, children, end_session, session_members, start_time
 from tuning.workers.slots import slot_lock
@@ -76,44 +76,7 @@ def test_a_session_is_ended_with_all_its_members():
     assert process.wait() == -signal.SIGKILL
 
 
-# --- devices, the process's environment --------------------------------------------------------------------------
-def test_a_host_without_gpu_has_a_slot_for_each_core(settings, monkeypatch):
-    monkeypatch.setattr(devices, "_nvidia_gpus", lambda: [])
-    monkeypatch.setattr(devices, "cores", lambda: 4)
-    settings.SLOTS = 0
-    (cpu,) = devices.find_devices()
-    assert (cpu.uuid, cpu.slots, cpu.threads) == ("cpu", 4, 1)
-    settings.SLOTS = 2
-    (cpu,) = devices.find_devices()
-    assert (cpu.slots, cpu.threads) == (2, 2)
-
-
-def test_a_host_with_gpus_has_a_slot_for_each_and_cpu_slots_where_asked(settings, monkeypatch):
-    monkeypatch.setattr(devices, "_nvidia_gpus", lambda: [("GPU-1", "A", 2**33), ("GPU-2", "B", 2**33)])
-    monkeypatch.setattr(devices, "cores", lambda: 8)
-    settings.SLOTS = 0
-    assert [(found.uuid, found.slots, found.threads) for found in devices.find_devices()] == [
-        ("GPU-1", 1, 4),
-        ("GPU-2", 1, 4),
-    ]
-    settings.SLOTS = 2
-    assert [(found.uuid, found.slots, found.threads) for found in devices.find_devices()] == [
-        ("GPU-1", 1, 2),
-        ("GPU-2", 1, 2),
-        ("cpu", 2, 2),
-    ]
-
-
-def test_gpus_are_read_from_nvidia_smi(tmp_path, monkeypatch):
-    program = tmp_path / "nvidia-smi"
-    program.write_text("#!/bin/sh\necho 'GPU-abc, NVIDIA Something, 81559'\necho 'broken line'\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert devices._nvidia_gpus() == [("GPU-abc", "NVIDIA Something", 81559 * 1024 * 1024)]
-    program.write_text("#!/bin/sh\nexit 9\n")
-    assert devices._nvidia_gpus() == []
-
-
+# --- the process's environment ---------------------------------------------------------------------------------
 def test_a_trial_process_sees_its_device_its_threads_and_no_secret(monkeypatch, db):
     for name in SECRETS:
         monkeypatch.setenv(name, "secret")

@@ -21,6 +21,7 @@ class Device(models.Model):
     uuid = models.CharField(max_length=80)  # the GPU's UUID, or "cpu"
     kind = models.CharField(max_length=120)
     memory = models.PositiveBigIntegerField(null=True)  # bytes
+    unavailable = models.CharField(max_length=300, blank=True)  # why it takes no work now: held by a foreign process
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["host", "uuid"], name="device_host_uuid")]

@@ -129,7 +129,8 @@ class Attempt(models.Model):
     ended = models.DateTimeField(null=True)
     outcome = models.CharField(max_length=120, blank=True)
     exit_code = models.IntegerField(null=True)
-    peak_memory = models.PositiveBigIntegerField(null=True)  # bytes
+    peak_memory = models.PositiveBigIntegerField(null=True)  # bytes, on its device
+    utilisation = models.FloatField(null=True)  # busy share of its device (GPU) or of its slot's threads (CPU), 0 to 1
     log = models.CharField(max_length=500, blank=True)  # below ARTIFACT_DIR
 
     class Meta:

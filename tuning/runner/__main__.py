@@ -1,7 +1,7 @@
 """The trial process: `python -m tuning.runner --channel FD --parent PID [--lock PATH]`.
 
 It dies with its parent, says hello before torch is imported (which takes seconds), and then serves one start
-after another until it is told to exit or the channel ends.
+after another until it is told to exit or the channel ends. Between two it puts back what the last one changed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> int:
     lock = process.take_lock(arguments.lock) if arguments.lock else None
     hello = {"pid": os.getpid(), "protocol": protocol.VERSION, "python": platform.python_version()}
     try:
-        channel.send({"type": "hello", **hello, "torch": None})
+        channel.send({"type": "hello", **hello, "torch": None, "warm": True})
 
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before any CUDA context, or too late
         from tuning.runner.session import Session

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from tuning.runner.protocol import Channel, ChannelClosed, Message, ProtocolError
@@ -12,11 +13,13 @@ class Inbox:
     """Sort what the worker sends.
 
     A stop or a pause belongs to the job that runs when it is read; one that crossed the job's result on its
-    way is of no effect, and since messages stay in order it can never hit the next job.
+    way is of no effect, and since messages stay in order it can never hit the next job. `rested` gives the
+    fields of the answer to a rest.
     """
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, rested: Callable[[], dict[str, Any]] = dict) -> None:
         self.channel = channel
+        self._rested = rested
         self.leaving = False
         self._starts: deque[Message] = deque()
         self._request: str | None = None
@@ -73,6 +76,9 @@ class Inbox:
                 self._request = kind
         elif kind == "suggest_reply":
             self._replies[message["id"]] = message
+        elif kind == "rest":
+            if not self._running:
+                self.channel.send({"type": "rested", **self._rested()})
         elif kind == "exit":
             self.leaving = True
             if self._running:

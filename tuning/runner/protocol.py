@@ -5,13 +5,16 @@ the other. Standard output and error of that process are logs and never carry a 
 the standard library only.
 
 Worker to runner
-    start          kind ("train", "describe", "split", "objective"), spec: one result or one error follows
+    start          kind ("train", "describe", "split", "objective"), spec: one result or one error follows;
+                   with log = true a descriptor travels along, where the job's standard output and error go
     stop, pause    finish the running job now: its result says stopped = true or "pause"; idle: no effect
     suggest_reply  id, and value or error: the answer to a suggest
+    rest           (after an answer) is this process fit for another job? A rested follows
     exit           finish as by stop, answer, and leave
 
 Runner to worker
-    hello          pid, protocol, python, torch (null: not loaded yet); sent before torch is imported
+    hello          pid, protocol, python, torch (null: not loaded yet), warm (true: it serves one start after
+                   another and answers rest); sent before torch is imported
     step           step (finished epochs, 1-based), metrics {name: float}, wall (unix seconds)
     checkpoint     kind ("last" or "best"), step, path: sent once the file is complete on disk
     suggest        id, name, distribution (a parameter in the search space's JSON form)
@@ -19,21 +22,27 @@ Runner to worker
     result         the fields that belong to the kind
     error          reason_code ("diverged", "out_of_memory", "disk_full", "code_error"), message,
                    traceback, remedy
+    rested         reusable, why (not), memory (resident bytes), files (the code that it has loaded:
+                   {path: [mtime_ns, size]})
 
 JSON has no NaN and no infinities: they travel as {"$f": "nan"}, {"$f": "inf"} and {"$f": "-inf"}.
 """
 
 from __future__ import annotations
 
+import array
 import json
 import math
+import os
 import select
 import socket
 import time
+from collections.abc import Sequence
 from typing import Any
 
-VERSION = 1
+VERSION = 2
 MAX_LINE = 16 * 1024 * 1024
+MAX_DESCRIPTORS = 4  # with one message
 
 Message = dict[str, Any]
 
@@ -125,13 +134,18 @@ class Channel:
     """One end of the socketpair: whole messages in, whole messages out, in order.
 
     `send_timeout` (seconds, None: no limit) bounds how long a send waits for an end that has stopped reading.
+    With `takes_descriptors` the other end may pass open files along; without, the kernel closes what comes.
     Used by one thread at a time.
     """
 
-    def __init__(self, sock: socket.socket, *, send_timeout: float | None = None) -> None:
+    def __init__(
+        self, sock: socket.socket, *, send_timeout: float | None = None, takes_descriptors: bool = False
+    ) -> None:
         sock.setblocking(False)
         self._sock = sock
         self._send_timeout = send_timeout
+        self._takes_descriptors = takes_descriptors
+        self._descriptors: list[int] = []
         self._received = bytearray()
         self._scanned = 0
         self._eof = False
@@ -152,9 +166,15 @@ class Channel:
     def close(self) -> None:
         """Close this end; a second call changes nothing."""
         self._sock.close()
+        while self._descriptors:
+            os.close(self._descriptors.pop())
 
-    def send(self, message: Message) -> None:
-        """Deliver `message` to the other end's buffer.
+    def take_descriptor(self) -> int | None:
+        """Return the next descriptor that came with a message, which the caller closes; None if there is none."""
+        return self._descriptors.pop(0) if self._descriptors else None
+
+    def send(self, message: Message, *, descriptors: Sequence[int] = ()) -> None:
+        """Deliver `message` to the other end's buffer, and copies of open `descriptors` with its first byte.
 
         Raises:
             ProtocolError: the message cannot be expressed (see encode); nothing was sent.
@@ -164,13 +184,17 @@ class Channel:
         deadline = None if self._send_timeout is None else time.monotonic() + self._send_timeout
         while remaining:
             try:
-                remaining = remaining[self._sock.send(remaining) :]
+                if descriptors:
+                    packed = array.array("i", descriptors)
+                    control = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, packed.tobytes())]
+                    remaining = remaining[self._sock.sendmsg([remaining], control) :]
+                    descriptors = ()
+                else:
+                    remaining = remaining[self._sock.send(remaining) :]
             except (BlockingIOError, InterruptedError):
                 wait = None if deadline is None else max(0.0, deadline - time.monotonic())
                 if not _wait(self._sock, select.POLLOUT, wait) and wait is not None:
-                    raise ChannelClosed(
-                        f"the other end has not read for {self._send_timeout} seconds"
-                    ) from None
+                    raise ChannelClosed(f"the other end has not read for {self._send_timeout} seconds") from None
             except OSError as error:
                 raise ChannelClosed("the other end of the channel is gone") from error
 
@@ -203,7 +227,7 @@ class Channel:
         """Read what is there; True when the other end has closed."""
         while len(self._received) <= MAX_LINE:
             try:
-                chunk = self._sock.recv(1 << 16)
+                chunk = self._take_descriptors() if self._takes_descriptors else self._sock.recv(1 << 16)
             except (BlockingIOError, InterruptedError):
                 return False
             except ConnectionError:  # it was killed with messages of ours unread: the same end
@@ -212,6 +236,19 @@ class Channel:
                 return True
             self._received += chunk
         return False
+
+    def _take_descriptors(self) -> bytes:
+        """Read bytes and what open files come with them; programs that this process starts do not inherit those."""
+        size = array.array("i").itemsize
+        flags = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+        chunk, control, _flags, _address = self._sock.recvmsg(1 << 16, socket.CMSG_SPACE(MAX_DESCRIPTORS * size), flags)
+        for level, kind, data in control:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                found = array.array("i", data[: len(data) - len(data) % size])
+                for descriptor in found:
+                    os.set_inheritable(descriptor, False)  # where the flag above is not known
+                self._descriptors += found
+        return chunk
 
     def _take_lines(self) -> list[Message]:
         messages = []

@@ -69,9 +69,12 @@ def queue_counts() -> dict[str, int]:
 
 
 def live_slots() -> QuerySet[Slot]:
-    """Enabled slots of hosts that are alive and not draining."""
+    """Enabled slots of hosts that are alive and not draining, on devices that nobody else holds."""
     return Slot.objects.filter(
-        enabled=True, device__host__draining=False, device__host__last_seen__gt=before(ALIVE_SECONDS)
+        enabled=True,
+        device__unavailable="",
+        device__host__draining=False,
+        device__host__last_seen__gt=before(ALIVE_SECONDS),
     )
 
 

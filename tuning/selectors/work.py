@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from tuning.models import Attempt, Slot, Trial, Workload
+from tuning.models import Attempt, Device, Slot, Trial, Workload
 
 
 def slot_numbered(slot_id: int) -> Slot | None:
@@ -15,6 +15,25 @@ def slot_numbered(slot_id: int) -> Slot | None:
 def enabled_slots(host_name: str) -> int:
     """How many slots of a host may run something."""
     return Slot.objects.filter(device__host__name=host_name, enabled=True).count()
+
+
+def slot_call(slot_id: int) -> tuple[bool, bool]:
+    """What a task that waits with a warm process asks: (a hint has come, the slot is still in service)."""
+    row = Slot.objects.filter(pk=slot_id).values_list("hinted", "enabled", "device__host__draining").first()
+    if row is None:
+        return False, False
+    hinted, enabled, draining = row
+    return hinted is not None, enabled and not draining
+
+
+def host_devices(host_id: int) -> list[Device]:
+    """A host's devices that have slots in service."""
+    return list(Device.objects.filter(host_id=host_id, slots__enabled=True).distinct())
+
+
+def device_slots(device_id: int) -> list[int]:
+    """The ids of a device's slots."""
+    return list(Slot.objects.filter(device_id=device_id).values_list("pk", flat=True))
 
 
 def attempt_of(trial: Trial) -> Attempt:

@@ -233,8 +233,22 @@ def park_trial(*, trial_id: int, fence: int, facts: Mapping[str, Any] | None = N
     return State.PAUSED
 
 
-def end_attempt(*, attempt_id: int, outcome: str, exit_code: int | None = None, peak_memory: int | None = None) -> None:
-    """Note how a process ended; not fenced, because what happened to a process stays true when its claim is stale."""
+def end_attempt(
+    *,
+    attempt_id: int,
+    outcome: str,
+    exit_code: int | None = None,
+    peak_memory: int | None = None,
+    utilisation: float | None = None,
+) -> None:
+    """Note how a process ended and what it used (bytes; the busy share of its device, 0 to 1).
+
+    Not fenced, because what happened to a process stays true when its claim is stale.
+    """
     Attempt.objects.filter(pk=attempt_id, ended__isnull=True).update(
-        ended=timezone.now(), outcome=storable(outcome)[:120], exit_code=exit_code, peak_memory=peak_memory
+        ended=timezone.now(),
+        outcome=storable(outcome)[:120],
+        exit_code=exit_code,
+        peak_memory=peak_memory,
+        utilisation=utilisation,
     )

@@ -32,7 +32,8 @@ def prepare_device(name: str, *, threads: int, deterministic: bool) -> torch.dev
     torch.set_num_threads(max(1, threads))
     if deterministic:  # cuBLAS reads it when its first handle is made, and torch insists on it
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(deterministic)
+    if torch.are_deterministic_algorithms_enabled() != deterministic:  # the call imports a second's worth of torch
+        torch.use_deterministic_algorithms(deterministic)
     torch.backends.cudnn.benchmark = not deterministic
     return torch.device(name)
 

@@ -23,7 +23,7 @@ def describe_here() -> list[Workload]:
         process = LocalLauncher().launch(slot, log)
         try:
             with suppress(ConnectionError):  # it has died already; its last words follow
-                process.channel.send({"type": "start", "kind": "describe", "spec": {}})
+                process.start({"type": "start", "kind": "describe", "spec": {}})
             waited = 0.0
             while waited < DESCRIBE_SECONDS:
                 for message in process.channel.poll(0.25):

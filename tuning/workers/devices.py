@@ -1,13 +1,19 @@
-"""Which devices this host has. CUDA is never initialised here: a worker forks, and a fork breaks CUDA."""
+"""Which devices this host has, and which of them a new trial must leave alone.
+
+CUDA is never initialised here: a worker forks, and a fork breaks CUDA.
+"""
 
 import os
 import platform
-import shutil
-import subprocess
+from collections.abc import Sequence
 
 from django.conf import settings
 
+from tuning.models import Device
 from tuning.services.hosts import FoundDevice
+from tuning.workers.gpus import gpus
+from tuning.workers.processes import carries
+from tuning.workers.slots import MARK, lock_folder, process_runs
 
 
 def cores() -> int:
@@ -20,33 +26,37 @@ def memory_bytes() -> int:
 
 
 def find_devices() -> list[FoundDevice]:
-    """The host's GPUs with one slot each; without one, or where HPWEB_SLOTS asks for them, CPU slots as well."""
-    gpus = _nvidia_gpus()
-    slots = settings.SLOTS or (0 if gpus else cores())
-    sharing = slots + len(gpus)
+    """The host's GPUs with HPWEB_TRIALS_PER_GPU slots each; without one, or where HPWEB_SLOTS asks for them, CPU slots.
+
+    The slots share the cores evenly.
+    """
+    driver = gpus()
+    found = driver.found() if driver else []
+    slots = settings.SLOTS or (0 if found else cores())
+    sharing = slots + len(found) * settings.TRIALS_PER_GPU
     threads = max(1, cores() // max(1, sharing))
-    devices = [FoundDevice(uuid, name, memory, 1, threads) for uuid, name, memory in gpus]
+    devices = [FoundDevice(gpu.uuid, gpu.name, gpu.memory, settings.TRIALS_PER_GPU, threads) for gpu in found]
     if slots:
         devices.append(FoundDevice("cpu", f"CPU, {cores()} cores", memory_bytes(), slots, threads))
     return devices
 
 
-def _nvidia_gpus() -> list[tuple[str, str, int]]:
-    """UUID, name and memory in bytes of each GPU, by nvidia-smi; empty where there is no driver."""
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return []
-    result = subprocess.run(
-        [program, "--query-gpu=uuid,name,memory.total", "--format=csv,noheader,nounits"],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    if result.returncode != 0:
-        return []
-    rows = [[word.strip() for word in line.split(",")] for line in result.stdout.splitlines() if line.strip()]
-    return [(row[0], row[1], int(float(row[2])) * 1024 * 1024) for row in rows if len(row) == 3]
+def trouble_with(device: Device, slot_ids: Sequence[int]) -> str:
+    """Why a device takes no new trial now, in words: a process that is not of this installation's slots holds it.
+
+    `slot_ids` are the device's slots. A CPU is always there to be shared.
+    """
+    if device.uuid == "cpu":
+        return ""
+    driver = gpus()
+    if driver is None:
+        return "NVIDIA's driver does not answer."
+    return driver.holder(device.uuid, is_ours, any(process_runs(slot_id) for slot_id in slot_ids))
+
+
+def is_ours(pid: int) -> bool:
+    """Whether a process belongs to a slot of this folder's installation."""
+    return carries(pid, MARK, str(lock_folder()))
 
 
 def host_facts() -> dict[str, object]:

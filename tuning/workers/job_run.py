@@ -24,12 +24,13 @@ class JobRun:
 
     def __init__(self, job: Job, slot: Slot, launcher: Launcher) -> None:
         self.job, self.slot, self.launcher = job, slot, launcher
+        self.answered = False
         self.log = Path(settings.ARTIFACT_DIR) / "jobs" / f"job-{job.pk}-{job.fence}.log"
 
     def run(self) -> None:
         try:
             start = job_start(self.job)
-            process = self.launcher.launch(self.slot, self.log)
+            process = self.launcher.launch(self.slot, self.log, workload=str(self.job.args.get("workload", "")))
         except ValueError as error:
             self._fail(str(error))
             return
@@ -37,14 +38,14 @@ class JobRun:
             self._requeue(f"Its process could not be started: {error}.")
             return
         try:
-            self._send(process, start)
+            self._start(process, start)
             self._attend(process)
         except StaleLease as error:
             logger.warning("job %s: %s", self.job.pk, error.message)
         except ProtocolError as error:
             self._fail(f"The process broke the protocol: {error}.")
         finally:
-            process.end()
+            self.launcher.finish(process, clean=self.answered)
 
     def _attend(self, process: TrialProcess) -> None:
         beaten = time.monotonic()
@@ -52,8 +53,10 @@ class JobRun:
             code = process.exit_code()
             messages = process.channel.poll(0.1 if code is None else 0.0)
             for message in messages:
+                if message["type"] == "hello":
+                    process.warm = message.get("warm") is True
                 if message["type"] == "result":
-                    complete_job(job_id=self.job.pk, fence=self.job.fence, answer=message)
+                    self.answered = complete_job(job_id=self.job.pk, fence=self.job.fence, answer=message)
                     return
                 if message["type"] == "error":
                     self._fail("\n".join(text for name in ERROR_TEXTS if (text := text_of(message, name))))
@@ -65,9 +68,9 @@ class JobRun:
                 beaten = time.monotonic()
                 renew_job(job_id=self.job.pk, fence=self.job.fence)
 
-    def _send(self, process: TrialProcess, message: Message) -> None:
+    def _start(self, process: TrialProcess, message: Message) -> None:
         try:
-            process.channel.send(message)
+            process.start(message)
         except ConnectionError:
             return  # its end is noticed, with its exit code
 

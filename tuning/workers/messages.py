@@ -46,6 +46,12 @@ def constraints_of(message: Message) -> list[float] | None:
     return bounds or None
 
 
+def peak_memory_of(message: Message) -> int | None:
+    """The peak memory (bytes) that a result message tells, None where it tells none."""
+    value = message.get("peak_memory")
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**60 else None
+
+
 def text_of(message: Message, name: str) -> str:
     """A text of a message, empty where it is missing. Raises ProtocolError."""
     return _field({name: "", **{key: value for key, value in message.items() if value is not None}}, name, str)

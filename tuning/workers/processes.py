@@ -70,6 +70,44 @@ def is_cluster(pid: int) -> bool:
         return False
 
 
+def marked(mark: dict[str, str]) -> list[int]:
+    """Every process of ours in whose environment the mark stands, zombies (which have none) left out."""
+    words = {f"{name}={value}".encode() for name, value in mark.items()}
+    if not words:
+        return []
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            environment = (entry / "environ").read_bytes()
+        except OSError:
+            continue  # another person's, or it ended while we looked
+        if words <= set(environment.split(b"\0")):
+            found.append(int(entry.name))
+    return found
+
+
+def carries(pid: int, name: str, prefix: str) -> bool:
+    """Whether the process's environment has the variable, with a value that begins so."""
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return False
+    return any(word.startswith(f"{name}={prefix}".encode()) for word in environment.split(b"\0"))
+
+
+def end_marked(mark: dict[str, str]) -> int:
+    """Kill every process with the mark; returns how many there were."""
+    found = marked(mark)
+    for pid in found:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue  # it ended by itself
+    return len(found)
+
+
 def end_session(session: int, *, grace: float = TERM_SECONDS) -> None:
     """End every process of a session: SIGTERM, then SIGKILL to what is left after `grace` seconds."""
     deadline = time.monotonic() + grace

@@ -23,7 +23,8 @@ from django_q.brokers import get_broker
 
 from tuning.models import Host
 from tuning.selectors.hosts import idle_slots
-from tuning.selectors.work import enabled_slots, open_attempts
+from tuning.selectors.work import device_slots, enabled_slots, host_devices, open_attempts
+from tuning.services.devices import note_device
 from tuning.services.hosts import (
     beat_host,
     drain_host,
@@ -32,9 +33,10 @@ from tuning.services.hosts import (
     register_host,
     slots_with_aged_hints,
 )
+from tuning.services.jobs import request_describe
 from tuning.services.reaper import reap_dead, reap_expired
 from tuning.workers import wake
-from tuning.workers.devices import find_devices, host_facts
+from tuning.workers.devices import find_devices, host_facts, trouble_with
 from tuning.workers.processes import (
     attempt_alive,
     boot_id,
@@ -51,6 +53,7 @@ LOOP_SECONDS = 0.5
 BEAT_SECONDS = 3.0
 REAP_SECONDS = 2.0
 HINT_SECONDS = 2.0
+DEVICE_SECONDS = 3.0
 DEAF_SECONDS = 20.0  # a hint this old on a free slot means that the cluster does not listen
 STOP_SECONDS = 5.0  # from SIGTERM of the idle cluster's main to SIGKILL of its session, where the grace allows it
 
@@ -99,6 +102,7 @@ class Supervisor:
         self.host = register_host(name=settings.HOST_NAME, boot_id=boot_id(), facts=host_facts(), devices=devices)
         reap_dead(host=settings.HOST_NAME, is_alive=attempt_alive)
         get_broker(list_key=wake.queue_of(settings.HOST_NAME)).purge_queue()
+        request_describe(actor=None, host=settings.HOST_NAME)
         self.start_cluster()
 
     def take_host(self) -> None:
@@ -167,11 +171,18 @@ class Supervisor:
                 beat_host(host_id=self._host().pk)
             if self._is_due("reap", REAP_SECONDS):
                 reap_expired()
+            if self._is_due("devices", DEVICE_SECONDS):
+                self.look_at_devices()
             if self._is_due("hint", HINT_SECONDS):
                 wake.send()
         except (OperationalError, InterfaceError, ConnectionError) as error:
             connection.close()
             logger.warning("the database or the broker is away, trying again: %s", error)
+
+    def look_at_devices(self) -> None:
+        """Note which devices a process that is no trial holds: they take no work until it has gone."""
+        for device in host_devices(self._host().pk):
+            note_device(device=device, unavailable=trouble_with(device, device_slots(device.pk)))
 
     def cluster_is_well(self) -> bool:
         """Main lives, has its sentinel, and no free slot has ignored a hint for DEAF_SECONDS."""

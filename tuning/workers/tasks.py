@@ -1,22 +1,36 @@
-"""The django-q entry point: a hint wakes a slot, which claims and runs work until there is none."""
+"""The django-q entry point: a hint wakes a slot, which claims and runs work until there is none.
+
+The slot's trial process stays warm for a while after that, and the task with it: the next hint finds it at once.
+"""
 
 import logging
+import time
+
+from django.conf import settings
+from django.db import connection
 
 from tuning.models import Job, Slot, Trial
 from tuning.selectors.hosts import claimable_studies
-from tuning.selectors.work import slot_numbered
+from tuning.selectors.work import device_slots, slot_call, slot_numbered
+from tuning.services.devices import note_device
 from tuning.services.errors import NotFound, SamplerFailed, StaleLease
 from tuning.services.hosts import clear_hint
 from tuning.services.jobs import claim_job
 from tuning.services.lifecycle import pause_study
 from tuning.services.reaper import release_slot
 from tuning.services.starting import Holder, start_next
+from tuning.workers.devices import trouble_with
 from tuning.workers.job_run import JobRun
-from tuning.workers.launcher import Launcher, LocalLauncher
-from tuning.workers.slots import slot_lock
+from tuning.workers.launcher import Launcher
+from tuning.workers.patience import DATABASE_AWAY
+from tuning.workers.processes import end_marked
+from tuning.workers.slots import slot_lock, slot_mark
 from tuning.workers.trial_run import TrialRun
+from tuning.workers.warm import WarmLauncher
 
 logger = logging.getLogger(__name__)
+
+CALL_SECONDS = 0.1  # between two looks of a task that waits with a warm process
 
 
 def claim_next(slot: Slot) -> Job | Trial | None:
@@ -26,6 +40,11 @@ def claim_next(slot: Slot) -> Job | Trial | None:
     host.refresh_from_db()
     if host.draining or not slot.enabled:
         return None
+    if slot.device.uuid != "cpu":
+        trouble = trouble_with(slot.device, device_slots(slot.device_id))
+        note_device(device=slot.device, unavailable=trouble)
+        if trouble:
+            return None
     job = claim_job(slot=slot)
     if job is not None:
         return job
@@ -46,21 +65,55 @@ def claim_next(slot: Slot) -> Job | Trial | None:
 
 def work(slot_id: int, launcher: Launcher | None = None) -> int:
     """Run work on the slot until there is none; returns how much. A hint for a slot that is busy does nothing."""
-    launcher = launcher or LocalLauncher()
+    launcher = launcher or WarmLauncher()
     done = 0
     clear_hint(slot_id)
     slot = slot_numbered(slot_id)
     if slot is None:
         return 0
     with slot_lock(slot_id) as held:
-        if held:
-            release_slot(slot_id)
-        while held and (claimed := claim_next(slot)) is not None:
-            clear_hint(slot_id)  # one may have come between two claims; it must not age while this one runs
-            if isinstance(claimed, Job):
-                JobRun(claimed, slot, launcher).run()
-            else:
-                TrialRun(claimed, slot, launcher).run()
-            done += 1
-            release_slot(slot_id)  # nothing, unless the run could not tell the database how it ended
+        if not held:
+            return 0
+        end_marked(slot_mark(slot))  # whatever a worker that was killed has left of its trial
+        release_slot(slot_id)
+        try:
+            while True:
+                done += work_off(slot, launcher)
+                if not wait_for_call(slot_id, launcher):
+                    return done
+        finally:
+            launcher.close()
+
+
+def work_off(slot: Slot, launcher: Launcher) -> int:
+    """Claim and run until there is nothing to claim; returns how much was run."""
+    done = 0
+    while (claimed := claim_next(slot)) is not None:
+        clear_hint(slot.pk)  # one may have come between two claims; it must not age while this one runs
+        if isinstance(claimed, Job):
+            JobRun(claimed, slot, launcher).run()
+        else:
+            TrialRun(claimed, slot, launcher).run()
+        done += 1
+        release_slot(slot.pk)  # nothing, unless the run could not tell the database how it ended
     return done
+
+
+def wait_for_call(slot_id: int, launcher: Launcher) -> bool:
+    """Wait with a warm process until a hint is noted on the slot; False after WARM_SECONDS, or where none is warm.
+
+    The hint's own message finds the slot locked and does nothing.
+    """
+    deadline = time.monotonic() + settings.WARM_SECONDS
+    try:
+        while launcher.keeps() and time.monotonic() < deadline:
+            called, in_service = slot_call(slot_id)
+            if not in_service:
+                return False
+            if called:
+                clear_hint(slot_id)
+                return True
+            time.sleep(CALL_SECONDS)
+    except DATABASE_AWAY:
+        connection.close()
+    return False

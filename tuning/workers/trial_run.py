@@ -33,8 +33,9 @@ from tuning.services.metrics import Point
 from tuning.services.reporting import CheckpointNote, forget_checkpoint, record_points, renew
 from tuning.services.suggestions import answer_suggestion
 from tuning.workers.checkpoints import checkpoint_folder, tidy_checkpoints
+from tuning.workers.gauges import Gauge
 from tuning.workers.launcher import Launcher, TrialProcess
-from tuning.workers.messages import checkpoint_of, constraints_of, point_of, text_of, value_of
+from tuning.workers.messages import checkpoint_of, constraints_of, peak_memory_of, point_of, text_of, value_of
 from tuning.workers.patience import AWAY_SECONDS, DATABASE_AWAY, LeaseInDanger, Patience
 from tuning.workers.specs import trial_start
 
@@ -42,6 +43,8 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
 FLUSH_ROWS = 50
+GAUGE_SECONDS = 1.0
+EXIT_LOCKED = 75  # of tuning.runner.process: another process holds the slot's lock
 
 
 class TrialRun:
@@ -59,8 +62,10 @@ class TrialRun:
         self.wanted = ""  # "prune" or "park" once the scheduler, "requeue" once the host asked for the end
         self.outcome = ""
         self.stepped = False
+        self.answered = False  # with a result that settled the trial: then the process may serve another
+        self.gauge: Gauge | None = None
         self.patience = Patience(f"trial {trial.pk}")
-        self.flushed = self.looked = self.beaten = time.monotonic()
+        self.flushed = self.looked = self.beaten = self.gauged = time.monotonic()
         self.grace_ends: float | None = None
 
     def run(self) -> str:
@@ -75,10 +80,13 @@ class TrialRun:
             connection.close()
             self.outcome = "the database was away for too long"
         finally:
-            code = self.process.exit_code() if self.process else None  # None: it is ended here, not by itself
+            code = self.process.exit_code() if self.process else None  # None: it is kept, or ended here
+            if self.gauge:
+                self.gauge.sample()
             if self.process:
-                self.process.end()
-            self._note_end(code)
+                self.launcher.finish(self.process, clean=self.answered)
+            if not self._note_end(code):
+                self.launcher.close()  # an attempt without an end must not look alive through a process that is kept
         self._tidy()
         return self.outcome
 
@@ -91,7 +99,7 @@ class TrialRun:
             self.trial.refresh_from_db()
             message = trial_start(self.trial, self.slot)
         try:
-            self.process = self.launcher.launch(self.slot, self.log)
+            self.process = self.launcher.launch(self.slot, self.log, workload=self.trial.study.workload)
         except OSError as error:
             self._not_started(error)
             return
@@ -102,7 +110,11 @@ class TrialRun:
             process_started=self.process.started,
             log=stored(self.log),
         )
-        self._send(message)
+        self.gauge = Gauge(self.process.pid, self.slot)
+        try:
+            self.process.start(message)
+        except ConnectionError:
+            return  # its end is noticed, with its exit code, in the first step
 
     def step(self) -> None:
         """Wait briefly for messages, then do what is due: store, look for a stop, renew the lease, notice the end."""
@@ -128,6 +140,9 @@ class TrialRun:
             now - self.flushed >= settings.FLUSH_SECONDS or len(self.points) >= FLUSH_ROWS
         ):
             self.flush()
+        if self.gauge and now - self.gauged >= GAUGE_SECONDS:
+            self.gauged = now
+            self.gauge.sample()
         if not self.outcome and now - self.looked >= settings.CONTROL_SECONDS:
             self.looked = now
             control = self.patience.ask(lambda: trial_control(self.trial.pk, self.fence))
@@ -169,12 +184,16 @@ class TrialRun:
             code, traceback = text_of(message, "reason_code"), text_of(message, "traceback")
             if self.flush(final=True):
                 self._fail(code, words, traceback)
-        elif kind != "hello":
+        elif kind == "hello":
+            self._process().warm = message.get("warm") is True
+        else:
             self._fail("code_error", f"The trial process sent a message of unknown type {kind!r}.")
 
     def result(self, message: Message) -> None:
         """The process has finished what it was told: settle the trial. Raises ProtocolError."""
         value, constraints = value_of(message), constraints_of(message)
+        if self.gauge:
+            self.gauge.note_memory(peak_memory_of(message))
         if not self.flush(final=True):
             return
         facts = {
@@ -197,12 +216,15 @@ class TrialRun:
             self._settle(lambda: prune_trial(**key, reason="stopped by the scheduler", facts=facts))
         else:
             self._settle(lambda: complete_trial(**key, value=value, facts=facts, constraints=constraints))
+        self.answered = True
 
     def process_ended(self, code: int) -> None:
         """The process is gone without a result: killed ones go back to waiting, others have failed."""
         if not self.flush(final=True):
             return
-        if code < 0:
+        if code == EXIT_LOCKED:
+            self._requeue("A process that was ended before still holds the slot.", lost=False)
+        elif code < 0:
             name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
             self._requeue(f"The trial process was killed ({name}).", lost=True)
         else:
@@ -305,9 +327,17 @@ class TrialRun:
         except DATABASE_AWAY:
             connection.close()  # they stay until the study is deleted
 
-    def _note_end(self, code: int | None) -> None:
+    def _note_end(self, code: int | None) -> bool:
         try:
-            end_attempt(attempt_id=self.attempt.pk, outcome=self.outcome or "the worker failed", exit_code=code)
+            end_attempt(
+                attempt_id=self.attempt.pk,
+                outcome=self.outcome or "the worker failed",
+                exit_code=code,
+                peak_memory=self.gauge.peak_memory if self.gauge else None,
+                utilisation=self.gauge.utilisation if self.gauge else None,
+            )
         except DATABASE_AWAY:
             connection.close()
             logger.warning("attempt %s: its end could not be noted; the reaper will", self.attempt.pk)
+            return False
+        return True
