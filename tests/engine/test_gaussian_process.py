@@ -43,14 +43,14 @@ def test_matern_by_hand():
 def test_a_posterior_of_two_points_by_hand():
     """Two observations 1 apart, a query in the middle: 2 x 2 inverses on paper."""
     hyper = Hyperparameters(np.array([0.5]), 2.0, 0.1)
-    gp = GaussianProcess(np.array([[0.0], [1.0]]), np.array([[1.0], [-3.0]]), np.array([0]), hyper)
+    gp = GaussianProcess(np.array([[0.0], [1.0]]), np.array([1.0, -3.0]), np.array([0]), hyper)
     far, near = 2 * matern52(np.array(4.0)), 2 * matern52(np.array(1.0))
     a, b = 2.1, float(far)
     determinant = a * a - b * b
     expected_mean = near * (a - b) / determinant * (1.0 - 3.0)
     expected_variance = 2.0 - near * near * 2 * (a - b) / determinant
     mean, variance = gp.posterior(np.array([[0.5]]))
-    assert mean[0, 0] == pytest.approx(expected_mean, rel=1e-12)
+    assert mean[0] == pytest.approx(expected_mean, rel=1e-12)
     assert variance[0] == pytest.approx(expected_variance, rel=1e-12)
     np.testing.assert_allclose(gp.fitted(), gp.posterior(gp.X)[0], rtol=1e-10)
 
@@ -63,9 +63,9 @@ def test_the_same_posterior_as_scikit_learn(seed):
     kernel = ConstantKernel(1.7) * Matern(hyper.ell, nu=2.5)
     theirs = GaussianProcessRegressor(kernel, alpha=1e-2, optimizer=None).fit(X, y)
     expected_mean, expected_covariance = theirs.predict(query, return_cov=True)
-    gp = GaussianProcess(X, y[:, None], np.arange(3), hyper)
+    gp = GaussianProcess(X, y, np.arange(3), hyper)
     mean, variance = gp.posterior(query)
-    np.testing.assert_allclose(mean[:, 0], expected_mean, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(mean, expected_mean, rtol=1e-8, atol=1e-10)
     np.testing.assert_allclose(variance, np.diag(expected_covariance), rtol=1e-7, atol=1e-10)
     np.testing.assert_allclose(gp.covariance(query), expected_covariance, atol=1e-9)
 
@@ -87,15 +87,15 @@ def test_differences_of_the_log_posterior_without_priors_are_scikit_learns():
     assert ours(y) - ours(other) == pytest.approx(theirs(y) - theirs(other), rel=1e-9)
 
 
-@pytest.mark.parametrize(("n", "m"), [(2, 1), (12, 3), (40, 6)])
-def test_the_gradient_of_the_log_posterior_against_finite_differences(n, m):
+@pytest.mark.parametrize(("n", "m", "columns"), [(2, 1, []), (12, 3, []), (40, 6, []), (12, 3, [0, 2]), (2, 1, [0])])
+def test_the_gradient_of_the_log_posterior_against_finite_differences(n, m, columns):
     X, y = sample(n, m, seed=m)
-    density = LogPosterior(X, y, np.arange(m), m)
-    theta = np.random.default_rng(1).normal(-0.5, 0.7, m + 2)
+    density = LogPosterior(X, y, np.arange(m), m, np.array(columns, dtype=np.int64))
+    theta = np.random.default_rng(1).normal(-0.5, 0.7, m + 2 + 2 * len(columns))
     _, gradient = density(theta)
     step = 1e-6
-    for j in range(m + 2):
-        shift = np.zeros(m + 2)
+    for j in range(len(theta)):
+        shift = np.zeros(len(theta))
         shift[j] = step
         numeric = (density(theta + shift)[0] - density(theta - shift)[0]) / (2 * step)
         assert gradient[j] == pytest.approx(numeric, rel=1e-5, abs=1e-6)
@@ -115,13 +115,14 @@ def test_columns_that_share_an_axis_share_its_length_scale():
     assert gradient[1] == pytest.approx(numeric, rel=1e-5)
 
 
-@pytest.mark.parametrize("samples", [1, 5])
-def test_the_pullback_of_the_posterior_against_finite_differences(samples):
+@pytest.mark.parametrize("columns", [[], [0, 2]])
+def test_the_pullback_of_the_posterior_against_finite_differences(columns):
     X, y = sample(15, 3)
     rng = np.random.default_rng(4)
-    hyper = Hyperparameters(np.array([0.3, 0.7, 1.5]), 1.2, 0.01)
-    gp = GaussianProcess(X, y[:, None] + 0.1 * rng.standard_normal((15, samples)), np.arange(3), hyper)
-    query, by_mean, by_variance = rng.random((4, 3)), rng.standard_normal((4, samples)), rng.standard_normal(4)
+    shape = rng.normal(0, 0.5, (2, len(columns)))
+    hyper = Hyperparameters(np.array([0.3, 0.7, 1.5]), 1.2, 0.01, shape)
+    gp = GaussianProcess(X, y, np.arange(3), hyper, np.array(columns, dtype=np.int64))
+    query, by_mean, by_variance = rng.random((4, 3)), rng.standard_normal(4), rng.standard_normal(4)
 
     def total(query):
         mean, variance = gp.posterior(query)
@@ -164,13 +165,13 @@ def test_noise_is_learned():
 
 def test_repeated_points_without_noise_still_factorise():
     X = np.repeat(np.random.default_rng(0).random((5, 2)), 10, axis=0)
-    gp = GaussianProcess(X, np.ones((50, 1)), np.arange(2), Hyperparameters(np.ones(2), 1.0, 0.0))
+    gp = GaussianProcess(X, np.ones(50), np.arange(2), Hyperparameters(np.ones(2), 1.0, 0.0))
     mean, variance = gp.posterior(X[:1])
-    assert mean[0, 0] == pytest.approx(1.0, abs=1e-3)
+    assert mean[0] == pytest.approx(1.0, abs=1e-3)
     assert variance[0] >= 0
 
 
 def test_coordinates_that_are_no_numbers_are_refused():
     X = np.array([[0.1], [np.nan]])
     with pytest.raises(FloatingPointError, match="finite"):
-        GaussianProcess(X, np.ones((2, 1)), np.arange(1), Hyperparameters(np.ones(1), 1.0, 0.1))
+        GaussianProcess(X, np.ones(2), np.arange(1), Hyperparameters(np.ones(1), 1.0, 0.1))

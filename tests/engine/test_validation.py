@@ -40,9 +40,9 @@ def test_the_closed_form_is_the_process_without_the_trial() -> None:
         without = GaussianProcess(process.X[rest], process.y[rest], surrogate.axes.owner, process.hyper)
         mean, variance = without.posterior(process.X[[i]])
         sd = np.sqrt(variance[0] + process.hyper.noise)
-        assert found.predicted[i] == pytest.approx(surrogate.outputs.backward(mean[0])[0], rel=1e-6)
-        assert found.low[i] == pytest.approx(surrogate.outputs.backward(mean[0] - BAND * sd)[0], rel=1e-6)
-        assert found.high[i] == pytest.approx(surrogate.outputs.backward(mean[0] + BAND * sd)[0], rel=1e-6)
+        assert found.predicted[i] == pytest.approx(surrogate.outputs.backward(mean)[0], rel=1e-6)
+        assert found.low[i] == pytest.approx(surrogate.outputs.backward(mean - BAND * sd)[0], rel=1e-6)
+        assert found.high[i] == pytest.approx(surrogate.outputs.backward(mean + BAND * sd)[0], rel=1e-6)
         assert bool(found.inside[i]) is bool(found.low[i] <= found.observed[i] <= found.high[i])
 
 

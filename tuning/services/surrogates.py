@@ -71,7 +71,7 @@ class StudyModel:
         self._study = study
         self.space: SearchSpace | None = engine_space(study)
         self.history: History | None = study_history(study, self.space) if self.space is not None else None
-        self.acquisition, self.kappa = _acquisition(study)
+        self.acquisition, self.kappa, self.input_warping = _model_options(study)
         self.surrogate: Surrogate | None = None
         self.problem = self._unfit()
         if not self.problem:
@@ -98,7 +98,12 @@ class StudyModel:
         try:
             with on_one_thread():  # as the samplers, so that the model is the same to the last digit
                 surrogate = surrogate_of(
-                    self.space, self.history, acquisition=self.acquisition, kappa=self.kappa, rng=rng
+                    self.space,
+                    self.history,
+                    acquisition=self.acquisition,
+                    kappa=self.kappa,
+                    rng=rng,
+                    input_warping=self.input_warping,
                 )
         except FloatingPointError as error:
             self.problem = f"The model could not be fitted: {error}"
@@ -255,8 +260,8 @@ def study_model(study: Study) -> StudyModel:
     return model
 
 
-def _acquisition(study: Study) -> tuple[str, float]:
+def _model_options(study: Study) -> tuple[str, float, bool]:
     """The acquisition of the study's own sampler where that is the Gaussian process, else its default."""
     options = study.sampler_options if study.sampler == "gp" else {}
     settings = registry.make_sampler("gp", options).settings
-    return settings["acquisition"], settings["kappa"]
+    return settings["acquisition"], settings["kappa"], settings["input_warping"]

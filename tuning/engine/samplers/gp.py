@@ -65,13 +65,26 @@ class GP(Sampler):
             "For ucb: how many standard deviations of uncertainty count as promise.",
             low=0.0,
         ),
+        Option(
+            "input_warping",
+            "bool",
+            False,
+            "Learn where along each parameter the objective changes fast. Pays for many trials, costs with few.",
+        ),
     )
 
     def propose(self, space: SearchSpace, history: History, rng: np.random.Generator) -> Suggestion:
         size = self.settings["n_startup_trials"]
         if axes_of(space).m == 0 or not _started(history, size):
             return startup_design(space, history, rng, size)
-        surrogate = Surrogate(space, history, self.settings["acquisition"], self.settings["kappa"], rng)
+        surrogate = Surrogate(
+            space,
+            history,
+            self.settings["acquisition"],
+            self.settings["kappa"],
+            rng,
+            self.settings["input_warping"],
+        )
         if not surrogate.outputs.varied:
             params = startup_design(space, history, rng, size).params
             return Suggestion(params, "GP: all values so far are the same, so the start-up design goes on.")

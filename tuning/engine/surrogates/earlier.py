@@ -76,5 +76,5 @@ def _expected(axes: Axes, theirs: Array, their_losses: Array, points: Array) -> 
     outputs = OutputTransform(their_losses)
     targets, X = outputs.forward(their_losses), axes.embed(theirs)
     hyper = fit(X, targets, axes.owner, axes.m, [default_hyperparameters(axes.m)])
-    mean, _ = GaussianProcess(X, targets[:, None], axes.owner, hyper).posterior(axes.embed(points))
-    return outputs.backward(mean[:, 0])
+    mean, _ = GaussianProcess(X, targets, axes.owner, hyper).posterior(axes.embed(points))
+    return outputs.backward(mean)

@@ -22,6 +22,7 @@ from tuning.engine.space import SearchSpace
 from tuning.engine.surrogates.axes import Axes, axes_of
 from tuning.engine.surrogates.earlier import EARLIER, Earlier, earlier_of
 from tuning.engine.surrogates.gaussian_process import (
+    NO_COLUMNS,
     GaussianProcess,
     Hyperparameters,
     default_hyperparameters,
@@ -34,6 +35,7 @@ Array = NDArray[np.float64]
 
 EXACT = 300  # observations in the posterior; of more trials a subset stands for all
 FITTED = 100  # observations in the fit of the hyperparameters
+WARPED = 15  # observations from which on the shapes of the warping are fitted, where it is asked for
 LEARNED = 8  # observations from which on the hyperparameters are fitted: of fewer, the fit knows less than its start
 ANOTHER_STUDY = 1.0  # what an earlier study's trials lie apart from this one's, along the axis of studies
 ACQUISITIONS = ("ei", "pi", "ucb")
@@ -46,7 +48,13 @@ class Surrogate:
     """
 
     def __init__(
-        self, space: SearchSpace, history: History, acquisition: str, kappa: float, rng: np.random.Generator
+        self,
+        space: SearchSpace,
+        history: History,
+        acquisition: str,
+        kappa: float,
+        rng: np.random.Generator,
+        input_warping: bool = False,
     ) -> None:
         self.axes: Axes = axes_of(space)
         self._space, self._sign = space, history.direction.sign
@@ -66,8 +74,9 @@ class Surrogate:
         self._owner = np.concatenate([self.axes.owner, np.full(self.earlier.studies, self.axes.m, dtype=np.int64)])
         X = np.concatenate([self._embedded(self.points), self._embedded(self.earlier.points)])
         X[np.arange(own, len(X)), len(self.axes.owner) + self.earlier.source] = ANOTHER_STUDY
+        self._warped = self.axes.numeric_columns if input_warping and len(X) >= WARPED else NO_COLUMNS
         self.hyper = self._fitted(X, targets, rng)
-        self.process = GaussianProcess(X, targets[:, None], self._owner, self.hyper)
+        self.process = GaussianProcess(X, targets, self._owner, self.hyper, self._warped)
         known = self.fitted() if own else self.moments(self.earlier.points)[0]
         self._best = float(known.min())
         self._imagined = self._with_pending(X, targets) if len(self.pending) else self.process
@@ -79,7 +88,7 @@ class Surrogate:
 
     def _fitted(self, X: Array, targets: Array, rng: np.random.Generator) -> Hyperparameters:
         m = self.axes.m + (self.earlier.studies > 0)
-        start = default_hyperparameters(m)
+        start = default_hyperparameters(m, len(self._warped))
         if len(X) < LEARNED:
             return start
         places = np.arange(len(X))
@@ -87,14 +96,14 @@ class Surrogate:
             order = np.argsort(targets, kind="stable")
             best, rest = order[: FITTED // 3], order[FITTED // 3 :]
             places = np.sort(np.concatenate([best, rng.permutation(rest)[: FITTED - len(best)]]))
-        return fit(X[places], targets[places], self._owner, m, [start])
+        return fit(X[places], targets[places], self._owner, m, [start], self._warped)
 
     def _with_pending(self, X: Array, targets: Array) -> GaussianProcess:
         """The process that believes its means at the pending trials."""
         query = self._embedded(self.pending)
         mean, _ = self.process.posterior(query)
-        believed = np.concatenate([targets, mean[:, 0]])
-        return GaussianProcess(np.concatenate([X, query]), believed[:, None], self._owner, self.hyper)
+        believed = np.concatenate([targets, mean])
+        return GaussianProcess(np.concatenate([X, query]), believed, self._owner, self.hyper, self._warped)
 
     @property
     def length_scales(self) -> Array:
@@ -103,27 +112,27 @@ class Surrogate:
 
     def fitted(self) -> Array:
         """What the model makes of the targets of the study's own observations, noise taken off: (n,)."""
-        return self.process.fitted()[: len(self.points), 0]
+        return self.process.fitted()[: len(self.points)]
 
     # by latent points
 
     def moments(self, u: Array) -> tuple[Array, Array]:
         """Mean and standard deviation (q,) of the targets, from the real observations alone."""
         mean, variance = self.process.posterior(self._embedded(u))
-        return mean[:, 0], np.sqrt(variance)
+        return mean, np.sqrt(variance)
 
     def value(self, u: Array) -> Array:
         """The acquisition (q,): log EI, log PI, or the confidence bound; larger is better."""
         mean, variance = self._imagined.posterior(self._embedded(u))
-        return self._judged(mean[:, 0], np.sqrt(variance))[0]
+        return self._judged(mean, np.sqrt(variance))[0]
 
     def value_and_gradient(self, u: Array) -> tuple[Array, Array]:
         """The acquisition (q,) and its gradient (q, m), 0 along categorical and absent axes; u need not be
         snapped along smooth ones."""
         mean, variance, pullback = self._imagined.posterior_with_pullback(self._embedded(u))
         sd = np.sqrt(variance)
-        value, by_mean, by_sd = self._judged(mean[:, 0], sd)
-        columns = pullback(by_mean[:, None], by_sd / (2.0 * sd))
+        value, by_mean, by_sd = self._judged(mean, sd)
+        columns = pullback(by_mean, by_sd / (2.0 * sd))
         gradient = np.zeros(u.shape)
         gradient[:, self.axes.numeric] = columns[:, self.axes.numeric_columns]
         return value, np.where(self.axes.active(u), gradient, 0.0)
@@ -139,8 +148,8 @@ class Surrogate:
     def axis_distances(self, point: Array, others: Array) -> Array:
         """What each axis adds to the squared distance, in length scales, of a point (m,) from latent points
         (k, m): (k, m)."""
-        differences = self.axes.embed(others) - self.axes.embed(point[None])
-        weighted = differences**2 * (self.length_scales**-2)[self.axes.owner]
+        scaled = self.process.scaled(self._embedded(others)) - self.process.scaled(self._embedded(point[None]))
+        weighted = scaled[:, : len(self.axes.owner)] ** 2
         distances = np.zeros((self.axes.m, len(others)))
         np.add.at(distances, self.axes.owner, weighted.T)
         return distances.T
@@ -174,10 +183,11 @@ def surrogate_of(
     acquisition: str = "ei",
     kappa: float = 2.0,
     rng: np.random.Generator | None = None,
+    input_warping: bool = False,
 ) -> Surrogate:
     """The model that the sampler "gp" has of a history; the same arguments give the same model.
 
     Without a generator, one with a fixed seed draws the subset of a large history. Raises
     HistoryError where no trial has a value yet.
     """
-    return Surrogate(space, history, acquisition, kappa, rng or np.random.default_rng(0))
+    return Surrogate(space, history, acquisition, kappa, rng or np.random.default_rng(0), input_warping)

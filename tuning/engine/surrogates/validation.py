@@ -77,8 +77,8 @@ def leave_one_out(surrogate: Surrogate, history: History) -> Validation:
     process, outputs = surrogate.process, surrogate.outputs
     precision = (process._L_inverse**2).sum(axis=0)  # the diagonal of K^-1 = L^-T L^-1
     rows = surrogate.observations.rows  # first in the process; what earlier studies taught comes after them
-    target, precision = process.y[: len(rows), 0], precision[: len(rows)]
-    mean, sd = target - process.alpha[: len(rows), 0] / precision, 1.0 / np.sqrt(precision)
+    target, precision = process.y[: len(rows)], precision[: len(rows)]
+    mean, sd = target - process.alpha[: len(rows)] / precision, 1.0 / np.sqrt(precision)
     counted = history.mask(TrialState.COMPLETE)[rows] & np.isfinite(history.values[rows])
     sign = history.direction.sign
     mean, sd, target = mean[counted], sd[counted], target[counted]
