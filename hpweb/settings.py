@@ -228,6 +228,9 @@ if LEASE_SECONDS < 3 * HEARTBEAT_SECONDS:
 WORKLOADS = text("HPWEB_WORKLOADS")
 WORKLOAD_DIR = text("HPWEB_WORKLOAD_DIR")
 DATA_DIR = text("HPWEB_DATA_DIR")
+PROGRAMS = text("HPWEB_PROGRAMS")  # the administrator's file of allowed programs; empty: programs.toml in HPWEB_HOME
+if PROGRAMS and not Path(PROGRAMS).is_file():
+    raise ImproperlyConfigured(f"HPWEB_PROGRAMS names {PROGRAMS}, which is not a file; write it or unset the variable.")
 REDIS_URL = text("HPWEB_REDIS_URL")
 WORKER_QUEUE_PREFIX = "hpweb-"  # one queue per host: hpweb-<host name>
 # django-q2 warns whenever there is no timeout; deadlines are ours, and a retry never comes before 31 days.

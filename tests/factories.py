@@ -1,9 +1,12 @@
 """Plain functions that make rows for tests, through the services wherever a service makes them."""
 
+import hashlib
 import itertools
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 
@@ -55,6 +58,9 @@ def make_user(username: str, *, staff: bool = False) -> User:
 def make_workload(name: str = "tiny", *, counted: bool = True, **changes: Any) -> Workload:
     """A described workload whose splits are counted already, so that starting a study of it queues no job."""
     document = {**DESCRIPTION, "name": name, **changes}
+    file = Path(settings.WORKLOAD_DIR or "/nowhere") / f"{name}.py"
+    if "digest" not in changes and file.is_file():
+        document["digest"] = hashlib.sha256(file.read_bytes()).hexdigest()  # as a trial process would find it
     row, _created = Workload.objects.update_or_create(
         name=name, defaults={"digest": document["digest"], "document": document, "error": document["error"] or ""}
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.workers import scripts
 from tuning.models import Workload
 from tuning.workers.describing import describe_here
 
@@ -20,6 +21,21 @@ def block_with(words: str) -> str:
     found = [block for block in BLOCKS if words in block]
     assert len(found) == 1, f"{len(found)} blocks of the README have {words!r}"
     return found[0]
+
+
+@pytest.mark.django_db
+def test_the_program_of_the_readme_is_allowed_and_its_script_is_the_tested_one(tmp_path, settings) -> None:
+    table = re.search(r"```toml\n(.*?)```", README, re.DOTALL)[1]
+    settings.WORKLOADS = settings.WORKLOAD_DIR = ""
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "train.py").write_text(block_with("SGDClassifier"))
+    (tmp_path / "digits.csv").write_text("1,2\n")
+    table = table.replace("/srv/digits", str(tmp_path / "code")).replace("/srv/data/digits", str(tmp_path))
+    (tmp_path / "programs.toml").write_text(table)
+    describe_here()
+    digits = Workload.objects.get(name="digits")
+    assert (digits.error, digits.document["kind"], digits.document["max_resource"]) == ("", "command", 20)
+    assert scripts.SKLEARN.strip() == re.sub(r"  # these where.*", "", block_with("SGDClassifier")).strip()
 
 
 @pytest.mark.django_db
@@ -49,11 +65,18 @@ def test_every_file_that_the_readme_names_exists() -> None:
 def test_every_setting_is_in_the_readme_or_an_internal_of_the_workers() -> None:
     """A variable that settings.py reads is documented; the rest are timings that only tests change."""
     internal = {
-        "HPWEB_DEBUG", "HPWEB_API_RATE", "HPWEB_LOG_LEVEL", "HPWEB_TIME_ZONE", "HPWEB_HEARTBEAT_SECONDS",
-        "HPWEB_CONTROL_SECONDS", "HPWEB_FLUSH_SECONDS", "HPWEB_CLUSTER_WORKERS",
+        "HPWEB_DEBUG",
+        "HPWEB_API_RATE",
+        "HPWEB_LOG_LEVEL",
+        "HPWEB_TIME_ZONE",
+        "HPWEB_HEARTBEAT_SECONDS",
+        "HPWEB_CONTROL_SECONDS",
+        "HPWEB_FLUSH_SECONDS",
+        "HPWEB_CLUSTER_WORKERS",
     }
     read = set(re.findall(r'"(HPWEB_[A-Z_]+|DATABASE_URL)"', (ROOT / "hpweb/settings.py").read_text()))
-    told = set(re.findall(r"`(HPWEB_[A-Z_]+|DATABASE_URL)`", README))
+    for_programs = {"HPWEB_PARAMS", "HPWEB_PARAMS_FILE"}  # what a program is given, not what it takes
+    told = set(re.findall(r"`(HPWEB_[A-Z_]+|DATABASE_URL)`", README)) - for_programs
     assert read - internal - told == set(), "read by settings.py, not in the README"
     assert told - read == set(), "in the README, not read by settings.py"
 
@@ -70,6 +93,8 @@ def test_no_other_file_reads_the_environment() -> None:
         "tuning/workers/launcher.py",  # hands the environment on, without its secrets
         "tuning/workers/supervisor.py",
         "tuning/runner/__main__.py",
+        "tuning/runner/command.py",  # hands the environment on to a program
+        "tuning/client.py",  # in the program: where its worker listens
         "tuning/training/determinism.py",
     }
 
@@ -78,7 +103,11 @@ def test_dev_py_needs_the_standard_library_alone() -> None:
     """Isolated from site-packages, `dev.py --help` answers."""
     answer = subprocess.run(
         [sys.executable, "-I", "-S", str(ROOT / "dev.py"), "--help"],
-        capture_output=True, text=True, timeout=60, check=False, env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={"PATH": os.environ["PATH"]},
     )
     assert answer.returncode == 0, answer.stderr
     assert "demo" in answer.stdout

@@ -1,7 +1,18 @@
-"""The script's side of hpweb: ask for configurations, train them in your own process, report, tell. Standard
-library only.
+"""The script's side of hpweb, in one file that needs the standard library only and may be copied beside a script.
 
-This file can be copied next to a training script. A study that a script runs has no workload of its own:
+A program that hpweb's workers start (an administrator has allowed it on that host) asks for its trial, reports,
+and goes on until the answer is no longer "continue":
+
+    from hpweb_client import current_trial  # this file, under the name that you gave it
+
+    trial = current_trial({"lr": 0.01})  # what stands here is used where the program is started by hand
+    for step in range(1, (trial.resource or 10) + 1):
+        loss = train_one_epoch(trial.params["lr"])
+        if trial.report(step, {"validation/loss": loss}) != "continue":
+            break
+
+A script that runs where you start it asks a server for configurations, trains them in its own process, and tells.
+Its study has no workload:
 
     from tuning.client import Client, TrialPruned
 
@@ -33,7 +44,9 @@ import contextlib
 import http.client
 import json
 import math
+import os
 import random
+import shutil
 import socket
 import ssl
 import threading
@@ -43,6 +56,7 @@ import urllib.parse
 import urllib.request
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 __all__ = [
@@ -50,17 +64,21 @@ __all__ = [
     "Client",
     "Conflict",
     "ConnectionFailed",
+    "CurrentTrial",
     "Forbidden",
     "HpwebError",
     "InvalidInput",
     "LeaseLost",
+    "NoTrial",
     "NotFound",
+    "ReportRefused",
     "ServerFault",
     "Study",
     "TooManyRequests",
     "Trial",
     "TrialPruned",
     "Unauthorized",
+    "current_trial",
 ]
 
 API_PATH = "/api/v1/"
@@ -129,6 +147,14 @@ class ServerFault(ApiError):
 
 class TrialPruned(Exception):
     """Raised by an objective that ends early because `should_prune` said so."""
+
+
+class NoTrial(HpwebError):
+    """`current_trial()` was called by a program that no worker of hpweb has started."""
+
+
+class ReportRefused(HpwebError):
+    """What a program reported cannot be taken; the message says what would be right."""
 
 
 KINDS: dict[int, type[ApiError]] = {
@@ -708,3 +734,170 @@ def fits(form: Mapping[str, Any], value: Any) -> bool:
         return True
     steps = (value - form["low"]) / form["step"]
     return abs(steps - round(steps)) < 1e-6
+
+
+# --- a program that a worker started ------------------------------------------------------------------------
+SOCKET = "HPWEB_SOCKET"
+ANSWER_SECONDS = 60.0
+KEPT_SECONDS = 120.0  # an older checkpoint stays for as long as a worker may need to accept a newer one
+
+
+def current_trial(default: Mapping[str, Any] | None = None) -> "CurrentTrial":
+    """The trial that this program was started for.
+
+    Outside of hpweb, a trial with the parameters `default` whose reports are printed. Raises NoTrial where there
+    is neither.
+    """
+    path = os.environ.get(SOCKET)
+    if path:
+        return CurrentTrial(path, {})
+    if default is None:
+        raise NoTrial(
+            "This program was not started by a worker of hpweb (HPWEB_SOCKET is not set). Name it in the host's file "
+            "of programs and start a study of it, or call current_trial({...}) with parameters for a run by hand."
+        )
+    return CurrentTrial("", {"params": dict(default)})
+
+
+class CurrentTrial:
+    """One trial of a program: its parameters, and where its reports go.
+
+    Attributes:
+        params: the values to train with, by name; a conditional parameter that does not apply is absent.
+        number, seed: the trial's; seed your generators with it.
+        resource: the step to reach; None: as far as the program goes.
+        resume_step: the step of `resume_from`, 0 for a start from the beginning.
+        metric: the name of what the study optimizes.
+        checkpoint_dir: the folder for this trial's own files, kept between attempts; None where the host's file of
+            programs does not say `resume = true`.
+    """
+
+    def __init__(self, path: str, document: Mapping[str, Any]) -> None:
+        self._path = path
+        self._lock = threading.RLock()
+        self._process = 0
+        self._socket: socket.socket | None = None
+        self._received = b""
+        self.decision = "continue"
+        if path:
+            document = self._exchange(None)
+        self.params: dict[str, Any] = dict(document["params"])
+        self.number = int(document.get("trial") or 0)
+        self.seed = int(document.get("seed") or 0)
+        self.resource: int | None = document.get("resource")
+        self.resume_step = int(document.get("resume_step") or 0)
+        self.metric = str(document.get("metric") or "value")
+        folder = document.get("checkpoint_dir")
+        self.checkpoint_dir = Path(folder) if folder else None
+
+    def __repr__(self) -> str:
+        return f"<CurrentTrial {self.number} {self.params}>"
+
+    def report(self, step: int, metrics: Mapping[str, float] | None = None, /, **named: float) -> str:
+        """Send what `step` (1-based) measured; the study's metric must be among it at least once.
+
+        Returns "continue", "stop" (end: the trial has reached its resource, or is not worth more) or "pause" (end
+        after a checkpoint: the trial comes again). NaN and infinities are taken. Raises ReportRefused.
+        """
+        numbers = {name: float(value) for name, value in {**(metrics or {}), **named}.items()}
+        return self._send({"type": "report", "step": int(step), "metrics": numbers})
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether the program should end now, asked of the worker at this moment."""
+        return self._send({"type": "look"}) != "continue"
+
+    def tell(self, value: float | None = None, *, constraints: Sequence[float] = ()) -> None:
+        """Give the trial's value where it is not the reported metric's, and constraints (met where at most 0)."""
+        bounds = [float(bound) for bound in constraints]
+        self._send({"type": "tell", "value": None if value is None else float(value), "constraints": bounds})
+
+    @contextlib.contextmanager
+    def checkpoint(self, step: int) -> Iterator[Path]:
+        """Write the files of `step` into the folder that this yields; a later attempt finds them complete or not
+        at all.
+
+        With no `checkpoint_dir` the files are written to a folder that is removed again.
+        """
+        root = self.checkpoint_dir or Path(f".hpweb-checkpoint-{os.getpid()}")
+        writing = root / f"writing-{os.getpid()}-{step}"
+        writing.mkdir(parents=True, exist_ok=True)
+        try:
+            yield writing
+            if self.checkpoint_dir is not None:
+                _flush(writing)
+                final = self._folder_of(step)
+                shutil.rmtree(final, ignore_errors=True)
+                os.replace(writing, final)
+                self._send({"type": "checkpoint", "step": int(step)})
+                self._forget_older(step)
+        finally:
+            shutil.rmtree(root if self.checkpoint_dir is None else writing, ignore_errors=True)
+
+    @property
+    def resume_from(self) -> Path | None:
+        """The folder of the checkpoint to go on from; None: start from the beginning."""
+        if self.checkpoint_dir is None or not self.resume_step:
+            return None
+        folder = self._folder_of(self.resume_step)
+        return folder if folder.is_dir() else None
+
+    def _folder_of(self, step: int) -> Path:
+        if self.checkpoint_dir is None:
+            raise RuntimeError("there is no checkpoint folder")
+        return self.checkpoint_dir / f"step-{int(step)}"
+
+    def _forget_older(self, step: int) -> None:
+        """Delete checkpoints before `step` that no attempt can be told to go on from any more."""
+        newest = time.time() - KEPT_SECONDS
+        older = [folder for folder in self._folder_of(step).parent.glob("step-*") if folder != self._folder_of(step)]
+        for folder in sorted(older, key=lambda path: path.stat().st_mtime)[:-1]:
+            if folder.stat().st_mtime < newest:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _send(self, message: Mapping[str, Any]) -> str:
+        if not self._path:
+            if message["type"] == "report":
+                words = ", ".join(f"{name} {value:.6g}" for name, value in message["metrics"].items())
+                print(f"step {message['step']}: {words}", flush=True)
+            return self.decision
+        with self._lock:
+            answer = self._exchange(message)
+            if "error" in answer:
+                raise ReportRefused(f"hpweb refused this: {answer['error']}.")
+            self.decision = str(answer["decision"])
+            return self.decision
+
+    def _exchange(self, message: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Send one line and return the answer; a process forked off the program gets a connection of its own."""
+        try:
+            if self._socket is None or self._process != os.getpid():
+                self._socket, self._process, self._received = socket.socket(socket.AF_UNIX), os.getpid(), b""
+                self._socket.settimeout(ANSWER_SECONDS)
+                self._socket.connect(self._path)
+                greeting = self._line()
+                if message is None:
+                    return greeting
+            self._socket.sendall(json.dumps(finite(message)).encode() + b"\n")
+            return self._line()
+        except OSError as error:
+            raise ConnectionFailed(f"The worker's socket {self._path} does not answer: {error}") from error
+
+    def _line(self) -> dict[str, Any]:
+        if self._socket is None:
+            raise RuntimeError("not connected")
+        while b"\n" not in self._received:
+            data = self._socket.recv(1 << 16)
+            if not data:
+                raise ConnectionResetError("the worker has closed it")
+            self._received += data
+        line, _, self._received = self._received.partition(b"\n")
+        return dict(json.loads(line))
+
+
+def _flush(folder: Path) -> None:
+    """Have the files of a folder on the disk before the folder gets its name."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())

@@ -17,6 +17,7 @@ from tuning.runner.protocol import Channel, Message
 
 ROOT = Path(__file__).parents[2]
 ANSWER_SECONDS = 120.0
+ANSWERS = ("result", "error", "refused")
 
 
 class TrialProcess:
@@ -29,6 +30,7 @@ class TrialProcess:
             "HPWEB_WORKLOAD_DIR": str(workloads),
             "HPWEB_WORKLOADS": "",
             "HPWEB_DATA_DIR": str(workloads),
+            "HPWEB_PROGRAMS": str(workloads / "programs" / "programs.toml"),
             "OMP_NUM_THREADS": "1",
         }
         descriptor = str(theirs.fileno())
@@ -69,13 +71,13 @@ class TrialProcess:
         raise AssertionError(f"no {types} within {ANSWER_SECONDS} s, but {found}")
 
     def answer(self) -> Message:
-        """Return the result or the error of the running job."""
-        return self.until("result", "error")[-1]
+        """Return the result, the error or the refusal of the running job."""
+        return self.until(*ANSWERS)[-1]
 
     def run(self, kind: str, **spec: Any) -> list[Message]:
-        """Start a job and return its messages, the result or the error last."""
+        """Start a job and return its messages, the answer last."""
         self.start(kind, **spec)
-        return self.until("result", "error")
+        return self.until(*ANSWERS)
 
     def close(self) -> None:
         self.channel.close()

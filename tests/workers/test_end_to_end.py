@@ -13,6 +13,8 @@ from tuning.selectors.artifacts import opened
 from tuning.selectors.curves import trial_curves
 from tuning.selectors.exports import best_checkpoint
 from tuning.selectors.logs import attempt_log
+from tuning.selectors.offerings import differences
+from tuning.services.hosts import beat_host
 from tuning.services.lifecycle import start_study, stop_study
 from tuning.services.studies import create_study
 from tuning.workers.describing import describe_here
@@ -111,6 +113,7 @@ def test_a_cancelled_trial_is_gone_within_a_second(alice, workload):
 def test_an_error_in_the_workload_is_told_with_its_place(alice, workload, tmp_path):
     path = tmp_path / "workloads" / f"{NAME}.py"
     path.write_text(path.read_text().replace("time.sleep(0.01)", "undefined_name"))
+    make_workload(NAME, space=SPACE)
     study = running_study(alice, "faulty")
     work(make_slot().pk)
     trial = Trial.objects.get()
@@ -140,11 +143,15 @@ def test_an_objective_is_answered_over_the_channel(alice, settings, tmp_path, db
     assert f"x is {trial.params['x']}" in attempt_log(trial.attempts.get()).text
 
 
-def test_a_workload_whose_file_is_gone_fails_its_trial_in_words(alice, settings, tmp_path, db):
-    """The file is deleted after the study was made: the trial fails with words, not the worker."""
+def test_a_workload_whose_file_is_gone_runs_nowhere_and_the_workers_page_says_so(alice, settings, tmp_path, db):
+    """The file is deleted after the study was made: its trial goes back to waiting, once, and costs no retry."""
     settings.WORKLOADS, settings.WORKLOAD_DIR = "", str(tmp_path)
     make_study(alice, started=True, workload="vanished", n_trials=1)
-    assert work(make_slot().pk) == 1
+    slot = make_slot()
+    assert work(slot.pk) == 1
     trial = Trial.objects.get()
-    assert (trial.state, trial.reason_code) == ("FAILED", "code_error")
-    assert "vanished" in trial.reason
+    assert (trial.state, trial.retries, trial.attempts.count()) == ("WAITING", 0, 1)
+    beat_host(host_id=slot.device.host_id)
+    (difference,) = differences()[slot.device.host_id]
+    assert difference.words == "has no working vanished"
+    assert work(slot.pk) == 0

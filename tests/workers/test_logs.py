@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from tuning.selectors.artifacts import log_segments
+from tuning.selectors.artifacts import log_gap, log_segments
 from tuning.workers import logs
 from tuning.workers.logs import HEAD_BYTES, SEGMENT_BYTES, LogWriter, drain
 
@@ -43,7 +43,9 @@ def test_of_twenty_megabytes_the_first_one_and_the_last_four_are_kept(tmp_path, 
     assert stream.endswith(tail)
     assert SEGMENT_BYTES <= len(tail) <= 2 * SEGMENT_BYTES
     assert len(head) + len(tail) + writer.dropped == len(stream)
-    assert f"{writer.dropped:,} bytes left out" in words.decode()
+    lines = stream[HEAD_BYTES : len(stream) - len(tail)].count(b"\n")
+    assert words.decode().endswith(f"… {writer.dropped:,} bytes, {lines:,} lines left out …")
+    assert not log_gap(path).exists()
     assert [part.exists() for part in log_segments(path)] == [False, False]
 
 

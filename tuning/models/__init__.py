@@ -8,7 +8,7 @@ from tuning.models.metric import CurveSummary, Metric, MetricChunk
 from tuning.models.source import StudySource
 from tuning.models.study import Distribution, Parameter, SearchSpace, Study
 from tuning.models.trial import Attempt, Trial
-from tuning.models.workload import Split, Workload
+from tuning.models.workload import Offering, Split, Workload
 
 __all__ = [
     "Account",
@@ -22,6 +22,7 @@ __all__ = [
     "Job",
     "Metric",
     "MetricChunk",
+    "Offering",
     "Parameter",
     "SearchSpace",
     "Slot",

@@ -1,8 +1,9 @@
-"""Workloads as a trial process described them, and the data splits they make."""
+"""Workloads as a trial process described them, what each host has of them, and the data splits they make."""
 
 from django.db import models
 
 from tuning.models.fields import JSONTextField
+from tuning.models.host import Host
 
 
 class Workload(models.Model):
@@ -27,3 +28,20 @@ class Split(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["workload", "digest"], name="split_workload_digest")]
+
+
+class Offering(models.Model):
+    """What one host has under a workload's name: which code, and which data. Studies are pinned to both."""
+
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="offerings")
+    workload = models.CharField(max_length=120)
+    digest = models.CharField(max_length=64, blank=True)  # of the code; empty: nothing there that works
+    data_digest = models.CharField(max_length=64, blank=True)  # of the data; empty: not fingerprinted yet
+    data_error = models.TextField(blank=True)  # why they could not be
+    described = models.DateTimeField(null=True)  # when the host last looked; NULL where a trial found out
+
+    class Meta:
+        constraints = [
+            # also serves claims: what a host has of a study's workload
+            models.UniqueConstraint(fields=["host", "workload"], name="offering_host_workload")
+        ]

@@ -30,6 +30,14 @@ class JobError(ValueError):
     """A start that this process cannot serve: an unknown kind, or a spec with a wrong field."""
 
 
+class ProgramFailed(RuntimeError):
+    """An allowed program ended badly; `failure` says how."""
+
+    def __init__(self, failure: Failure) -> None:
+        self.failure = failure
+        super().__init__(failure.message)
+
+
 class NotFiniteObjective(ArithmeticError):
     """An objective function returned NaN or an infinity."""
 
@@ -46,6 +54,8 @@ class Failure:
     @classmethod
     def of(cls, error: BaseException, spec: Mapping[str, Any]) -> Failure:
         """Classify what a job raised; `spec` is the job's."""
+        if isinstance(error, ProgramFailed):
+            return error.failure
         params = spec.get("params")
         code, remedy = _classify(error, params if isinstance(params, Mapping) else {})
         text = str(error).strip()
@@ -55,6 +65,11 @@ class Failure:
             message = message[:LONGEST_MESSAGE] + " …"
         shown = "" if isinstance(error, (DivergedError, JobError, UnknownWorkload)) else _traceback(error)
         return cls(code, message + _place(error, named), shown, remedy)
+
+    @classmethod
+    def out_of_memory(cls, message: str, text: str, params: Mapping[str, Any]) -> Failure:
+        """A program that ran out of memory, by what it wrote (`text`)."""
+        return cls("out_of_memory", message, text, _memory_remedy(params))
 
     def to_json(self) -> dict[str, str]:
         """Return the fields of the error message."""
@@ -72,6 +87,12 @@ def _classify(error: BaseException, params: Mapping[str, Any]) -> tuple[str, str
             "The last checkpoint is untouched and the trial can continue from it."
         )
     return "code_error", _code_remedy(error)
+
+
+def out_of_memory_in(text: str) -> bool:
+    """Whether a program's last words say that memory ran out, in the ways of Python, CUDA, C++ and the JVM."""
+    words = (*_OUT_OF_MEMORY_TEXTS, "MemoryError", "std::bad_alloc", "java.lang.OutOfMemoryError")
+    return any(word in text for word in words)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
@@ -92,19 +113,13 @@ def _memory_remedy(params: Mapping[str, Any]) -> str:
     words = ("batch", "units", "filters", "width", "hidden", "layers", "depth", "channels", "dim")
     sizes = [name for name in params if any(word in name.lower() for word in words)]
     named = ", ".join(f"'{name}' (here {_short(params[name])})" for name in sizes)
-    lower = (
-        f"Lower the upper end of the range of {named}"
-        if sizes
-        else "Lower the batch size or the model's size"
-    )
+    lower = f"Lower the upper end of the range of {named}" if sizes else "Lower the batch size or the model's size"
     return f"{lower}, or run fewer trials at once on this device."
 
 
 def _code_remedy(error: BaseException) -> str:
     if isinstance(error, SealedTestError):
-        return (
-            "Use the validation split that data() returns; to measure on the test split, finalise the study."
-        )
+        return "Use the validation split that data() returns; to measure on the test split, finalise the study."
     if isinstance(error, CheckpointError):
         return "Start the trial again from its beginning, or restore the file from a backup."
     if isinstance(error, UnknownWorkload):
@@ -116,9 +131,7 @@ def _code_remedy(error: BaseException) -> str:
     if isinstance(error, JobError):
         return "The worker and the trial process may come from different versions; restart the workers."
     if isinstance(error, RuntimeError) and "does not have a deterministic implementation" in str(error):
-        return (
-            "Replace the operation that the message names, or turn deterministic training off for the study."
-        )
+        return "Replace the operation that the message names, or turn deterministic training off for the study."
     if isinstance(error, SystemExit):
         return "The workload's code calls exit(); let it raise an exception that says what is wrong."
     return "Correct the workload's code where the traceback ends; the next trials use the corrected file."
@@ -135,10 +148,7 @@ def _place(error: BaseException, named: bool) -> str:
 
 
 def _is_users(filename: str) -> bool:
-    return (
-        not filename.startswith((_OWN_CODE, *_LIBRARIES, "<"))
-        or f"{_OWN_CODE}/training/workloads/" in filename
-    )
+    return not filename.startswith((_OWN_CODE, *_LIBRARIES, "<")) or f"{_OWN_CODE}/training/workloads/" in filename
 
 
 def _traceback(error: BaseException) -> str:

@@ -5,7 +5,7 @@ the other. Standard output and error of that process are logs and never carry a 
 the standard library only.
 
 Worker to runner
-    start          kind ("train", "describe", "split", "objective"), spec: one result or one error follows;
+    start          kind ("train", "describe", "split", "objective", "command"), spec: one result or one error follows;
                    with log = true a descriptor travels along, where the job's standard output and error go
     stop, pause    finish the running job now: its result says stopped = true or "pause"; idle: no effect
     suggest_reply  id, and value or error: the answer to a suggest
@@ -22,6 +22,7 @@ Runner to worker
     result         the fields that belong to the kind
     error          reason_code ("diverged", "out_of_memory", "disk_full", "code_error"), message,
                    traceback, remedy
+    refused        digest (of what this host has, "" for nothing): the spec's digest is of other code
     rested         reusable, why (not), memory (resident bytes), files (the code that it has loaded:
                    {path: [mtime_ns, size]})
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from tuning.runner.command import run_command
 from tuning.runner.describe import describe
 from tuning.runner.failures import Failure, JobError
 from tuning.runner.inbox import Inbox
@@ -22,6 +23,7 @@ from tuning.training.surroundings import Surroundings, forget_peak, free_memory,
 Job = Callable[[dict[str, Any], Catalogue, Inbox], dict[str, Any]]
 
 KINDS: dict[str, Job] = {
+    "command": run_command,
     "describe": describe,
     "objective": run_objective,
     "split": split,
@@ -78,6 +80,10 @@ class Session:
             job = KINDS.get(start.get("kind", ""))
             if job is None:
                 raise JobError(f"the kind {start.get('kind')!r} is unknown; there are {', '.join(KINDS)}")
+            if pinned := spec.get("digest"):
+                found = self._catalogue.digest_of(str(spec.get("workload")), str(start["kind"]))
+                if found != pinned:
+                    return {"type": "refused", "digest": found}
             return {"type": "result", **job(spec, self._catalogue, self._inbox)}
         except ChannelClosed:
             raise

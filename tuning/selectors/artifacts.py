@@ -41,6 +41,11 @@ def log_segments(path: Path) -> tuple[Path, Path]:
     return path.with_name(path.name + ".tail.old"), path.with_name(path.name + ".tail")
 
 
+def log_gap(path: Path) -> Path:
+    """Where the writer of a log notes, while it writes, how much lies between head and tail: {"bytes", "lines"}."""
+    return path.with_name(path.name + ".gap")
+
+
 def log_path(attempt: Attempt) -> Path:
     """The log of one attempt. Raises NotFound where it was not kept or lies on a host that shares no storage."""
     return opened(attempt.log)

@@ -1,5 +1,6 @@
 """Jobs: work that is no trial. They hold a slot as trials do, and go first."""
 
+import hashlib
 from typing import Any
 
 from django.conf import settings
@@ -11,8 +12,10 @@ from django.db.models.functions import Now
 from tuning.models import Job, Slot
 from tuning.models.fields import storable
 from tuning.selectors.clock import after
+from tuning.selectors.offerings import live_hosts, uncounted_workloads
 from tuning.services import hints
 from tuning.services.errors import StaleLease
+from tuning.services.offerings import note_data
 from tuning.services.workloads import store_descriptions, store_split
 
 State = Job.State
@@ -37,20 +40,36 @@ def request_job(
         return open_job
 
 
-def request_describe(*, actor: AbstractBaseUser | None) -> Job:
-    """Let a worker look for workloads, and store what it finds."""
-    return request_job(kind="describe", actor=actor, dedupe="describe")
+def request_describe(*, actor: AbstractBaseUser | None, host: str = "") -> Job:
+    """Let a worker (of one host, where its name is given) look for workloads, and store what it finds."""
+    args = {"host": host} if host else {}
+    return request_job(kind="describe", actor=actor, args=args, dedupe=_dedupe("describe", host))
 
 
-def request_split(*, actor: AbstractBaseUser | None, workload: str) -> Job:
-    """Let a worker count and fingerprint the workload's data splits."""
-    return request_job(kind="split", actor=actor, args={"workload": workload}, dedupe=f"split:{workload}")
+def request_descriptions(*, actor: AbstractBaseUser | None) -> list[Job]:
+    """Let every live host look for workloads; where none is alive, the first that comes."""
+    return [request_describe(actor=actor, host=host) for host in live_hosts() or [""]]
+
+
+def request_split(*, actor: AbstractBaseUser | None, workload: str, host: str = "") -> Job:
+    """Let a worker (of one host, where its name is given) count and fingerprint the workload's data splits."""
+    args = {"workload": workload, **({"host": host} if host else {})}
+    return request_job(kind="split", actor=actor, args=args, dedupe=_dedupe(f"split:{workload}", host))
+
+
+def _dedupe(request: str, host: str) -> str:
+    """One text for each request; long names by their digest, so that the column holds it."""
+    text = f"{request}@{host}" if host else request
+    return text if len(text) <= 200 else hashlib.sha256(text.encode()).hexdigest()
 
 
 @transaction.atomic
 def claim_job(*, slot: Slot) -> Job | None:
-    """The oldest waiting job, now RUNNING on `slot`; None where there is none."""
-    for job_id, fence in Job.objects.filter(state=State.WAITING).order_by("created", "pk").values_list("pk", "fence"):
+    """The oldest waiting job that any host or this one may run, now RUNNING on `slot`; None where there is none."""
+    waiting = Job.objects.filter(state=State.WAITING).order_by("created", "pk")
+    for job_id, fence, args in waiting.values_list("pk", "fence", "args"):
+        if args.get("host", slot.device.host.name) != slot.device.host.name:
+            continue
         if Job.objects.filter(pk=job_id, state=State.WAITING, fence=fence).update(
             state=State.RUNNING, fence=fence + 1, slot=slot, started=Now(), lease_until=after(settings.LEASE_SECONDS)
         ):
@@ -72,7 +91,8 @@ def complete_job(*, job_id: int, fence: int, answer: dict[str, Any]) -> bool:
 
     False where the claim is no longer the newest: then nothing is stored.
     """
-    job = Job.objects.select_for_update(no_key=True).filter(pk=job_id, fence=fence, state=State.RUNNING).first()
+    held = Job.objects.filter(pk=job_id, fence=fence, state=State.RUNNING)
+    job = held.select_for_update(no_key=True, of=("self",)).select_related("slot__device__host").first()
     if job is None:
         return False
     error = ""
@@ -88,15 +108,22 @@ def complete_job(*, job_id: int, fence: int, answer: dict[str, Any]) -> bool:
 
 
 def _store(job: Job, answer: dict[str, Any]) -> None:
+    host = job.slot.device.host if job.slot else None
     if job.kind == "describe":
-        store_descriptions(entries=answer["workloads"])
+        rows = store_descriptions(entries=answer["workloads"], host=host)
+        kinds = {row.name: row.document.get("kind") for row in rows}
+        for workload in uncounted_workloads(host) if host else ():
+            if kinds.get(workload) == "pytorch":
+                request_split(actor=None, workload=workload, host=host.name if host else "")
     elif job.kind == "split":
-        store_split(workload=job.args["workload"], result=answer)
+        store_split(workload=job.args["workload"], result=answer, host=host)
 
 
 @transaction.atomic
 def finish_job(*, job_id: int, fence: int, result: Any = None, error: str = "") -> bool:
     """RUNNING -> COMPLETE, or FAILED with `error`. False where the claim is no longer the newest."""
+    if error:
+        _note_failed_split(job_id, error)
     return bool(
         Job.objects.filter(pk=job_id, fence=fence, state=State.RUNNING).update(
             state=State.FAILED if error else State.COMPLETE,
@@ -107,6 +134,13 @@ def finish_job(*, job_id: int, fence: int, result: Any = None, error: str = "") 
             lease_until=None,
         )
     )
+
+
+def _note_failed_split(job_id: int, error: str) -> None:
+    """The workers page says why a host could not count a workload's data."""
+    job = Job.objects.filter(pk=job_id, kind="split", state=State.RUNNING).select_related("slot__device__host").first()
+    if job is not None and job.slot is not None:
+        note_data(host=job.slot.device.host, workload=job.args["workload"], digest="", error=error)
 
 
 @transaction.atomic

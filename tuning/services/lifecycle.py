@@ -5,14 +5,14 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from tuning.models import Attempt, Split, Study, Trial, Workload
+from tuning.models import Attempt, Study, Trial
 from tuning.models.fields import storable
 from tuning.services import hints
 from tuning.services.audit import record
 from tuning.services.closing import close_if_done
 from tuning.services.errors import Conflict
-from tuning.services.jobs import request_split
 from tuning.services.permissions import study_for_change, trial_for_change
+from tuning.services.pinning import want_data
 from tuning.services.scheduling import settle_paused
 from tuning.services.transitions import count_change, move_trial
 
@@ -56,18 +56,9 @@ def start_study(*, study_id: int, actor: AbstractBaseUser | None) -> Study:
     if study.state != State.READY:
         raise _refuse(study, "started")
     study = _set_state(study, actor, "started", State.RUNNING, started=Now(), state_reason="")
-    _want_split(study, actor)
+    want_data(study, actor)
     hints.announce()
     return study
-
-
-def _want_split(study: Study, actor: AbstractBaseUser | None) -> None:
-    """Once for each version of a PyTorch workload, a worker counts its splits and fingerprints their examples."""
-    workload = Workload.objects.filter(name=study.workload).first()
-    if workload is None or workload.document.get("kind") != "pytorch":
-        return
-    if not Split.objects.filter(workload=workload.name).exists():
-        request_split(actor=actor, workload=workload.name)
 
 
 @transaction.atomic

@@ -33,6 +33,11 @@ def goal_of(study: Study, name: str) -> str:
     return "minimize" if any(word in words for word in ("loss", "error", "mse", "mae", "rmse")) else "maximize"
 
 
+def is_test_metric(name: str) -> bool:
+    """Whether a metric is of the test set, by its name; such values are kept from everybody while a study tunes."""
+    return name.lower().replace("/", "_").startswith("test")
+
+
 def _described_goals(study: Study) -> dict[str, str]:
     """Goals of the metrics that the workload says it reports; the study's own metric goes by its direction."""
     document = Workload.objects.filter(name=study.workload).values_list("document", flat=True).first() or {}
@@ -46,6 +51,15 @@ def metrics_named(study: Study, names: Iterable[str]) -> dict[str, Metric]:
     for name in wanted:
         if not 1 <= len(name) <= 120 or storable(name) != name:
             raise Invalid({"metrics": [f"The metric name {name[:40]!r} must have 1 to 120 printable characters."]})
+        if is_test_metric(name):
+            raise Invalid(
+                {
+                    "metrics": [
+                        f"{name!r} is a metric of the test set: looking at it while tuning spends the test set. Report "
+                        "validation metrics, and measure on the test set once the choice is made."
+                    ]
+                }
+            )
     found = {metric.name: metric for metric in Metric.objects.filter(study=study, name__in=wanted)}
     if missing := [name for name in wanted if name not in found]:
         if Metric.objects.filter(study=study).count() + len(missing) > MAX_METRICS:

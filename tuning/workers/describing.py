@@ -4,7 +4,10 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from django.conf import settings
+
 from tuning.models import Device, Host, Slot, Workload
+from tuning.selectors.offerings import host_named
 from tuning.services.workloads import store_descriptions
 from tuning.workers.launcher import LocalLauncher, ask_to_leave
 
@@ -29,7 +32,7 @@ def describe_here() -> list[Workload]:
                 for message in process.channel.poll(0.25):
                     if message["type"] == "result":
                         ask_to_leave(process, 2.0)
-                        return store_descriptions(entries=message["workloads"])
+                        return store_descriptions(entries=message["workloads"], host=host_named(settings.HOST_NAME))
                     if message["type"] == "error":
                         raise DescribeFailed(f"{message['message']}\n{message.get('traceback', '')}")
                 if process.exit_code() is not None and process.channel.eof:

@@ -93,6 +93,7 @@ def environment_for(slot: Slot) -> dict[str, str]:
         "HPWEB_WORKLOADS": settings.WORKLOADS,
         "HPWEB_WORKLOAD_DIR": settings.WORKLOAD_DIR,
         "HPWEB_DATA_DIR": settings.DATA_DIR,
+        "HPWEB_PROGRAMS": settings.PROGRAMS or str(Path(settings.STATE_DIR) / "programs.toml"),
     }
     return environment | slot_mark(slot)
 

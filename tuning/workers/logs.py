@@ -1,12 +1,14 @@
 """The log of one attempt, always drained and never larger than its limits: the first 1 MB and the last 4 MB."""
 
+import json
 import logging
 import os
 import threading
 from pathlib import Path
 from typing import IO
 
-from tuning.selectors.artifacts import log_segments
+from tuning.selectors.artifacts import log_gap, log_segments
+from tuning.selectors.logs import gap_words
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +29,9 @@ class LogWriter:
         self._tail: IO[bytes] | None = None
         self._room = HEAD_BYTES
         self._segment = 0
+        self._lines = [0, 0]  # ends of lines in the older and the newer segment
         self.dropped = 0
+        self.dropped_lines = 0
 
     def write(self, data: bytes) -> None:
         """Take what was printed; after `close` (a grandchild may hold the pipe for longer) it is let go."""
@@ -46,6 +50,7 @@ class LogWriter:
             taken = data[: SEGMENT_BYTES - self._segment]
             tail.write(taken)
             self._segment += len(taken)
+            self._lines[1] += taken.count(b"\n")
             data = data[len(taken) :]
 
     def _rotate(self) -> IO[bytes]:
@@ -53,7 +58,10 @@ class LogWriter:
             self._tail.close()
             if self._old.exists():
                 self.dropped += self._old.stat().st_size
+                self.dropped_lines += self._lines[0]
+                log_gap(self.path).write_text(json.dumps({"bytes": self.dropped, "lines": self.dropped_lines}))
             os.replace(self._new, self._old)
+            self._lines = [self._lines[1], 0]
         self._tail = self._new.open("wb", buffering=0)
         self._segment = 0
         return self._tail
@@ -75,11 +83,12 @@ class LogWriter:
     def _join(self, tail: IO[bytes]) -> None:
         tail.close()
         if self.dropped:
-            self._head.write(f"\n[… {self.dropped:,} bytes left out …]\n".encode())
+            self._head.write(gap_words(self.dropped, self.dropped_lines))
         for segment in (self._old, self._new):
             if segment.exists():
                 self._head.write(segment.read_bytes())
                 segment.unlink()
+        log_gap(self.path).unlink(missing_ok=True)
 
 
 def drain(pipe: IO[bytes], writer: LogWriter) -> threading.Thread:

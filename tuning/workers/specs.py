@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 
 from tuning.models import Job, Slot, Trial
-from tuning.selectors.artifacts import opened
+from tuning.selectors.artifacts import opened, trial_folder
 from tuning.selectors.work import workload_document
 from tuning.workers.checkpoints import checkpoint_folder
 
@@ -17,6 +17,7 @@ def trial_start(trial: Trial, slot: Slot) -> dict[str, Any]:
     document = workload_document(study.workload)
     common = {
         "workload": study.workload,
+        "digest": study.workload_digest,
         "params": trial.params,
         "seed": trial.seed,
         "trial": trial.number,
@@ -32,6 +33,18 @@ def trial_start(trial: Trial, slot: Slot) -> dict[str, Any]:
             "type": "start",
             "kind": "objective",
             "spec": {**common, "params": given, "resource": trial.resource, "resume_step": trial.resource_done},
+        }
+    if document.get("kind") == "command":
+        return {
+            "type": "start",
+            "kind": "command",
+            "spec": {
+                **common,
+                "resource": trial.resource,
+                "resume_step": trial.resource_done,
+                "checkpoint_dir": str(checkpoint_folder(trial)),
+                "program_dir": str(trial_folder(trial) / "program"),
+            },
         }
     return {
         "type": "start",

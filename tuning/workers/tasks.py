@@ -49,7 +49,7 @@ def claim_next(slot: Slot) -> Job | Trial | None:
     if job is not None:
         return job
     holder = Holder(slot=slot, host=host.name, device=f"{slot.device.kind}, slot {slot.index}")
-    for study_id in claimable_studies().values_list("pk", flat=True):
+    for study_id in claimable_studies(host).values_list("pk", flat=True):
         try:
             trial = start_next(study_id=study_id, holder=holder)
         except SamplerFailed as error:

@@ -30,6 +30,7 @@ from tuning.services.endings import (
 from tuning.services.errors import Invalid, StaleLease
 from tuning.services.hosts import note_process
 from tuning.services.metrics import Point
+from tuning.services.offerings import note_refusal
 from tuning.services.reporting import CheckpointNote, forget_checkpoint, record_points, renew
 from tuning.services.suggestions import answer_suggestion
 from tuning.workers.checkpoints import checkpoint_folder, tidy_checkpoints
@@ -184,6 +185,11 @@ class TrialRun:
             code, traceback = text_of(message, "reason_code"), text_of(message, "traceback")
             if self.flush(final=True):
                 self._fail(code, words, traceback)
+        elif kind == "refused":
+            note_refusal(
+                host=self.slot.device.host, workload=self.trial.study.workload, digest=text_of(message, "digest")
+            )
+            self._requeue("This host has other code than the study was made with.", lost=False)
         elif kind == "hello":
             self._process().warm = message.get("warm") is True
         else:

@@ -1,0 +1,63 @@
+"""Pinning a study to the data that its workload reads, and letting it take over code that has changed since."""
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+
+from tuning.models import Split, Study, Workload
+from tuning.selectors.offerings import hosts_to_count
+from tuning.services import hints
+from tuning.services.audit import record
+from tuning.services.errors import Conflict
+from tuning.services.jobs import request_split
+from tuning.services.offerings import OPEN, pin_data
+from tuning.services.permissions import study_for_change
+from tuning.services.transitions import count_change
+
+
+def want_data(study: Study, actor: AbstractBaseUser | None) -> None:
+    """Pin a study that starts to counted data, and have every host count those of a PyTorch workload once.
+
+    A worker counts the splits and fingerprints their examples, once for each version of the code.
+    """
+    pin_data(study)
+    workload = Workload.objects.filter(name=study.workload).first()
+    if workload is None or workload.document.get("kind") != "pytorch":
+        return
+    if not Split.objects.filter(workload=workload.name).exists():
+        request_split(actor=actor, workload=workload.name)
+    elif study.data_digest:
+        for host in hosts_to_count(workload.name):
+            request_split(actor=actor, workload=workload.name, host=host)
+
+
+@transaction.atomic
+def adopt_code(*, study_id: int, actor: AbstractBaseUser | None) -> Study:
+    """Pin a study anew to the code and data that the workers have now; trials from here on run them.
+
+    The same again changes nothing. Raises NotFound, Forbidden, Conflict.
+    """
+    study = study_for_change(study_id, actor)
+    row = Workload.objects.filter(name=study.workload).first() if study.workload else None
+    if row is None or row.error:
+        raise Conflict(f"No host has a working workload {study.workload!r} whose code the study could take over.")
+    if study.state not in OPEN:
+        raise Conflict(f"The study is {study.state.lower()}; its trials ran the code that it names.")
+    before = {"workload_digest": study.workload_digest, "data_digest": study.data_digest}
+    study.workload_digest, study.data_digest = row.digest, ""
+    want_data(study, actor)
+    after = {"workload_digest": study.workload_digest, "data_digest": study.data_digest}
+    if after == before:
+        return study
+    count_change(study, {}, historical=False, **after)
+    record(
+        actor=actor,
+        verb="took over the workload's present code for",
+        kind="study",
+        object_id=study.pk,
+        name=study.name,
+        before=before,
+        after=after,
+    )
+    hints.announce()
+    study.refresh_from_db()
+    return study
