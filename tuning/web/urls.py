@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from tuning.web.views import account, creation, health, studies, study, trial, workers, workloads
+from tuning.web.views import account, creation, health, log, studies, study, trial, workers, workloads
 
 urlpatterns = [
     path("", studies.study_list, name="studies"),
@@ -21,9 +21,10 @@ urlpatterns = [
     path("studies/<int:study_id>/setup/", study.study_setup, name="study_setup"),
     path("studies/<int:study_id>/compare/", study.compare, name="study_compare"),
     path("studies/<int:study_id>/best.<slug:form>", study.best_configuration, name="study_export"),
+    path("studies/<int:study_id>/adopt/", workloads.adopt, name="study_adopt"),
     path("studies/<int:study_id>/<slug:verb>/", study.study_action, name="study_action"),
     path("trials/<int:trial_id>/", trial.trial_page, name="trial"),
-    path("trials/<int:trial_id>/log/", trial.trial_log, name="trial_log"),
+    path("trials/<int:trial_id>/log/", log.trial_log, name="trial_log"),
     path("trials/<int:trial_id>/checkpoint/", trial.trial_checkpoint, name="trial_checkpoint"),
     path("trials/<int:trial_id>/cancel/", trial.cancel, name="trial_cancel"),
     path("workers/", workers.workers, name="workers"),
