@@ -135,6 +135,7 @@ def test_the_best_configuration_and_checkpoint_can_be_taken_away(page: Page, tmp
 def test_the_study_can_be_stopped(page: Page) -> None:
     page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Stop the study").click()
     expect(page.locator(".page-header .pill", has_text="stopped")).to_be_visible()
     page.get_by_role("link", name="Leaderboard", exact=True).click()
     expect(page.locator(".pill", has_text="cancelled").first).to_be_visible()

@@ -6,6 +6,7 @@ from django.contrib.auth.models import AbstractBaseUser
 
 from tuning.models import Study
 from tuning.selectors.sources import visible_sources
+from tuning.selectors.studies import visible_studies
 
 PLAIN = (
     "workload",
@@ -47,3 +48,8 @@ def settings_of(user: AbstractBaseUser, study: Study) -> dict[str, Any]:
 def clone_name(study: Study) -> str:
     """The name that a clone gets where nobody gives it one."""
     return f"{study.name[:110]}, clone"
+
+
+def clone_source(user: AbstractBaseUser, study: Study) -> Study | None:
+    """The study that this one is a clone of, if the person may look at it."""
+    return visible_studies(user).filter(clones=study).first()

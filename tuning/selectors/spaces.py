@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import Count
 
 from tuning.engine import SearchSpace as EngineSpace
+from tuning.engine.transfer import Misfit, fitted
 from tuning.models import SearchSpace, Study, Trial
 from tuning.selectors.sources import Offer, offer_of
 
@@ -41,3 +42,17 @@ def fit_of(study: Study, space: EngineSpace | None = None, assumed: Mapping[str,
     if assumed is None:
         assumed = study.space.assumed if study.space is not None else {}
     return offer_of(study, space, assumed)
+
+
+def misfits_waiting(study: Study, space: EngineSpace, assumed: Mapping[str, Any]) -> tuple[list[int], set[str]]:
+    """The numbers of the waiting trials that do not fit `space`, and the parameters that some of them lack."""
+    numbers: list[int] = []
+    lacking: set[str] = set()
+    waiting = Trial.objects.filter(study=study, state=Trial.State.WAITING).order_by("number")
+    for number, params in waiting.values_list("number", "params"):
+        try:
+            fitted(space, params, assumed)
+        except Misfit as misfit:
+            numbers.append(number)
+            lacking.update(misfit.missing)
+    return numbers, lacking

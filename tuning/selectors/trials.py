@@ -31,7 +31,9 @@ class TrialPage:
 def trial_for(user: AbstractBaseUser, trial_id: int) -> Trial:
     """The trial with its study, if the person may look at the study. Raises NotFound."""
     trial = (
-        Trial.objects.select_related("study", "study__owner", "study__best_trial", "space", "slot__device__host")
+        Trial.objects.select_related(
+            "study", "study__owner", "study__best_trial", "space", "slot__device__host", "clone_of"
+        )
         .filter(pk=trial_id)
         .first()
     )
@@ -54,6 +56,11 @@ def trial_neighbours(trial: Trial) -> tuple[int | None, int | None]:
     before = rows.filter(number__lt=trial.number).order_by("-number").values_list("pk", flat=True).first()
     after = rows.filter(number__gt=trial.number).order_by("number").values_list("pk", flat=True).first()
     return before, after
+
+
+def retry_of(trial: Trial) -> Trial | None:
+    """The trial that tries this failed one again."""
+    return Trial.objects.filter(clone_of=trial, origin="retry").first()
 
 
 def leaderboard(

@@ -82,7 +82,8 @@ def table_rows(study: Any, trials: Sequence[Any], first_rank: int | None) -> tup
     for trial in trials:
         found = {name.partition("/")[0]: curve.values for name, curve in curves.get(trial.pk, {}).items()}
         spark = sparkline_svg(found, direction=study.direction, title=f"learning curve of trial {trial.number}")
-        ranked = rank if trial.value is not None and trial.state == "COMPLETE" else None
+        counts = trial.state == "COMPLETE" and trial.value is not None and not trial.is_excluded
+        ranked = rank if counts else None
         values = [trial.params.get(name) for name in columns]
         rows.append(Row(trial, ranked, values, spark, trial.pk == study.best_trial_id))
         rank = rank + 1 if rank is not None and ranked is not None else rank
@@ -99,11 +100,13 @@ def overview(study: Any, query: QueryDict) -> dict[str, Any]:
         budget=study.budget_total,
         log=log,
     )
-    complete = leaderboard(study, states=["COMPLETE"], limit=ON_OVERVIEW).rows
+    complete = leaderboard(study, states=["COMPLETE"], limit=ON_OVERVIEW, counted=True).rows
     running = leaderboard(study, states=["RUNNING"], ordering="number", limit=16).rows
     columns, rows = table_rows(study, complete, 1)
     # Long trials show their curves from the first epoch on; where all have failed, how they went is worth a look.
-    drawn = [*complete, *running][:CURVES_ON_OVERVIEW] or leaderboard(study, limit=CURVES_ON_OVERVIEW).rows
+    drawn = [*complete, *running][:CURVES_ON_OVERVIEW] or leaderboard(
+        study, limit=CURVES_ON_OVERVIEW, counted=True
+    ).rows
     reasons = Counter(point.reason_code for point in points if point.state == "FAILED")
     hosts = hosts_overview() if study.state == "RUNNING" else []
     return {
@@ -179,7 +182,7 @@ def leaderboard_tab(study: Any, query: QueryDict) -> dict[str, Any]:
 def curves_tab(study: Any, query: QueryDict) -> dict[str, Any]:
     """The best trials' curves of one metric: ?top=, ?metric=."""
     top = int(query.get("top", "3")) if query.get("top", "3") in map(str, TOPS) else TOPS[0]
-    trials = leaderboard(study, limit=top).rows
+    trials = leaderboard(study, limit=top, counted=True).rows
     reported = study_curves(study, [trial.pk for trial in trials[:3]])
     metrics = sorted({name for curves in reported.values() for name in curves if not name.startswith("train/")})
     metric = query.get("metric", study.metric)

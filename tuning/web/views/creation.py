@@ -1,4 +1,7 @@
-"""A new study: choose a workload, look at its space and change it, choose method and budget, create, start."""
+"""A new study: choose a workload, look at its space and change it, choose method and budget, create, start.
+
+With ?from= the form starts with everything of another study, which the new one then is a clone of.
+"""
 
 from typing import Any
 
@@ -9,18 +12,21 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
 from tuning.engine import registry
+from tuning.selectors.clones import clone_name, settings_of
 from tuning.selectors.hosts import hosts_overview
 from tuning.selectors.sources import teaching_studies
-from tuning.selectors.studies import study_facts, study_list
+from tuning.selectors.studies import study_facts, study_for, study_list
 from tuning.selectors.workloads import describe_pending, workload_list, workload_named
-from tuning.services.errors import Conflict, Invalid
+from tuning.services.cloning import clone_study
+from tuning.services.errors import Conflict, Invalid, NotFound
 from tuning.services.lifecycle import start_study
 from tuning.services.spaces import parse_space
 from tuning.services.studies import create_study
-from tuning.web.drawings import drawing_of
 from tuning.web.errors import SignedInRequest, signed_in
-from tuning.web.forms.sources import SourceRows
-from tuning.web.forms.space import MOST_ROWS, SpaceRows, initial_rows
+from tuning.web.forms.editing import bare_rows, change_rows, draw_rows, space_of_rows, whole_number
+from tuning.web.forms.rows import written_value
+from tuning.web.forms.sources import FIELD, PREFIX, SourceRows
+from tuning.web.forms.space import SpaceRows, initial_rows
 from tuning.web.forms.study import StudyForm
 
 SCRIPT = "script"  # in the address: trials that scripts run over REST
@@ -30,7 +36,9 @@ SCRIPT = "script"  # in the address: trials that scripts run over REST
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_study(request: SignedInRequest) -> HttpResponse:
     """Without ?workload= the choice of one; with it the form; POST creates, and starts unless told otherwise."""
-    chosen = request.GET.get("workload", "")
+    chosen, source = request.GET.get("workload", ""), _source(request)
+    if source is not None:
+        chosen = source.workload or SCRIPT
     if not chosen:
         workloads = workload_list()
         context = {
@@ -42,18 +50,20 @@ def new_study(request: SignedInRequest) -> HttpResponse:
         }
         return render(request, "tuning/study_choose.html", context)
     workload = _usable(chosen)
-    sources = _sources(request, workload)
+    settings = settings_of(request.user, source) if source is not None else None
+    sources = _sources(request, workload, settings)
     if request.method != "POST":
-        form = StudyForm(workload, initial=_initial(workload))
-        return _page(request, workload, form, _first_rows(workload), sources)
+        initial = _initial(workload) if source is None else _initial_clone(source, settings or {})
+        rows = _first_rows(workload) if settings is None else SpaceRows(initial=initial_rows(settings["space"] or {}))
+        return _page(request, workload, StudyForm(workload, initial=initial), rows, sources, source)
     data = request.POST.copy()
     form, rows = StudyForm(workload, data), SpaceRows(data)
     if "add_row" in data or "remove_row" in data:
-        _change_rows(data)
-        return _page(request, workload, StudyForm(workload, initial=data.dict()), _bare(data), sources)
-    study = _create(request, workload, form, rows, sources)
+        change_rows(data)
+        return _page(request, workload, StudyForm(workload, initial=data.dict()), bare_rows(data), sources, source)
+    study = _create(request, workload, form, rows, sources, source)
     if study is None:
-        return _page(request, workload, form, rows, sources, status=400)
+        return _page(request, workload, form, rows, sources, source, status=400)
     if "start" in data:
         start_study(study_id=study.pk, actor=request.user)
         messages.success(request, "The study is running.")
@@ -72,13 +82,23 @@ def check_study(request: SignedInRequest) -> HttpResponse:
     form.is_valid()
     rows.is_valid()
     space = rows.check() if rows.kept() else None  # an empty space is refused when it is sent, not while it grows
-    _draw(rows)
+    draw_rows(rows)
     sources = _sources(request, workload)
     _look(sources, form, space)
     plan = _plan(request, workload, form, space, sources)
     rows.show(plan.pop("issues", []))
     context = {"rows": rows, "plan": plan, "form": form, "sources": sources}
     return render(request, "tuning/_study_check.html", context)
+
+
+def _source(request: SignedInRequest) -> Any | None:
+    """The study that the new one is to be like, by ?from=. Raises NotFound."""
+    if "from" not in request.GET:
+        return None
+    number = whole_number(request.GET["from"])
+    if number is None:
+        raise NotFound(f"There is no study {request.GET['from']!r} to clone.")
+    return study_for(request.user, number)
 
 
 def _usable(chosen: str) -> dict[str, Any] | None:
@@ -94,13 +114,27 @@ def _usable(chosen: str) -> dict[str, Any] | None:
     return document
 
 
-def _sources(request: SignedInRequest, workload: dict[str, Any] | None) -> SourceRows:
-    """The boxes of the earlier studies that could teach a study of this workload, with what was ticked."""
-    ticked = [number for text in request.POST.getlist("warm_start") if (number := _whole(text)) is not None]
-    return SourceRows(
-        teaching_studies(request.user, workload["name"] if workload else "", ticked),
-        request.POST if request.method == "POST" else None,
-    )
+def _sources(
+    request: SignedInRequest, workload: dict[str, Any] | None, settings: dict[str, Any] | None = None
+) -> SourceRows:
+    """The boxes of the earlier studies that could teach a study of this workload, with what was ticked.
+
+    settings: of the study that is cloned; what it learns from is ticked at first.
+    """
+    data: QueryDict | None = request.POST if request.method == "POST" else None
+    if data is None and settings is not None:
+        data = _ticked_clone(settings)
+    ticked = [number for text in data.getlist(FIELD) if (number := whole_number(text))] if data else []
+    return SourceRows(teaching_studies(request.user, workload["name"] if workload else "", ticked), data)
+
+
+def _ticked_clone(settings: dict[str, Any]) -> QueryDict:
+    """What the form would send of the earlier studies that the cloned one learns from."""
+    data = QueryDict(mutable=True)
+    for entry in settings["warm_start"]:
+        data.appendlist(FIELD, str(entry["study"]))
+        data.update({f"{PREFIX}{name}": written_value(value) for name, value in entry["assumed"].items()})
+    return data
 
 
 def _look(sources: SourceRows, form: StudyForm, space: dict[str, Any] | None) -> None:
@@ -110,7 +144,12 @@ def _look(sources: SourceRows, form: StudyForm, space: dict[str, Any] | None) ->
 
 
 def _create(
-    request: SignedInRequest, workload: dict[str, Any] | None, form: StudyForm, rows: Any, sources: SourceRows
+    request: SignedInRequest,
+    workload: dict[str, Any] | None,
+    form: StudyForm,
+    rows: Any,
+    sources: SourceRows,
+    source: Any | None,
 ) -> Any:
     """The new study, or None with the errors in the form and the rows."""
     valid = form.is_valid()
@@ -120,14 +159,16 @@ def _create(
     _look(sources, form, space)
     if not valid or rows.has_errors() or not sources.valid():
         return None
+    arguments = {
+        "workload": workload["name"] if workload else "",
+        "space": space,
+        "warm_start": sources.warm_start(),
+        **form.arguments(),
+    }
     try:
-        return create_study(
-            owner=request.user,
-            workload=workload["name"] if workload else "",
-            space=space,
-            warm_start=sources.warm_start(),
-            **form.arguments(),
-        )
+        if source is not None:
+            return clone_study(study_id=source.pk, actor=request.user, **arguments)
+        return create_study(owner=request.user, **arguments)
     except Invalid as error:
         form.take_errors(error)
         sources.take_errors(error)
@@ -138,12 +179,18 @@ def _create(
 
 
 def _page(
-    request: SignedInRequest, workload: Any, form: StudyForm, rows: Any, sources: SourceRows, status: int = 200
+    request: SignedInRequest,
+    workload: Any,
+    form: StudyForm,
+    rows: Any,
+    sources: SourceRows,
+    source: Any | None,
+    status: int = 200,
 ) -> HttpResponse:
     if rows.is_bound:
         rows.is_valid()
-    _draw(rows)
-    space = _space(rows)
+    draw_rows(rows)
+    space = space_of_rows(rows)
     _look(sources, form, space)
     context = {
         "section": "studies",
@@ -152,6 +199,7 @@ def _page(
         "form": form,
         "rows": rows,
         "sources": sources,
+        "source": source,
         "plan": _plan(request, workload, form, space, sources),
     }
     return render(request, "tuning/study_new.html", context, status=status)
@@ -171,61 +219,22 @@ def _initial(workload: dict[str, Any] | None) -> dict[str, Any]:
     return initial
 
 
+def _initial_clone(source: Any, settings: dict[str, Any]) -> dict[str, Any]:
+    """Everything of the source, as the form's fields."""
+    options = {f"{settings['sampler']}-{name}": value for name, value in settings["sampler_options"].items()}
+    return {**settings, **options, "name": clone_name(source)}
+
+
 def _first_rows(workload: dict[str, Any] | None) -> Any:
     return SpaceRows(initial=initial_rows((workload or {}).get("space") or {}))
-
-
-def _change_rows(data: QueryDict) -> None:
-    """What the buttons for adding and removing a row do where no script does it."""
-    if "add_row" in data:
-        data["form-TOTAL_FORMS"] = str((_whole(data.get("form-TOTAL_FORMS")) or 0) + 1)
-    else:
-        data[f"form-{data['remove_row']}-DELETE"] = "on"
-
-
-def _bare(data: QueryDict) -> Any:
-    """The rows with what was entered, but without errors: nothing has been submitted yet."""
-    fields = list(SpaceRows.form.base_fields)
-    total = min(_whole(data.get("form-TOTAL_FORMS")) or 0, MOST_ROWS)
-    kept = [index for index in range(total) if not data.get(f"form-{index}-DELETE")]
-    initial = [{field: data.get(f"form-{index}-{field}", "") for field in fields} for index in kept]
-    for row in initial:
-        row["kind"] = row["kind"] or "float"
-    return SpaceRows(initial=initial)
-
-
-def _entries(rows: Any) -> list[tuple[Any, str, dict[str, Any]]]:
-    """Each row's form, name and entry as far as it can be read; read from copies, so no error is left behind."""
-    found = []
-    for form in rows.kept() if rows.is_bound else rows.initial_forms:
-        copy = type(form)({name: form[name].value() for name in form.base_fields})
-        if copy.is_valid() and not copy.is_blank():
-            entry = copy.entry()
-            if not copy.errors:
-                found.append((form, copy.cleaned_data["name"].strip() or "parameter", entry))
-    return found
-
-
-def _draw(rows: Any) -> None:
-    for form, name, entry in _entries(rows):
-        form.drawing = drawing_of(name, entry)
-
-
-def _space(rows: Any) -> dict[str, Any] | None:
-    document = {name: entry for _, name, entry in _entries(rows)}
-    try:
-        parse_space(document)
-    except Invalid:
-        return None
-    return document
 
 
 def _plan(
     request: SignedInRequest, workload: Any, form: StudyForm, space: dict[str, Any] | None, sources: SourceRows
 ) -> dict[str, Any]:
     """What will be run, as far as it can be said: trials, epochs, slots, and the time that earlier studies suggest."""
-    trials, parallel = _whole(form["n_trials"].value()), _whole(form["parallel"].value())
-    epochs = _whole(form["max_resource"].value()) if "max_resource" in form.fields else None
+    trials, parallel = whole_number(form["n_trials"].value()), whole_number(form["parallel"].value())
+    epochs = whole_number(form["max_resource"].value()) if "max_resource" in form.fields else None
     plan: dict[str, Any] = {
         "here": workload is not None,
         "unit": (workload or {}).get("resource_unit") or "steps",
@@ -257,12 +266,6 @@ def _plan(
     if workload and trials and epochs:
         plan |= _predicted(request, workload["name"], trials, epochs, min(parallel or 1, plan["slots"] or 1))
     return plan
-
-
-def _whole(value: Any) -> int | None:
-    """A positive whole number as a person writes it, None for all else; 18 digits are more than any plan needs."""
-    text = str(value).strip() if value is not None else ""
-    return int(text) or None if text.isdecimal() and len(text) <= 18 else None
 
 
 def _predicted(request: SignedInRequest, workload: str, trials: int, epochs: int, at_once: int) -> dict[str, Any]:

@@ -5,36 +5,28 @@ from typing import Any
 
 import yaml
 from django.contrib import messages
-from django.http import FileResponse, Http404, HttpResponse
+from django.http import FileResponse, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from tuning.charts import curve_table, learning_curves_figure
 from tuning.selectors import exports
+from tuning.selectors.clones import clone_source
 from tuning.selectors.curves import study_curves
 from tuning.selectors.sources import visible_sources
+from tuning.selectors.spaces import fit_of, space_versions
 from tuning.selectors.studies import may_edit, study_facts, study_for
 from tuning.selectors.trials import trial_for
 from tuning.selectors.workloads import split_of
-from tuning.services import lifecycle
 from tuning.services.errors import Conflict, Invalid, NotFound
-from tuning.services.studies import delete_study, update_study
+from tuning.services.studies import update_study
 from tuning.web.drawings import space_table
 from tuning.web.errors import SignedInRequest, signed_in
 from tuning.web.forms.study import SettingsForm
 from tuning.web.polling import once, page_or_fragment, tag_of, unchanged
 from tuning.web.sections import DRAWS, TABS, columns_of, curves_of, unit_of
 
-VERBS = {
-    "start": (lifecycle.start_study, "The study is running."),
-    "pause": (
-        lifecycle.pause_study,
-        "The study is paused; running trials went back to their last checkpoint.",
-    ),
-    "resume": (lifecycle.resume_study, "The study goes on."),
-    "stop": (lifecycle.stop_study, "The study is stopped."),
-}
 MOST_COMPARED = 8
 
 
@@ -49,10 +41,10 @@ def study_tab(request: SignedInRequest, study_id: int, tab: str) -> HttpResponse
     answer = unchanged(request, tag)
     if answer is not None:
         return answer
-    # The body is the same for everybody; controls hold a person's CSRF token and stay out of the cache.
+    # The body is the same for all who may do the same; forms hold a person's CSRF token and stay out of the cache.
     body = once(
-        tag_of("body", tab, study.pk, study.version, study.state, query),
-        lambda: render_to_string(f"tuning/_{tab}.html", TABS[tab](study, request.GET)),
+        tag_of("body", tab, study.pk, study.version, study.state, editable, query),
+        lambda: render_to_string(f"tuning/_{tab}.html", {**TABS[tab](study, request.GET), "editable": editable}),
     )
     facts = once(tag_of("facts", study.pk, study.version, study.state), lambda: study_facts(study))
     context = {**_header(request, study, tab), "facts": facts, "body": body, "draws": tab in DRAWS}
@@ -62,7 +54,15 @@ def study_tab(request: SignedInRequest, study_id: int, tab: str) -> HttpResponse
 
 def _header(request: SignedInRequest, study: Any, tab: str) -> dict[str, Any]:
     editable = may_edit(request.user, study)
-    return {"section": "studies", "study": study, "editable": editable, "tab": tab, "unit": unit_of(study)}
+    cloned = study.clone_of_id is not None and clone_source(request.user, study)
+    return {
+        "section": "studies",
+        "study": study,
+        "editable": editable,
+        "tab": tab,
+        "unit": unit_of(study),
+        "cloned_from": cloned or None,
+    }
 
 
 @signed_in
@@ -87,29 +87,11 @@ def study_setup(request: SignedInRequest, study_id: int) -> HttpResponse:
         "split": split_of(study.workload),
         "sources": visible_sources(request.user, study),
         "space_rows": space_table(study.space.document) if study.space else [],
+        "versions": space_versions(study),
+        "fit": fit_of(study),
         "live": False,
     }
     return render(request, "tuning/study_setup.html", context, status=400 if form.errors else 200)
-
-
-@signed_in
-@require_POST
-def study_action(request: SignedInRequest, study_id: int, verb: str) -> HttpResponse:
-    """Start, pause, resume, stop or delete; what the state forbids is said on the study's page."""
-    study = study_for(request.user, study_id)
-    try:
-        if verb == "delete":
-            delete_study(study=study, actor=request.user)
-            messages.success(request, f"The study {study.name} is deleted.")
-            return redirect("studies")
-        if verb not in VERBS:
-            raise Http404(f"There is nothing named {verb!r} to do to a study.")
-        service, words = VERBS[verb]
-        service(study_id=study.pk, actor=request.user)
-        messages.success(request, words)
-    except Conflict as error:
-        messages.error(request, error.message)
-    return redirect("study", study.pk)
 
 
 @signed_in

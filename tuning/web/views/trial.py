@@ -3,19 +3,17 @@
 import json
 from typing import Any
 
-from django.contrib import messages
 from django.http import FileResponse, HttpResponse
-from django.shortcuts import redirect
-from django.views.decorators.http import require_POST, require_safe
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
 
 from tuning.charts import Series, curve_table, trial_curves_figure
 from tuning.selectors import exports
 from tuning.selectors.curves import trial_curves
 from tuning.selectors.errors import NotFound
-from tuning.selectors.logs import LogText, attempt_log, log_mark
+from tuning.selectors.logs import LogText, attempt_log
 from tuning.selectors.studies import may_edit
-from tuning.selectors.trials import trial_for, trial_neighbours
-from tuning.services.lifecycle import cancel_trial
+from tuning.selectors.trials import retry_of, trial_for, trial_neighbours
 from tuning.web.errors import SignedInRequest, signed_in
 from tuning.web.polling import page_or_fragment, tag_of, unchanged
 from tuning.web.sections import curves_of, unit_of
@@ -29,8 +27,7 @@ def trial_page(request: SignedInRequest, trial_id: int) -> HttpResponse:
     trial = trial_for(request.user, trial_id)
     study = trial.study
     editable = may_edit(request.user, study)
-    printed = log_mark(trial) if trial.state == trial.State.RUNNING else 0
-    tag = tag_of("trial", trial.pk, study.version, trial.state, trial.resource_done, printed, editable)
+    tag = tag_of("trial", trial.pk, study.version, trial.state, trial.resource_done, editable)
     answer = unchanged(request, tag)
     if answer is not None:
         return answer
@@ -67,6 +64,7 @@ def _context(trial: Any, editable: bool) -> dict[str, Any]:
         "editable": editable,
         "is_best": study.best_trial_id == trial.pk,
         "best": best,
+        "retried": retry_of(trial),
         "params": _against(trial.params, best.params if best else None, trial.fixed_params or {}),
         "curves": figure,
         "paired": len([name for name in curves if name.partition("/")[2] == study.metric.partition("/")[2]]) > 1,
@@ -134,20 +132,26 @@ def _again(trial: Any) -> str:
 
 @signed_in
 @require_safe
+def trial_log(request: SignedInRequest, trial_id: int) -> HttpResponse:
+    """The logs of all attempts, the newest first."""
+    trial = trial_for(request.user, trial_id)
+    logs = []
+    for attempt in trial.attempts.order_by("-fence"):
+        try:
+            logs.append({"attempt": attempt, "log": attempt_log(attempt), "missing": ""})
+        except NotFound as error:
+            logs.append({"attempt": attempt, "log": None, "missing": error.message})
+    return render(
+        request,
+        "tuning/trial_log.html",
+        {"section": "studies", "trial": trial, "study": trial.study, "logs": logs},
+    )
+
+
+@signed_in
+@require_safe
 def trial_checkpoint(request: SignedInRequest, trial_id: int) -> FileResponse:
     """The checkpoint that the trial's value comes from."""
     trial = trial_for(request.user, trial_id)
     path = exports.trial_checkpoint(trial)
     return FileResponse(path.open("rb"), as_attachment=True, filename=f"study-{trial.study_id}-trial-{trial.number}.pt")
-
-
-@signed_in
-@require_POST
-def cancel(request: SignedInRequest, trial_id: int) -> HttpResponse:
-    trial = trial_for(request.user, trial_id)
-    cancelled = cancel_trial(trial_id=trial.pk, actor=request.user)
-    if cancelled.reason_code == "cancelled":
-        messages.success(request, f"Trial {trial.number} is cancelled.")
-    else:
-        messages.info(request, f"Trial {trial.number} had ended already.")
-    return redirect("trial", trial.pk)
