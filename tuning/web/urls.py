@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from tuning.web.views import account, control, creation, health, ranges, studies, study, trial, workers, workloads
+from tuning.web.views import account, control, creation, health, log, ranges, studies, study, trial, workers, workloads
 
 urlpatterns = [
     path("", studies.study_list, name="studies"),
@@ -24,9 +24,10 @@ urlpatterns = [
     path("studies/<int:study_id>/extend/", control.extend, name="study_extend"),
     path("studies/<int:study_id>/ranges/", ranges.ranges, name="study_ranges"),
     path("studies/<int:study_id>/ranges/check/", ranges.check_ranges, name="study_ranges_check"),
+    path("studies/<int:study_id>/adopt/", workloads.adopt, name="study_adopt"),
     path("studies/<int:study_id>/<slug:verb>/", control.study_action, name="study_action"),
     path("trials/<int:trial_id>/", trial.trial_page, name="trial"),
-    path("trials/<int:trial_id>/log/", trial.trial_log, name="trial_log"),
+    path("trials/<int:trial_id>/log/", log.trial_log, name="trial_log"),
     path("trials/<int:trial_id>/checkpoint/", trial.trial_checkpoint, name="trial_checkpoint"),
     path("trials/<int:trial_id>/cancel/", control.trial_action, {"verb": "cancel"}, name="trial_cancel"),
     path("trials/<int:trial_id>/retry/", control.trial_action, {"verb": "retry"}, name="trial_retry"),

@@ -4,14 +4,13 @@ import json
 from typing import Any
 
 from django.http import FileResponse, HttpResponse
-from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from tuning.charts import Series, curve_table, trial_curves_figure
 from tuning.selectors import exports
 from tuning.selectors.curves import trial_curves
 from tuning.selectors.errors import NotFound
-from tuning.selectors.logs import LogText, attempt_log
+from tuning.selectors.logs import LogText, attempt_log, log_mark
 from tuning.selectors.studies import may_edit
 from tuning.selectors.trials import retry_of, trial_for, trial_neighbours
 from tuning.web.errors import SignedInRequest, signed_in
@@ -27,7 +26,8 @@ def trial_page(request: SignedInRequest, trial_id: int) -> HttpResponse:
     trial = trial_for(request.user, trial_id)
     study = trial.study
     editable = may_edit(request.user, study)
-    tag = tag_of("trial", trial.pk, study.version, trial.state, trial.resource_done, editable)
+    printed = log_mark(trial) if trial.state == trial.State.RUNNING else 0
+    tag = tag_of("trial", trial.pk, study.version, trial.state, trial.resource_done, printed, editable)
     answer = unchanged(request, tag)
     if answer is not None:
         return answer
@@ -128,24 +128,6 @@ def _again(trial: Any) -> str:
         "environment": trial.facts.get("environment", {}),
     }
     return json.dumps({key: value for key, value in document.items() if value not in ("", None, {})}, indent=2)
-
-
-@signed_in
-@require_safe
-def trial_log(request: SignedInRequest, trial_id: int) -> HttpResponse:
-    """The logs of all attempts, the newest first."""
-    trial = trial_for(request.user, trial_id)
-    logs = []
-    for attempt in trial.attempts.order_by("-fence"):
-        try:
-            logs.append({"attempt": attempt, "log": attempt_log(attempt), "missing": ""})
-        except NotFound as error:
-            logs.append({"attempt": attempt, "log": None, "missing": error.message})
-    return render(
-        request,
-        "tuning/trial_log.html",
-        {"section": "studies", "trial": trial, "study": trial.study, "logs": logs},
-    )
 
 
 @signed_in

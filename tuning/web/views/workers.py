@@ -1,9 +1,13 @@
 """Hosts, their slots, what runs, what waits."""
 
+from typing import Any
+
 from django.http import HttpResponse
 from django.views.decorators.http import require_safe
 
 from tuning.selectors.hosts import hosts_overview, queue_counts
+from tuning.selectors.offerings import differences
+from tuning.selectors.studies import may_edit, visible_studies
 from tuning.web.errors import SignedInRequest, signed_in
 from tuning.web.polling import page_or_fragment, tag_of, unchanged
 
@@ -23,12 +27,24 @@ def workers(request: SignedInRequest) -> HttpResponse:
         (row.host.pk, row.alive, row.host.draining, row.host.evacuating, int((row.age_seconds or 0) // 5))
         for row in hosts
     ]
-    tag = tag_of("workers", request.user.pk, holders, ages, queue)
+    apart = _apart(request, {row.host.pk: row.host.name for row in hosts})
+    others = [(row["host"], row["difference"].study.pk, row["difference"].words) for row in apart]
+    tag = tag_of("workers", request.user.pk, holders, ages, queue, others)
     slots = sum(len(device.slots) for host in hosts if host.alive for device in host.devices)
     busy = sum(
         bool(row.trial or row.job) for host in hosts if host.alive for device in host.devices for row in device.slots
     )
-    context = {"section": "workers", "hosts": hosts, "queue": queue, "slots": slots, "busy": busy}
+    context = {"section": "workers", "hosts": hosts, "queue": queue, "slots": slots, "busy": busy, "apart": apart}
     return unchanged(request, tag) or page_or_fragment(
         request, "tuning/workers.html", "tuning/_workers.html", context, tag=tag, live=True
     )
+
+
+def _apart(request: SignedInRequest, names: dict[int, str]) -> list[dict[str, Any]]:
+    """What each host does not run of the studies that this person may see, and whether the person may change that."""
+    return [
+        {"host": names[host_id], "difference": difference, "editable": may_edit(request.user, difference.study)}
+        for host_id, rows in differences(visible_studies(request.user)).items()
+        for difference in rows
+        if host_id in names
+    ]
