@@ -89,6 +89,8 @@ def environment_for(slot: Slot) -> dict[str, str]:
         "MKL_NUM_THREADS": threads,
         "OPENBLAS_NUM_THREADS": threads,
         "NUMEXPR_NUM_THREADS": threads,
+        # Threads that wait for each other by spinning bring a machine with more work than cores to a standstill.
+        "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),
         "PYTHONUNBUFFERED": "1",
         "HPWEB_WORKLOADS": settings.WORKLOADS,
         "HPWEB_WORKLOAD_DIR": settings.WORKLOAD_DIR,

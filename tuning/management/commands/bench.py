@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-BENCHES = ("samplers", "asks")
+BENCHES = ("samplers", "asks", "runtime")
 
 
 class Command(BaseCommand):

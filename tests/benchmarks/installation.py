@@ -1,0 +1,78 @@
+"""An installation of its own in a temporary folder: database, workloads, workers. No benchmark touches the real one."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.report import ROOT
+
+LEFT_OUT = ("DATABASE_URL", "HPWEB_REDIS_URL", "HPWEB_ARTIFACT_DIR", "HPWEB_WORKLOADS", "HPWEB_PROGRAMS")
+
+
+class Installation:
+    """A folder, and the environment in which hpweb's commands use it; one CPU slot on SQLite."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        (folder / "workloads").mkdir(parents=True, exist_ok=True)
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if name not in LEFT_OUT},
+            "DJANGO_SETTINGS_MODULE": "hpweb.settings",
+            "HPWEB_HOME": str(folder),
+            "HPWEB_HOST": "here",
+            "HPWEB_SLOTS": "1",
+            "HPWEB_GRACE_SECONDS": "1",
+            "HPWEB_WORKLOAD_DIR": str(folder / "workloads"),
+            "HPWEB_LOG_LEVEL": "ERROR",
+            **settings,
+        }
+
+    def write(self, name: str, code: str) -> None:
+        """Put a workload's file there."""
+        (self.folder / "workloads" / f"{name}.py").write_text(code)
+
+    def python(self, *words: str) -> str:
+        """Run a program of this repository in it and return what it printed. Raises RuntimeError with its errors."""
+        result = subprocess.run(
+            [sys.executable, *words], cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False
+        )
+        if result.returncode != 0:
+            raise RuntimeError(f"{' '.join(words)} ended with {result.returncode}:\n{result.stderr[-3000:]}")
+        return result.stdout
+
+    @contextmanager
+    def workers(self, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Run `manage.py worker` inside the block."""
+        worker = subprocess.Popen(
+            [sys.executable, "manage.py", "worker"],
+            cwd=ROOT,
+            env={**self.environment, **settings},
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+        )
+        try:
+            yield worker
+        finally:
+            worker.send_signal(signal.SIGTERM)
+            worker.wait(30)
+
+    def ask(self, query: str, *values: Any) -> list[Any]:
+        """The rows of a query."""
+        with closing(sqlite3.connect(self.folder / "hpweb.sqlite3", timeout=20)) as connection:
+            return connection.execute(query, values).fetchall()
+
+
+@contextmanager
+def installation(**settings: str) -> Iterator[Installation]:
+    """A migrated installation that is gone after the block."""
+    with tempfile.TemporaryDirectory(prefix="hpweb-bench-") as folder:
+        found = Installation(Path(folder), **settings)
+        found.python("manage.py", "migrate", "--verbosity", "0")
+        yield found
