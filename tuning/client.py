@@ -379,6 +379,43 @@ class Client:
         """The workloads that the workers know, each with its default space and metrics."""
         return list(self.connection.call("GET", "workloads/")["results"])
 
+    def cancel_trial(self, trial_id: int) -> dict[str, Any]:
+        """End an open trial as failed (cancelled); one that has ended is left as it is."""
+        return self._turn(f"trials/{int(trial_id)}/cancel/")
+
+    def retry_trial(self, trial_id: int) -> dict[str, Any]:
+        """The new trial that tries a failed one again, from its last checkpoint where it has one.
+
+        Raises Conflict with the remedy, such as to extend the study first.
+        """
+        return self._turn(f"trials/{int(trial_id)}/retry/")
+
+    def exclude_trial(self, trial_id: int, reason: str) -> dict[str, Any]:
+        """Let a trial count no more for best, leaderboard, charts and sampler; an open one is cancelled."""
+        return self._turn(f"trials/{int(trial_id)}/exclude/", {"reason": reason})
+
+    def include_trial(self, trial_id: int) -> dict[str, Any]:
+        """Let an excluded trial count again."""
+        return self._turn(f"trials/{int(trial_id)}/include/")
+
+    def workers(self) -> list[dict[str, Any]]:
+        """The hosts that run workers, with their devices, slots and what runs there."""
+        return list(self.connection.call("GET", "workers/")["results"])
+
+    def drain_host(self, host_id: int, *, now: bool = False) -> dict[str, Any]:
+        """Let a host claim nothing more; with `now` its trials go back to waiting at their next checkpoint.
+
+        For administrators; `host_id` is the id in `workers`.
+        """
+        return self._turn(f"workers/{int(host_id)}/drain/", {"now": now})
+
+    def undrain_host(self, host_id: int) -> dict[str, Any]:
+        """Let a drained host claim work again. For administrators."""
+        return self._turn(f"workers/{int(host_id)}/undrain/")
+
+    def _turn(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        return dict(self.connection.call("POST", path, body, repeatable=True))
+
 
 class Study:
     """A study on the server. `document` is its last known state; `refresh` reads it anew."""
@@ -445,8 +482,43 @@ class Study:
         """End the study; trials that have not ended are cancelled."""
         return self._turn("stop")
 
-    def _turn(self, action: str) -> "Study":
-        self.document = self._call("POST", f"{action}/", repeatable=True)
+    def extend(self, n_trials: int | None = None, *, parallel: int | None = None) -> "Study":
+        """Set the number of trials in all, or how many run at once; a finished study runs again.
+
+        Fewer trials than there are is InvalidInput.
+        """
+        limits = {"n_trials": n_trials, "parallel": parallel}
+        return self._turn("extend", {name: limit for name, limit in limits.items() if limit is not None})
+
+    def clone(self, name: str | None = None, **changes: Any) -> "Study":
+        """A new study of one's own with this one's settings and `changes` (fields of create_study), READY.
+
+        Cloning again with the same name and changes gives the same study.
+        """
+        body = changes if name is None else {"name": name, **changes}
+        return Study(self.client, self._call("POST", "clone/", body, repeatable=True))
+
+    def spaces(self) -> list[dict[str, Any]]:
+        """The versions of the search space, the newest first, each with the first trial it holds for."""
+        return list(self._call("GET", "spaces/")["results"])
+
+    def change_ranges(
+        self, space: Mapping[str, Any], *, assumed: Mapping[str, Any] | None = None, reason: str = ""
+    ) -> dict[str, Any]:
+        """Make `space` the next version: trials that fit keep counting, waiting ones that do not are cancelled.
+
+        `assumed` says what earlier trials ran with of parameters that only the new version has. Returns the versions
+        and `fit`, how many of the finished trials count for the sampler now.
+        """
+        body: dict[str, Any] = {"space": dict(space), "reason": reason}
+        if assumed is not None:
+            body["assumed"] = dict(assumed)
+        answer = dict(self._call("POST", "spaces/", body, repeatable=True))
+        self.refresh()
+        return answer
+
+    def _turn(self, action: str, body: Mapping[str, Any] | None = None) -> "Study":
+        self.document = self._call("POST", f"{action}/", body, repeatable=True)
         return self
 
     def ask(self, n: int = 1) -> "list[Trial]":
@@ -836,11 +908,16 @@ class CurrentTrial:
 
     @property
     def resume_from(self) -> Path | None:
-        """The folder of the checkpoint to go on from; None: start from the beginning."""
+        """The folder of the checkpoint to go on from; None: start from the beginning.
+
+        Raises FileNotFoundError where `checkpoint` has written none for that step: steps would be missing.
+        """
         if self.checkpoint_dir is None or not self.resume_step:
             return None
         folder = self._folder_of(self.resume_step)
-        return folder if folder.is_dir() else None
+        if not folder.is_dir():
+            raise FileNotFoundError(f"The trial goes on after step {self.resume_step}, but there is no {folder}.")
+        return folder
 
     def _folder_of(self, step: int) -> Path:
         if self.checkpoint_dir is None:

@@ -153,6 +153,45 @@ def test_a_wrapper_that_closes_descriptors_hides_nobody(runner, programs):
     assert len(steps_of(runner.run("command", **spec("wrapped")))) == 3
 
 
+def test_a_process_that_the_program_forks_reports_for_itself(runner, programs):
+    code = """
+import os
+from hpweb_client import current_trial
+trial = current_trial()
+trial.report(1, {"validation/loss": 1})
+if (child := os.fork()) == 0:
+    trial.report(2, {"validation/loss": 2})
+    os._exit(0)
+os.waitpid(child, 0)
+trial.report(3, {"validation/loss": 3})
+"""
+    write_program(programs, "forks", code)
+    assert [step for step, _ in steps_of(runner.run("command", **spec("forks")))] == [1, 2, 3]
+
+
+def test_a_report_that_cannot_be_taken_is_the_client_s_error(runner, programs):
+    write_program(programs, "odd", "from hpweb_client import current_trial\ncurrent_trial().report(-1, {'loss': 1})\n")
+    error = runner.run("command", **spec("odd"))[-1]
+    assert "ReportRefused" in error["message"] and "not -1" in error["message"]
+    code = """
+import json, os, socket
+sock = socket.socket(socket.AF_UNIX)
+sock.connect(os.environ["HPWEB_SOCKET"])
+lines = sock.makefile("rw")
+greeting = json.loads(lines.readline())
+answers = []
+for line in ("no json", "[]", '{"type": "x"}', '{"type": "report", "step": 1, "metrics": {"a": "b"}}',
+             '{"type": "report", "step": 1, "metrics": {"validation/loss": "NaN"}}'):
+    lines.write(line + "\\n"); lines.flush()
+    answers.append(json.loads(lines.readline()))
+assert ["error" in answer for answer in answers] == [True, True, True, True, False], answers
+"""
+    write_program(programs, "speaks", code)
+    messages = runner.run("command", **spec("speaks"))
+    assert messages[-1]["type"] == "result", messages[-1]
+    assert len(steps_of(messages)) == 1
+
+
 # --- how it ends -----------------------------------------------------------------------------------------------
 def test_a_stop_reaches_the_client_with_its_next_report(runner, programs):
     write_program(programs, "endless", REPORTS.replace("(trial.resource or 3)", "10**9"))

@@ -35,6 +35,8 @@ def trial_start(trial: Trial, slot: Slot) -> dict[str, Any]:
             "spec": {**common, "params": given, "resource": trial.resource, "resume_step": trial.resource_done},
         }
     if document.get("kind") == "command":
+        if trial.checkpoint:
+            opened(trial.checkpoint)  # its note lies beside the program's own files: gone together
         return {
             "type": "start",
             "kind": "command",
