@@ -41,10 +41,17 @@ def workers(request: SignedInRequest) -> HttpResponse:
 
 
 def _apart(request: SignedInRequest, names: dict[int, str]) -> list[dict[str, Any]]:
-    """What each host does not run of the studies that this person may see, and whether the person may change that."""
-    return [
-        {"host": names[host_id], "difference": difference, "editable": may_edit(request.user, difference.study)}
-        for host_id, rows in differences(visible_studies(request.user)).items()
-        for difference in rows
-        if host_id in names
-    ]
+    """What each host does not run of the studies that this person may see.
+
+    The person who may let a study take over other code is offered that beside the first of its rows.
+    """
+    rows: list[dict[str, Any]] = []
+    offered: set[int] = set()
+    for host_id, found in differences(visible_studies(request.user)).items():
+        for difference in found:
+            study = difference.study
+            offer = difference.adoptable and study.pk not in offered and may_edit(request.user, study)
+            if offer:
+                offered.add(study.pk)
+            rows.append({"host": names.get(host_id, ""), "difference": difference, "offer": offer})
+    return rows
