@@ -67,7 +67,7 @@ class Gpus:
                 unseen += 1
             elif not is_ours(process.pid) and not name.startswith(MPS):
                 return f"Process {process.pid} ({name}), which is no trial, uses {_size(process.usedGpuMemory)}."
-        if ours_run or (not unseen and (processes or used < UNSEEN_BYTES)):
+        if ours_run or used < UNSEEN_BYTES or (processes and not unseen):
             return ""
         return f"Processes that cannot be seen from here use {_size(used)} of its memory."
 
