@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.factories import SPACE, make_study
+from tests.factories import SPACE, make_slot, make_study
 from tuning import client as client_module
 from tuning.client import (
     Client,
@@ -299,6 +299,43 @@ def test_a_study_is_found_listed_changed_and_deleted(client: Client, study: Stud
     study.delete()
     with pytest.raises(NotFound):
         client.study(study.id)
+
+
+def test_what_is_at_work_is_changed_from_a_script(client: Client, study: Study):
+    study.start()
+    best, worse = study.ask(2)
+    best.tell(0.1)
+    worse.tell(state="failed", reason="code_error")
+    retry = client.retry_trial(worse.id)
+    assert (retry["clone_of"], retry["number"]) == (worse.id, 2)
+    assert client.retry_trial(worse.id) == retry
+    assert client.cancel_trial(retry["id"])["reason_code"] == "cancelled"
+    assert client.exclude_trial(best.id, "wrong data")["excluded"]["reason"] == "wrong data"
+    assert study.leaderboard() == []
+    assert client.include_trial(best.id)["excluded"] is None
+    total = study.document["n_trials"]
+    assert study.extend(total + 5).document["n_trials"] == total + 5
+    assert study.extend(parallel=3).document["parallel"] == 3
+    with pytest.raises(InvalidInput, match="or stop the study"):
+        study.extend(1)
+    clone = study.clone("another", n_trials=7)
+    assert (clone.document["clone_of"], clone.document["n_trials"], clone.state) == (study.id, 7, "READY")
+    assert study.clone("another", n_trials=7).id == clone.id
+    space = {**study.document["space"], "depth": {"type": "int", "low": 1, "high": 3}}
+    answer = study.change_ranges(space, assumed={"depth": 2}, reason="deeper")
+    assert answer["fit"]["n_fitting"] == 2, "the complete one, and the one that failed for its configuration"
+    assert [row["number"] for row in study.spaces()] == [2, 1]
+    assert (study.document["space_version"], list(study.document["space"])[-1]) == (2, "depth")
+
+
+def test_an_administrator_drains_a_host_from_a_script(client: Client, admin: Any, live_server: Any):
+    make_slot()
+    staff = Client(live_server.url, create_token(user=admin, name="test")[1])
+    (host,) = staff.workers()
+    assert staff.drain_host(host["id"], now=True)["evacuating"] is True
+    with pytest.raises(Forbidden, match="administrators"):
+        client.undrain_host(host["id"])
+    assert staff.undrain_host(host["id"])["draining"] is False
 
 
 def test_lists_are_read_through_all_their_pages(client: Client, alice: Any):
