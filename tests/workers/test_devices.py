@@ -11,6 +11,7 @@ from tests.workers.fakes import FakeLauncher
 from tests.workers.nvml import FakeGpu, FakeNVML, NVMLError
 from tuning.models import Attempt, Device, Slot, Trial
 from tuning.selectors.hosts import idle_slots
+from tuning.services.devices import note_device
 from tuning.services.hosts import register_host
 from tuning.workers import devices, gauges, gpus, tasks
 from tuning.workers.devices import find_devices, trouble_with
@@ -241,3 +242,24 @@ def test_an_error_of_the_driver_is_its_own(machine):
     library = machine(FakeGpu())
     with pytest.raises(NVMLError):
         library.nvmlDeviceGetHandleByUUID("GPU-9")
+
+
+# --- pages -------------------------------------------------------------------------------------------------------
+def test_the_workers_page_and_the_interface_say_who_holds_a_gpu(alice, client, slot):
+    note_device(device=slot.device, unavailable="Process 7 (blender), which is no trial, uses 3.0 GiB.")
+    client.force_login(alice)
+    assert "Process 7 (blender), which is no trial, uses 3.0 GiB." in client.get("/workers/").content.decode()
+    (host,) = client.get("/api/v1/workers/").json()["results"]
+    assert "blender" in host["devices"][0]["unavailable"]
+    note_device(device=slot.device, unavailable="")
+    assert "idle" in client.get("/workers/").content.decode()
+
+
+def test_the_trials_page_says_what_an_attempt_used(alice, client, slot, machine):
+    study = make_study(alice, started=True, workload="tiny", n_trials=1)
+    machine(FakeGpu(busy=80))
+    tasks.work(slot.pk, FakeLauncher(finish))
+    client.force_login(alice)
+    page = client.get(f"/trials/{study.trials.get().pk}/").content.decode()
+    assert "peak 3.0" in page
+    assert "80 % busy" in page

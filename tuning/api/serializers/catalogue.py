@@ -79,6 +79,9 @@ class WorkerDevice(serializers.Serializer[Any]):
     uuid = serializers.CharField(source="device.uuid")
     kind = serializers.CharField(source="device.kind")
     memory = serializers.IntegerField(source="device.memory", allow_null=True, help_text="Bytes.")
+    unavailable = serializers.CharField(
+        source="device.unavailable", allow_blank=True, help_text="Why it takes no new work; empty where it does."
+    )
     slots = SlotState(many=True)
 
 
