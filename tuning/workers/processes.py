@@ -25,6 +25,15 @@ def start_time(pid: int) -> str:
     return "" if fields[0] == "Z" else fields[19]
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether the process is frozen by a signal or a debugger."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat[stat.rindex(")") + 2] in "Tt"
+
+
 def children(pid: int) -> list[int]:
     """The direct children of a process."""
     found: list[int] = []

@@ -23,9 +23,19 @@ def slot_lock(slot_id: int) -> Iterator[bool]:
         except BlockingIOError:
             yield False
             return
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, str(os.getpid()).encode(), 0)
         yield True
     finally:
         os.close(handle)
+
+
+def slot_holder(slot_id: int) -> int | None:
+    """The process that took the slot's lock last; whether it still has it, the lock itself says."""
+    try:
+        return int((lock_folder() / f"slot-{slot_id}.lock").read_text())
+    except (OSError, ValueError):
+        return None  # nobody yet, or just now somebody
 
 
 def lock_folder() -> Path:

@@ -43,9 +43,10 @@ from tuning.workers.processes import (
     children,
     end_session,
     is_cluster,
+    is_stopped,
     session_members,
 )
-from tuning.workers.slots import slot_lock
+from tuning.workers.slots import slot_holder, slot_lock
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ BEAT_SECONDS = 3.0
 REAP_SECONDS = 2.0
 HINT_SECONDS = 2.0
 DEVICE_SECONDS = 3.0
+FROZEN_SECONDS = 3.0  # a hint this old on a slot whose worker is frozen: its lease has run out, and it blocks the slot
 DEAF_SECONDS = 20.0  # a hint this old on a free slot means that the cluster does not listen
 STOP_SECONDS = 5.0  # from SIGTERM of the idle cluster's main to SIGKILL of its session, where the grace allows it
 
@@ -173,6 +175,7 @@ class Supervisor:
                 reap_expired()
             if self._is_due("devices", DEVICE_SECONDS):
                 self.look_at_devices()
+            self.end_frozen_workers()
             if self._is_due("hint", HINT_SECONDS):
                 wake.send()
         except (OperationalError, InterfaceError, ConnectionError) as error:
@@ -183,6 +186,18 @@ class Supervisor:
         """Note which devices a process that is no trial holds: they take no work until it has gone."""
         for device in host_devices(self._host().pk):
             note_device(device=device, unavailable=trouble_with(device, device_slots(device.pk)))
+
+    def end_frozen_workers(self) -> None:
+        """Kill a worker that was stopped past its lease: its trial is waiting again, but it holds the slot's lock.
+
+        Its trial process dies with it, and the sentinel starts another worker.
+        """
+        aged = slots_with_aged_hints(host_id=self._host().pk, seconds=FROZEN_SECONDS)
+        for slot_id in idle_slots(settings.HOST_NAME).filter(pk__in=aged).values_list("pk", flat=True):
+            holder = slot_holder(slot_id)
+            if holder is not None and is_stopped(holder) and not nobody_works(slot_id):
+                logger.warning("ending worker %s, which is frozen and holds slot %s", holder, slot_id)
+                os.kill(holder, signal.SIGKILL)
 
     def cluster_is_well(self) -> bool:
         """Main lives, has its sentinel, and no free slot has ignored a hint for DEAF_SECONDS."""
