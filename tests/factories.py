@@ -56,7 +56,10 @@ def make_user(username: str, *, staff: bool = False) -> User:
 
 
 def make_workload(name: str = "tiny", *, counted: bool = True, **changes: Any) -> Workload:
-    """A described workload whose splits are counted already, so that starting a study of it queues no job."""
+    """A described workload whose splits are counted already, so that starting a study of it queues no job.
+
+    No study is pinned to their fingerprint, which is made up: real workers may run them.
+    """
     document = {**DESCRIPTION, "name": name, **changes}
     file = Path(settings.WORKLOAD_DIR or "/nowhere") / f"{name}.py"
     if "digest" not in changes and file.is_file():
@@ -66,7 +69,7 @@ def make_workload(name: str = "tiny", *, counted: bool = True, **changes: Any) -
     )
     if counted:
         Split.objects.get_or_create(
-            workload=name, digest=document["digest"], defaults={"sizes": {"train": 6, "validation": 2, "test": 2}}
+            workload=name, digest="", defaults={"sizes": {"train": 6, "validation": 2, "test": 2}}
         )
     return row
 

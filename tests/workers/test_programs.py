@@ -9,7 +9,7 @@ import pytest
 from tests.factories import make_running, make_slot
 from tests.runner.programs import allow, write_program
 from tests.workers.scripts import SHELL, SKLEARN, TORCH
-from tuning.models import Offering, Study, Trial, Workload
+from tuning.models import Attempt, Offering, Study, Trial, Workload
 from tuning.selectors.curves import trial_curves
 from tuning.selectors.logs import attempt_log
 from tuning.selectors.offerings import differences
@@ -28,7 +28,7 @@ from tuning.workers.trial_run import TrialRun
 def slot(settings, tmp_path, db):
     """A slot of this machine, whose administrator has an empty file of programs."""
     settings.WORKLOADS = settings.WORKLOAD_DIR = ""
-    settings.FLUSH_SECONDS, settings.WARM_SECONDS = 0.05, 0.0
+    settings.FLUSH_SECONDS, settings.WARM_SECONDS = 0.05, 0.1
     settings.HOST_NAME = "host-1"
     return make_slot()
 
@@ -68,6 +68,8 @@ def test_scikit_learn_and_pytorch_and_a_shell_script_are_trials(alice, slot, tmp
     assert printed.value == pytest.approx(printed.params["lr"] / 4, rel=1e-4)
     assert f"epoch 3 of {printed.number}" in attempt_log(printed.attempts.get()).text
     assert Study.objects.filter(state="FINISHED").count() == 3
+    (pid,) = set(Attempt.objects.filter(trial__study=sgd).values_list("pid", flat=True))
+    assert pid, "the process around both was one that stayed warm"
 
 
 class Disturbed(TrialRun):
