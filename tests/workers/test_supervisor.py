@@ -160,6 +160,20 @@ def test_a_free_slot_that_ignores_hints_means_a_deaf_cluster(watch, monkeypatch)
     assert watch.cluster_is_well()
 
 
+def test_what_a_dead_worker_left_waits_again_at_once(watch, alice):
+    slot = Slot.objects.select_related("device__host").get()
+    trial = make_running(make_study(alice, started=True, workload="tiny"), slot)
+    with slot_lock(slot.pk):
+        watch.step()
+    trial.refresh_from_db()
+    assert trial.state == "RUNNING", "its worker has the lock"
+    watch._due.clear()
+    watch.step()
+    trial.refresh_from_db()
+    assert (trial.state, trial.retries, trial.attempts.get().outcome) == ("WAITING", 1, "process gone")
+    assert Slot.objects.get().hinted is not None
+
+
 FREEZER = """
 import fcntl, os, signal, sys
 handle = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
-from tuning.models import Attempt, Device, Slot, Trial, Workload
+from tuning.models import Attempt, Device, Job, Slot, Trial, Workload
 
 
 def slot_numbered(slot_id: int) -> Slot | None:
@@ -39,6 +39,12 @@ def device_slots(device_id: int) -> list[int]:
 def attempt_of(trial: Trial) -> Attempt:
     """The attempt that the trial's newest claim made."""
     return Attempt.objects.get(trial=trial, fence=trial.fence)
+
+
+def busy_slots(host_name: str) -> list[Slot]:
+    """A host's slots that hold a trial or a job, by the tables."""
+    held = Q(trials__state=Trial.State.RUNNING) | Q(jobs__state=Job.State.RUNNING)
+    return list(Slot.objects.filter(held, device__host__name=host_name).distinct())
 
 
 def open_attempts(host_name: str) -> QuerySet[Attempt]:

@@ -23,7 +23,7 @@ from django_q.brokers import get_broker
 
 from tuning.models import Host
 from tuning.selectors.hosts import idle_slots
-from tuning.selectors.work import device_slots, enabled_slots, host_devices, open_attempts
+from tuning.selectors.work import busy_slots, device_slots, enabled_slots, host_devices, open_attempts
 from tuning.services.devices import note_device
 from tuning.services.hosts import (
     beat_host,
@@ -34,19 +34,20 @@ from tuning.services.hosts import (
     slots_with_aged_hints,
 )
 from tuning.services.jobs import request_describe
-from tuning.services.reaper import reap_dead, reap_expired
+from tuning.services.reaper import reap_dead, reap_expired, release_slot
 from tuning.workers import wake
 from tuning.workers.devices import find_devices, host_facts, trouble_with
 from tuning.workers.processes import (
     attempt_alive,
     boot_id,
     children,
+    end_marked,
     end_session,
     is_cluster,
     is_stopped,
     session_members,
 )
-from tuning.workers.slots import slot_holder, slot_lock
+from tuning.workers.slots import slot_holder, slot_lock, slot_mark
 
 logger = logging.getLogger(__name__)
 
@@ -173,6 +174,7 @@ class Supervisor:
                 beat_host(host_id=self._host().pk)
             if self._is_due("reap", REAP_SECONDS):
                 reap_expired()
+                self.release_left_slots()
             if self._is_due("devices", DEVICE_SECONDS):
                 self.look_at_devices()
             self.end_frozen_workers()
@@ -186,6 +188,14 @@ class Supervisor:
         """Note which devices a process that is no trial holds: they take no work until it has gone."""
         for device in host_devices(self._host().pk):
             note_device(device=device, unavailable=trouble_with(device, device_slots(device.pk)))
+
+    def release_left_slots(self) -> None:
+        """Requeue at once what a worker that died has left: a slot that is busy by the tables, with its lock free."""
+        for slot in busy_slots(settings.HOST_NAME):
+            with slot_lock(slot.pk) as free:
+                if free:
+                    end_marked(slot_mark(slot))
+                    release_slot(slot.pk)
 
     def end_frozen_workers(self) -> None:
         """Kill a worker that was stopped past its lease: its trial is waiting again, but it holds the slot's lock.
