@@ -148,7 +148,7 @@ def test_every_chart_has_its_table(as_alice: Client, study: Study) -> None:
 def test_the_leaderboard_is_best_first_with_ranks_for_complete_trials(as_alice: Client, study: Study) -> None:
     text = words(as_alice.get(f"/studies/{study.pk}/leaderboard/"))
     order = [
-        int(number) for number in re.findall(r"trial (\d)", text.partition("Best so far")[2].partition("State lr")[2])
+        int(number) for number in re.findall(r"trial (\d)", text.partition("Best so far")[2].partition("State Change lr")[2])
     ]
     assert order == [1, 2, 0, 5, 3, 4]
     assert re.search(r"1 trial 1 0\.1000 complete .*2 trial 2 0\.2000 complete .*3 trial 0 0\.3000 complete", text)
@@ -165,11 +165,11 @@ def test_the_leaderboard_turns_round_for_maximising(as_alice: Client, alice: Use
 
 
 def test_the_leaderboard_can_be_narrowed_and_turned(as_alice: Client, study: Study) -> None:
-    failed = words(as_alice.get(f"/studies/{study.pk}/leaderboard/?state=failed")).partition("State lr")[2]
+    failed = words(as_alice.get(f"/studies/{study.pk}/leaderboard/?state=failed")).partition("State Change lr")[2]
     assert "trial 4" in failed
     assert "trial 1" not in failed
     assert "No trial is waiting" in words(as_alice.get(f"/studies/{study.pk}/leaderboard/?state=waiting"))
-    newest = words(as_alice.get(f"/studies/{study.pk}/leaderboard/?order=-number")).partition("State lr")[2]
+    newest = words(as_alice.get(f"/studies/{study.pk}/leaderboard/?order=-number")).partition("State Change lr")[2]
     assert newest.index("trial 5") < newest.index("trial 0")
 
 
