@@ -66,7 +66,7 @@ def test_an_infinite_bound_is_refused_at_its_parameter(as_alice, bound, words):
         ("tpe", {"gamma": 0}, "gamma: 0 is out of range: write 0.001 to 0.999"),
         ("tpe", {"gamma": "0.1"}, 'gamma: "0.1" is not a number: write 0.001 to 0.999'),
         ("tpe", {"gamma": True}, "gamma: true is not a number: write 0.001 to 0.999"),
-        ("tpe", {"n_startup_trials": 1.5}, "n_startup_trials: 1.5 is not a whole number: write 1 or more"),
+        ("tpe", {"n_startup_trials": 1.5}, "n_startup_trials: 1.5 is not a whole number: write 1 to 100000"),
         ("tpe", {"multivariate": 1}, "multivariate: 1 is not true or false"),
         ("gp", {"acquisition": "EI"}, 'acquisition: "EI" is not one of "ei", "pi", "ucb"'),
         ("gp", {"n_startup": 3}, "n_startup: gp has no such option: did you mean n_startup_trials?"),

@@ -22,7 +22,7 @@ def _workload(db: None) -> None:
         ("tpe-gamma", "nan", "Write a number from 0.001 to 0.999."),
         ("tpe-gamma", "1e400", "Write a number from 0.001 to 0.999."),
         ("tpe-gamma", "much", "Write a number from 0.001 to 0.999."),
-        ("tpe-n_startup_trials", "1.5", "Write a whole number of at least 1."),
+        ("tpe-n_startup_trials", "1.5", "Write a whole number from 1 to 100000."),
         ("tpe-n_ei_candidates", "9" * 5000, "Write a whole number from 1 to 1000."),
         ("gp-kappa", "-1", "Write a number of at least 0.0."),
         ("gp-acquisition", "EI", "Choose one of ei, pi, ucb."),

@@ -147,9 +147,8 @@ def test_every_chart_has_its_table(as_alice: Client, study: Study) -> None:
 
 def test_the_leaderboard_is_best_first_with_ranks_for_complete_trials(as_alice: Client, study: Study) -> None:
     text = words(as_alice.get(f"/studies/{study.pk}/leaderboard/"))
-    order = [
-        int(number) for number in re.findall(r"trial (\d)", text.partition("Best so far")[2].partition("State Change lr")[2])
-    ]
+    table = text.partition("Best so far")[2].partition("State Change lr")[2]
+    order = [int(number) for number in re.findall(r"trial (\d)", table)]
     assert order == [1, 2, 0, 5, 3, 4]
     assert re.search(r"1 trial 1 0\.1000 complete .*2 trial 2 0\.2000 complete .*3 trial 0 0\.3000 complete", text)
 
