@@ -51,7 +51,7 @@ def adopt_code(*, study_id: int, actor: AbstractBaseUser | None) -> Study:
     count_change(study, {}, historical=False, **after)
     record(
         actor=actor,
-        verb="took over the workload's present code for",
+        verb="took over the present code of",
         kind="study",
         object_id=study.pk,
         name=study.name,
