@@ -279,3 +279,16 @@ def test_a_history_that_has_grown_changes_no_earlier_suggestion():
     expected = registry.make_sampler("gp").suggest(space, shorter, rng_for(1, 20))
     sampler.suggest(space, history, rng_for(1, 30))
     assert sampler.suggest(space, shorter, rng_for(1, 20)) == expected
+
+
+def test_a_noisy_study_does_not_look_at_one_spot_again_and_again():
+    """Noise as large as what is left to gain: the trials after the start still lie apart."""
+    rng = np.random.default_rng(5)
+    history = History(SQUARE)
+    sampler = registry.make_sampler("gp")
+    for number in range(40):
+        params = sampler.suggest(SQUARE, history, rng_for(3, number)).params
+        history.append(number, params, "COMPLETE", bowl(params) + 0.1 * rng.standard_normal())
+    late = history.unit[20:]
+    nearest = [np.abs(late[i] - np.delete(late, i, axis=0)).max(axis=1).min() for i in range(len(late))]
+    assert np.median(nearest) > 0.03

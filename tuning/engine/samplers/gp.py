@@ -28,6 +28,11 @@ Array = NDArray[np.float64]
 # problem a third of the studies ended so, and none with it (8 seeds); the mean over nine problems at 50 trials
 # rose from 0.86 to 0.90.
 APART = 0.01
+# Of noise, the more the farther: one more look at the best spot promises an improvement for ever, and on a noisy Branin
+# function forty trials lay on one spot. In units of the noise's standard deviation, of which 0.1 to 0.6 are common;
+# measured on twenty-two problems, 6 seeds: 0.05 more at 25 trials, 0.08 at 50 (standard error 0.02), nothing lost
+# without noise. Expected improvement augmented for noise (Huang et al. 2006) gained 0.07 at 50 and lost 0.01 at 25.
+APART_BY_NOISE = 0.3
 APART_PENDING = 0.1  # from a trial that still runs, whose answer may make its surroundings pointless
 FEWEST = 5  # answers that the model needs at least
 NEAR = 0.5  # squared distance in length scales, within which a correlation of at least 0.7 lies
@@ -117,10 +122,11 @@ def _first_new(surrogate: Surrogate, found: Found, history: History) -> Array:
     tried = set(surrogate.axes.keys(surrogate.axes.latent(history.unit[~silent])))
     keys = surrogate.axes.keys(found.points)
     new = [point for point, key in zip(found.points, keys, strict=True) if key not in tried]
+    distance = max(APART, APART_BY_NOISE * float(np.sqrt(surrogate.hyper.noise)))
     for point in new:
         if all(
             surrogate.axis_distances(point, others).sum(axis=1).min(initial=np.inf) >= apart**2
-            for others, apart in ((surrogate.points, APART), (surrogate.pending, APART_PENDING))
+            for others, apart in ((surrogate.points, distance), (surrogate.pending, APART_PENDING))
         ):
             return point
     return new[0] if new else found.points[0]
