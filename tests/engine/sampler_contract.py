@@ -297,9 +297,9 @@ class SamplerContract:
     def test_ten_thousand_trials_are_no_burden(self):
         space, history = ten_thousand_trials(self.finite)
         self.suggest(space, history, 10_000)  # what is derived from finished rows is kept
-        start = time.perf_counter()
+        start = time.process_time()  # of this process alone: a busy machine is no burden of the sampler's
         suggestion = self.suggest(space, history, 10_001)
-        assert time.perf_counter() - start < self.seconds_at_10_000
+        assert time.process_time() - start < self.seconds_at_10_000
         assert space.contains(suggestion.params)
 
     def test_asking_leaves_nothing_behind(self):
