@@ -193,12 +193,10 @@ class Axes:
         """The embedding (n, F) of snapped latent points (n, m)."""
         active = self.active(u)
         embedded = np.zeros((len(u), len(self.owner)))
-        for j, (axis, start) in enumerate(zip(self.axes, self._starts, strict=True)):
-            if axis.categorical:
-                rows = np.flatnonzero(active[:, j])
-                embedded[rows, start + axis.index(u[rows, j])] = np.sqrt(0.5)
-            else:
-                embedded[:, start] = np.where(active[:, j], u[:, j], 0.5)
+        embedded[:, self.numeric_columns] = np.where(active[:, self.numeric], u[:, self.numeric], 0.5)
+        for j in np.flatnonzero(~self.numeric).tolist():
+            rows = np.flatnonzero(active[:, j])
+            embedded[rows, self._starts[j] + self.axes[j].index(u[rows, j])] = np.sqrt(0.5)
         for j, column in self._flags.items():
             embedded[:, column] = np.where(active[:, j], 0.0, ABSENT)
         return embedded
