@@ -3,7 +3,7 @@
 Trials that still run take part as fantasies: each is imagined to end with the mean that the process expects of it
 (the kriging believer of Ginsbourger, Le Riche & Carraro, 2010). That leaves the mean as it is and takes the uncertainty
 away around them, so that trials asked for in parallel differ and spread. Measured with eight trials at a time, sixteen
-problems, ten seeds: sixteen imagined joint outcomes, averaged over (Snoek, Larochelle & Adams, NIPS 2012), scored 0.07
+problems, five seeds: sixteen imagined joint outcomes, averaged over (Snoek, Larochelle & Adams, NIPS 2012), scored 0.07
 less at 25 trials and 0.03 less at 50, and a joint posterior sample (Thompson) less than that.
 """
 
