@@ -64,6 +64,14 @@ def test_the_next_trial_and_the_one_held_are_marked_in_words() -> None:
     assert partial["layout"]["annotations"] == []
 
 
+def test_the_words_of_two_near_marks_stand_on_their_outer_sides() -> None:
+    held = CutMark({"lr": 2e-3, "dropout": 0.05}, 0.3, "trial 3")
+    upcoming = CutMark({"lr": 1e-3, "dropout": 0.05}, 0.2, "next: trial 30")
+    figure = plane_figure(made("lr", "dropout"), [], held=held, next_trial=upcoming, **OPTIONS)
+    notes = {note["text"]: note["xanchor"] for note in figure["layout"]["annotations"]}
+    assert notes == {"next: trial 30": "right", "trial 3": "left"}
+
+
 def test_a_map_needs_two_parameters_and_a_name_that_it_knows() -> None:
     with pytest.raises(ValueError, match="one has a slice"):
         plane_figure(made("lr"), [], **OPTIONS)

@@ -37,12 +37,14 @@ def plane_figure(
     across, up = Coordinates(cut.x), Coordinates(cut.y)
     surface = _surface(cut, across, up, shown, direction, acquisition)
     data = [surface, *_trials(across, up, trials)]
-    annotations = []
+    marked: list[tuple[str, float, float, bool]] = []
     for mark, symbol, above in ((held, "circle-open", False), (next_trial, "diamond", True)):
         if mark is not None and cut.x.name in mark.params and cut.y.name in mark.params:
             data.append(_mark(across, up, mark, symbol))
             x, y = across.on_axis(mark.params[cut.x.name]), up.on_axis(mark.params[cut.y.name])
-            annotations.append(_words(across, mark.words, x, y, above))
+            marked.append((mark.words, x, y, above))
+    leftmost = min((x for _, x, _, _ in marked), default=0.0)
+    annotations = [_words(across, *one, before=len(marked) > 1 and one[1] == leftmost) for one in marked]
     drawn = layout(
         across.axis(padded=False), up.axis(padded=False) | {"showline": True}, right=8, annotations=annotations
     )
@@ -173,10 +175,10 @@ def _mark(across: Coordinates, up: Coordinates, mark: Mark, symbol: str) -> Figu
     }
 
 
-def _words(across: Coordinates, words: str, x: float, y: float, above: bool) -> Figure:
-    """The words beside a mark, on the side where there is room; those of two marks keep apart."""
+def _words(across: Coordinates, words: str, x: float, y: float, above: bool, before: bool) -> Figure:
+    """The words beside a mark, on the side where there is room; of two marks the left one's stand before it."""
     ends = [across.on_axis(value) for value in (across.side.values[0], across.side.values[-1])]
-    late = x > ends[0] + 0.6 * (ends[1] - ends[0])
+    late = x > ends[0] + (0.4 if before else 0.7) * (ends[1] - ends[0])
     side: Figure = {"xanchor": "right", "xshift": -9} if late else {"xanchor": "left", "xshift": 9}
     height: Figure = {"yanchor": "bottom", "yshift": 1} if above else {"yanchor": "top", "yshift": -1}
     return label(words, x, y, bgcolor=faint(PANEL, 0.75), borderpad=1, **side, **height)
