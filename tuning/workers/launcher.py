@@ -20,6 +20,7 @@ from tuning.workers.processes import TERM_SECONDS, boot_id, end_marked, start_ti
 from tuning.workers.slots import process_lock, slot_mark
 
 SECRETS = ("DATABASE_URL", "HPWEB_SECRET_KEY", "HPWEB_REDIS_URL", "DJANGO_SETTINGS_MODULE")
+RUNNER = "tuning.runner"  # the module that a trial process runs; it speaks tuning.runner.protocol
 SEND_SECONDS = 5.0
 REST_SECONDS = 5.0  # for a process that has answered to put everything back
 DRAIN_SECONDS = 0.25  # for the last of a log, which is there already unless another process holds the pipe
@@ -209,7 +210,7 @@ class LocalLauncher:
                 [
                     sys.executable,
                     "-m",
-                    "tuning.runner",
+                    RUNNER,
                     "--channel",
                     str(theirs.fileno()),
                     "--parent",

@@ -1,0 +1,210 @@
+"""What may happen to an installation. Each kind strikes once, and says which slots must be busy anew after it.
+
+`strike(stage)` returns a Blow, or None where there is nobody to strike at the moment.
+"""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.chaos.place import LEASE_SECONDS, Place, kill
+from tests.chaos.servers import Postgres, Redis
+from tuning.workers.processes import children
+
+HOURS = 3600.0
+
+
+@dataclass
+class Stage:
+    """What a storm may strike."""
+
+    place: Place
+    chance: random.Random
+    postgres: Postgres | None = None
+    redis: Redis | None = None
+    disk: Path | None = None  # a small file system with the artifacts on it
+
+    def wait(self, seconds: float) -> None:
+        """Let time go by, with the supervisor tended."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.place.tend()
+            time.sleep(0.05)
+
+
+@dataclass
+class Blow:
+    """A strike: when it came, and the trial processes that cannot go on after it (None: all may)."""
+
+    at: float
+    doomed: set[int] | None = None
+    frozen: bool = False
+
+
+Strike = Callable[[Stage], Blow | None]
+KINDS: dict[str, Strike] = {}
+
+
+def kind(name: str) -> Callable[[Strike], Strike]:
+    def note(strike: Strike) -> Strike:
+        KINDS[name] = strike
+        return strike
+
+    return note
+
+
+def _one(stage: Stage, pids: list[int]) -> int | None:
+    return stage.chance.choice(sorted(pids)) if pids else None
+
+
+def _killed(pid: int | None, doomed: set[int] | None) -> Blow | None:
+    if pid is None:
+        return None
+    at = time.monotonic()
+    return Blow(at, doomed) if kill(pid) else None
+
+
+@kind("kill -9 of a trial process")
+def kill_trial_process(stage: Stage) -> Blow | None:
+    pid = _one(stage, stage.place.trial_processes())
+    return _killed(pid, {pid} if pid else None)
+
+
+@kind("kill -9 of a busy worker")
+def kill_worker(stage: Stage) -> Blow | None:
+    pid = _one(stage, stage.place.workers_busy())
+    return _killed(pid, set(children(pid)) if pid else None)
+
+
+@kind("kill -9 of an idle worker, the pusher or the monitor")
+def kill_idle(stage: Stage) -> Blow | None:
+    busy = stage.place.workers_busy()
+    return _killed(_one(stage, [pid for pid in stage.place.members() if pid not in busy]), None)
+
+
+@kind("kill -9 of the sentinel")
+def kill_sentinel(stage: Stage) -> Blow | None:
+    return _killed(stage.place.sentinel(), set(stage.place.trial_processes()))
+
+
+@kind("kill -9 of the cluster's main")
+def kill_main(stage: Stage) -> Blow | None:
+    return _killed(stage.place.main(), set(stage.place.trial_processes()))
+
+
+@kind("kill -9 of the supervisor")
+def kill_supervisor(stage: Stage) -> Blow | None:
+    supervisor = stage.place.supervisor
+    if supervisor is None or supervisor.poll() is not None:
+        return None
+    return _killed(supervisor.pid, set(stage.place.trial_processes()))
+
+
+@kind("kill -9 of everything at once")
+def kill_all(stage: Stage) -> Blow | None:
+    found = stage.place.processes()
+    if not found:
+        return None
+    blow = Blow(time.monotonic(), set(stage.place.trial_processes()))
+    for pid in found:
+        kill(pid)
+    return blow
+
+
+@kind("SIGSTOP of a busy worker past its lease")
+def freeze_worker(stage: Stage) -> Blow | None:
+    """In half of the cases it wakes after its lease, unless its supervisor has ended it by then."""
+    pid = _one(stage, stage.place.workers_busy())
+    if pid is None:
+        return None
+    blow = Blow(time.monotonic(), set(children(pid)), frozen=True)
+    if not kill(pid, signal.SIGSTOP):
+        return None
+    if stage.chance.random() < 0.5:
+        stage.wait(LEASE_SECONDS + stage.chance.uniform(0.5, 4.0))
+        kill(pid, signal.SIGCONT)
+    return blow
+
+
+@kind("a clock that is hours off after a restart")
+def skew_clock(stage: Stage) -> Blow | None:
+    """The supervisor's next life, and all that it starts, believes in another time; the one after that does not."""
+    stage.place.next_start(CHAOS_CLOCK=str(stage.chance.choice((-26, -5, 3, 49)) * HOURS))
+    return kill_supervisor(stage)
+
+
+@kind("a full disk for some seconds")
+def fill_disk(stage: Stage) -> Blow | None:
+    if stage.disk is None:
+        return None
+    path = stage.disk / "filled"
+    with path.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"\0" * 65_536)
+        except OSError:
+            pass  # no space left on the device: that is what is wanted
+    stage.wait(stage.chance.uniform(1.0, 3.0))
+    path.unlink()
+    return Blow(time.monotonic())
+
+
+@kind("a crash and restart of PostgreSQL")
+def crash_postgres(stage: Stage) -> Blow | None:
+    return _restart_postgres(stage, "immediate", 0.0)
+
+
+@kind("a restart of PostgreSQL with a second of absence")
+def restart_postgres(stage: Stage) -> Blow | None:
+    return _restart_postgres(stage, "fast", 1.0)
+
+
+def _restart_postgres(stage: Stage, mode: str, seconds: float) -> Blow | None:
+    if stage.postgres is None:
+        return None
+    stage.postgres.stop(mode)
+    stage.wait(seconds)
+    stage.postgres.start()
+    return Blow(time.monotonic())
+
+
+@kind("FLUSHALL of Redis")
+def flush_redis(stage: Stage) -> Blow | None:
+    return _tell_redis(stage, "FLUSHALL")
+
+
+@kind("CLIENT KILL of Redis's connections")
+def disconnect_redis(stage: Stage) -> Blow | None:
+    return _tell_redis(stage, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+
+@kind("a crash and restart of Redis")
+def crash_redis(stage: Stage) -> Blow | None:
+    if stage.redis is None:
+        return None
+    stage.redis.stop()
+    stage.wait(0.5)
+    stage.redis.start()
+    return Blow(time.monotonic())
+
+
+def _tell_redis(stage: Stage, *words: str) -> Blow | None:
+    if stage.redis is None:
+        return None
+    stage.redis.command(*words)
+    return Blow(time.monotonic())
+
+
+def possible(stage: Stage) -> list[str]:
+    """The kinds that this stage can have."""
+    needs: dict[str, Any] = {"PostgreSQL": stage.postgres, "Redis": stage.redis, "disk": stage.disk}
+    return [name for name in KINDS if all(there for word, there in needs.items() if word in name)]
+
+
+def may_mount() -> bool:
+    return os.geteuid() == 0

@@ -1,0 +1,208 @@
+"""A seeded storm over a real installation, and what came of it.
+
+The kinds of disturbances come in an order that the seed shuffles, each as often as every other. After each blow the
+storm waits until every slot is busy again, by the ledger, and takes the time. Then it looks that nothing is left over.
+"""
+
+import random
+import subprocess
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.chaos.disturbances import KINDS, Blow, Stage, may_mount, possible
+from tests.chaos.ledger import Run
+from tests.chaos.place import LEASE_SECONDS, Desk, Place, wait_for
+from tests.chaos.servers import Postgres, Redis
+from tests.chaos.verdict import Violation, by_slot, judge
+from tests.workers.workloads import overload
+
+BUSY_SECONDS = 10.0  # from a kill to a new step on its slot
+FIRST_SECONDS = 60.0  # for the installation to come up
+END_SECONDS = 120.0  # for the study to end once the storm is over
+DISK_MEGABYTES = 32
+STEPS = 20
+AHEAD = 2  # trials for each slot that are still to come while the storm rages
+
+
+@dataclass
+class Aftermath:
+    """What a storm leaves: seconds until all slots were busy again by kind, and what was broken."""
+
+    database: str
+    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    violations: list[Violation] = field(default_factory=list)
+    trials: Counter[str] = field(default_factory=Counter)  # by state, and by reason where they failed
+    attempts: int = 0
+    steps: int = 0
+    left_out: list[str] = field(default_factory=list)
+    log: str = ""
+
+    @property
+    def blows(self) -> int:
+        return sum(len(seconds) for seconds in self.seconds.values())
+
+
+def order_of(kinds: Sequence[str], kills: int, seed: int) -> list[str]:
+    """The kinds of the blows: all kinds in a shuffled order, again and again."""
+    chance, order = random.Random(seed), list[str]()
+    while len(order) < kills:
+        order += chance.sample(kinds, len(kinds))
+    return order[:kills]
+
+
+class Storm:
+    """One storm. `rage` strikes, `end` lets the study finish and judges."""
+
+    def __init__(self, stage: Stage, desk: Desk, seed: int) -> None:
+        self.stage, self.desk, self.seed = stage, desk, seed
+        self.place, self.chance = stage.place, stage.chance
+        self.samples: list[dict[str, Any]] = []
+        self.freezes: list[tuple[float, float]] = []
+        self.aftermath = Aftermath("PostgreSQL and Redis" if stage.postgres else "SQLite")
+
+    def begin(self) -> None:
+        slots = self.place.slots
+        self.desk.ask("start", trials=2 * AHEAD * slots, steps=STEPS, parallel=slots, seed=self.seed)
+        self.place.start()
+        wait_for(lambda: self._busy_since(0.0, set(), slots), FIRST_SECONDS, "the first steps")
+
+    def rage(self, kills: int) -> None:
+        """Strike `kills` times."""
+        kinds = possible(self.stage)
+        self.aftermath.left_out = [name for name in KINDS if name not in kinds]
+        for name in order_of(kinds, kills, self.seed):
+            self.strike(name)
+
+    def strike(self, name: str) -> None:
+        """One blow of this kind, once there is somebody to strike, and the wait until all slots are busy again."""
+        self._feed()
+        self.stage.wait(self.chance.uniform(0.2, 1.2))
+        deadline = time.monotonic() + FIRST_SECONDS
+        while (blow := KINDS[name](self.stage)) is None:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"there was nobody for {name}")
+            self.stage.wait(0.05)
+        limit = (BUSY_SECONDS + (LEASE_SECONDS if blow.frozen else 0.0)) * overload()
+        taken = self._recovered(blow, limit + BUSY_SECONDS)
+        self.aftermath.seconds[name].append(taken)
+        if blow.frozen:
+            self.freezes.append((blow.at, time.monotonic()))
+        if taken > limit:
+            self.aftermath.violations.append(Violation("busy", f"{taken:.1f} s after {name}"))
+
+    def _feed(self) -> None:
+        """See to it that the study has work for every slot, by extending it, and count its trials."""
+        sample = self.desk.ask("counts")
+        self.samples.append(sample)
+        if sample["budget"] < sample["created"] + AHEAD * self.place.slots:
+            self.desk.ask("extend", trials=sample["created"] + 2 * AHEAD * self.place.slots)
+
+    def _recovered(self, blow: Blow, patience: float) -> float:
+        """Seconds from the blow until all slots worked again; `patience` where they did not."""
+        while (now := time.monotonic()) - blow.at < patience:
+            self.place.tend()
+            if busy := self._busy_since(blow.at, blow.doomed or set(), self.place.slots):
+                return busy - blow.at
+            self._feed()
+            time.sleep(0.1)
+        return now - blow.at
+
+    def _busy_since(self, at: float, doomed: set[int], slots: int) -> float | None:
+        """When the last of all slots had a step of a process that is not doomed; None while one has none."""
+        self.place.ledger.look()
+        first: dict[str, float] = {}
+        for record in self.place.ledger.records:
+            if record["event"] == "step" and record["at"] > at and record["pid"] not in doomed:
+                first.setdefault(record["slot"], record["at"])
+        return max(first.values()) if len(first) >= slots else None
+
+    def end(self) -> Aftermath:
+        """Let the study end, stop the workers, and judge."""
+
+        def finished() -> bool:
+            self.place.tend()
+            self.samples.append(self.desk.ask("counts"))
+            return bool(self.samples[-1]["state"] == "FINISHED")
+
+        found = self.aftermath
+        try:
+            wait_for(finished, END_SECONDS * overload(), "the study's end")
+        except TimeoutError as error:
+            found.violations.append(Violation("lost", str(error)))
+        code = self.place.stop()
+        if code != 0:
+            found.violations.append(Violation("orphans", f"the supervisor left with {code} after SIGTERM"))
+        time.sleep(0.2)
+        for pid, line in self.place.processes().items():
+            found.violations.append(Violation("orphans", f"process {pid}: {line}"))
+        runs = self.place.ledger.runs()
+        document = self.desk.ask("tables")
+        disk_was_full = any("disk" in name for name in found.seconds)
+        found.violations += judge(document, runs, self.samples, disk_was_full=disk_was_full)
+        found.violations += self._idle(runs)
+        found.trials.update(trial["reason_code"] or trial["state"] for trial in document["trials"])
+        found.attempts = len(document["attempts"])
+        found.steps = sum(len(run.steps) for run in runs)
+        found.log = self.place.log.read_text(errors="replace")
+        return found
+
+    def _idle(self, runs: Sequence[Run]) -> Iterator[Violation]:
+        """Gaps between the runs of a slot that are longer than a kill, or a freeze, may make them."""
+        for slot, own in by_slot(runs).items():
+            busy_until = own[0].last
+            for run in own[1:]:
+                gap = run.began - busy_until
+                thawed = any(began <= run.began and busy_until <= ended for began, ended in self.freezes)
+                limit = (BUSY_SECONDS + (LEASE_SECONDS if thawed else 0.0)) * overload()
+                if gap > limit:
+                    yield Violation("busy", f"slot {slot} was idle for {gap:.1f} s")
+                busy_until = max(busy_until, run.last)
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path | None]:
+    """A file system of a few megabytes at `folder`; None where this account may not mount one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mounted = may_mount() and not subprocess.call(
+        ["mount", "-t", "tmpfs", "-o", f"size={DISK_MEGABYTES}m", "tmpfs", str(folder)], stderr=subprocess.DEVNULL
+    )
+    try:
+        yield folder if mounted else None
+    finally:
+        if mounted:
+            subprocess.call(["umount", "-l", str(folder)])
+
+
+@contextmanager
+def installed(seed: int, *, servers: bool = False, slots: int = 2, **settings: str) -> Iterator[tuple[Stage, Desk]]:
+    """A migrated installation to strike, with servers of its own or on SQLite. Raises NotInstalled."""
+    with ExitStack() as stack:
+        root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hpweb-chaos-")))
+        root.chmod(0o755)  # for PostgreSQL's account
+        postgres, redis = None, None
+        if servers:
+            postgres, redis = Postgres(root / "postgres"), Redis()
+            stack.callback(redis.stop)
+            stack.callback(postgres.stop)
+            settings |= {"DATABASE_URL": postgres.url, "HPWEB_REDIS_URL": redis.url}
+        disk = stack.enter_context(small_disk(root / "home" / "artifacts"))
+        place = Place(root / "home", slots=slots, ledger=root / "ledger", **settings)
+        place.python("manage.py", "migrate", "--verbosity", "0")
+        stack.callback(place.clear)
+        desk = stack.enter_context(Desk(place))
+        yield Stage(place, random.Random(seed), postgres, redis, disk), desk
+
+
+def storm(kills: int, seed: int, *, servers: bool = False) -> Aftermath:
+    """A whole storm over an installation of its own. Raises NotInstalled."""
+    with installed(seed, servers=servers) as (stage, desk):
+        raging = Storm(stage, desk, seed)
+        raging.begin()
+        raging.rage(kills)
+        return raging.end()
