@@ -3,17 +3,21 @@
 Score at a budget: 1 is the best known value, 0 the median of random search at the same budget, floor -1. The value of a
 run is the true value of the configuration with the best value that was told (noise can mislead). Designs were chosen
 on seeds 0 to 9, which --quick plays too; reported seeds begin at REPORT_SEED. Peers' values are kept by version in
-peers.json, so that nobody waits hours for them again; a missing one is computed where the peer is installed.
+peers.json, so that nobody waits hours for them again; a missing one is computed where the peer is installed. An
+interrupted run goes on where it was (see `kept`).
 """
 
 import math
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from django.conf import settings
 
 from tests.benchmarks.contenders import OURS, PEERS, installed
+from tests.benchmarks.kept import Kept
 from tests.benchmarks.peer_values import peer_values
 from tests.benchmarks.report import Mark, Report, run_facts
 from tests.benchmarks.scores import Comparison, compared, mean_of, paired_bound, score, scores_of
@@ -138,7 +142,18 @@ def run(*, quick: bool = False) -> Report:
     """Play what is not stored, score, compare."""
     began = time.monotonic()
     names = problem_names(quick=quick)
-    values = play_all(tasks_for(names, DEAREST_FIRST, quick=quick), cores())
+    tasks = tasks_for(names, DEAREST_FIRST, quick=quick)
+    if quick:
+        values = play_all(tasks, cores())
+        earlier = 0
+    else:
+        kept = Kept(Path(settings.STATE_DIR) / "benchmarks")
+        values, missing = kept.split(tasks)
+        earlier = len(tasks) - len(missing)
+        for name, played in play_all(missing, cores(), kept.add).items():
+            for contender, by_seed in played.items():
+                values.setdefault(name, {}).setdefault(contender, {}).update(by_seed)
+        values = {name: values[name] for name in names}
     theirs, versions, failed = peer_values(names, quick=quick, processes=cores())
     for name, by_contender in theirs.items():
         values[name].update(by_contender)
@@ -153,6 +168,11 @@ def run(*, quick: bool = False) -> Report:
         "Differences are paired by seed, 95 % intervals by a bootstrap over seeds; problems are not resampled: an "
         "interval speaks of these problems."
     )
+    if earlier:
+        notes.append(
+            f"{earlier} of our {len(tasks)} searches were played by an interrupted run of the same code, problems and "
+            f"libraries ({kept.path.stem.split('-')[1]})."
+        )
     if quick:
         notes.append(
             "--quick: two of the design's seeds, five problems; it decides no mark, and slow peers are left out"

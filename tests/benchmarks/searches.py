@@ -127,13 +127,16 @@ def play_each(
             raise
 
 
-def play_all(tasks: Sequence[Task], workers: int) -> Values:
-    """Every search; one that fails ends the run with its error."""
+def play_all(
+    tasks: Sequence[Task], workers: int, played: Callable[[Task, list[float]], None] = lambda task, found: None
+) -> Values:
+    """Every search, each told to `played` as it ends; one that fails ends the run with its error."""
     values: Values = {}
 
     def keep(task: Task, found: list[float] | BaseException) -> None:
         if isinstance(found, BaseException):
             raise found
+        played(task, found)
         values.setdefault(task.problem, {}).setdefault(task.contender, {})[task.seed] = found
 
     play_each(tasks, workers, keep)
