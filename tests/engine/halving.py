@@ -43,11 +43,11 @@ class Halving(Rungs):
     options = (Option("size", "int", 4, "Trials in a cohort.", low=2),)
 
     def next(self, view):
-        for cohort in view.cohorts():
+        for cohort in view.open_cohorts():
             if not cohort.full and check_budget(view) is None:
                 return Start(self.ladder(0)[0], 0, cohort.number)
         if check_budget(view) is None:
-            return Start(self.ladder(0)[0], 0, len(view.cohorts()), self.settings["size"])
+            return Start(self.ladder(0)[0], 0, view.cohort_count, self.settings["size"])
         return Wait("the cohort is on its way") if view.running else Done("all cohorts are finished")
 
     def on_report(self, view, number, step, value):
@@ -58,7 +58,7 @@ class Halving(Rungs):
             return ()
         transitions = []
         ladder = self.ladder(0)
-        for cohort in view.cohorts():
+        for cohort in view.open_cohorts():
             if not cohort.full and check_budget(view) is None:
                 continue
             for rung in range(len(ladder) - 1):
@@ -72,9 +72,7 @@ class Halving(Rungs):
                     up = place < keep
                     state = TrialState.WAITING if up else TrialState.PRUNED
                     reason = f"place {place + 1} of {size}"
-                    transitions.append(
-                        Transition(entry.number, state, ladder[rung + 1] if up else None, reason)
-                    )
+                    transitions.append(Transition(entry.number, state, ladder[rung + 1] if up else None, reason))
         return transitions
 
 
@@ -117,6 +115,4 @@ class Stopping(Rungs):
         seen = counts.reached + counts.promoted + counts.cut
         if seen < self.reduction_factor:
             return "continue"
-        return (
-            "continue" if view.rank(cohort, rung, value, number) < seen // self.reduction_factor else "stop"
-        )
+        return "continue" if view.rank(cohort, rung, value, number) < seen // self.reduction_factor else "stop"

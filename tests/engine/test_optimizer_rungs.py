@@ -150,7 +150,7 @@ def test_another_cohort_opens_rather_than_let_a_slot_wait():
     optimizer = make(budget=None, size=2)
     trials = optimizer.ask_many(5)
     assert [trial.cohort for trial in trials] == [0, 0, 1, 1, 2]
-    assert [cohort.started for cohort in optimizer._ledger.view.cohorts()] == [2, 2, 1]
+    assert [cohort.started for cohort in optimizer._ledger.view.open_cohorts()] == [2, 2, 1]
 
 
 def test_a_cohort_that_the_budget_cuts_short_closes_with_who_there_is():

@@ -68,7 +68,7 @@ class ViewContract:
             self.view(ONE_OF_EACH).resource_of(8)
 
 
-REACHED, PROMOTED, CUT, FAILED = EntryState.REACHED, EntryState.PROMOTED, EntryState.CUT, EntryState.FAILED
+REACHED, PROMOTED, CUT, FAILED, COMPLETE = EntryState
 COHORTS = [(0, 6), (1, 2), (0, 6)]  # bracket, planned
 MEMBERS = [
     Trial(0, {"x": 0.0}, TrialState.RUNNING, bracket=0, cohort=0, rung=1, resource=9, resume_step=5),
@@ -97,8 +97,8 @@ ENTRIES = [  # number, rung, state, value
     (1, 0, REACHED, 2.0),
     (2, 0, CUT, 5.0),
     (3, 0, FAILED, None),
-    (7, 0, PROMOTED, 4.0),
-    (7, 1, REACHED, 1.0),
+    (7, 0, COMPLETE, 4.0),
+    (7, 1, COMPLETE, 1.0),
 ]
 
 
@@ -111,22 +111,33 @@ class RungViewContract(ViewContract):
 
     def test_no_cohort_is_open_at_first(self):
         view = self.view([])
-        assert list(view.cohorts()) == []
+        assert (view.cohort_count, list(view.open_cohorts())) == (0, [])
         assert view.rung(0, 0) == RungCounts()
         assert list(view.ranked(0, 0, 9)) == []
         assert view.rank(0, 0, 1.0, 0) == 0
+        assert view.best_reached(0, 0) is None
+        assert view.complete_median(0, 0) == (0, None)
 
     def test_cohorts_count_who_has_started(self):
-        cohorts = self.rung_view(COHORTS, MEMBERS, ENTRIES).cohorts()
+        view = self.rung_view(COHORTS, MEMBERS, ENTRIES)
+        cohorts = view.open_cohorts()
+        assert view.cohort_count == 3
         assert list(cohorts) == [Cohort(0, 0, 6, 6), Cohort(1, 1, 2, 2), Cohort(2, 0, 6, 0)]
         assert [cohort.full for cohort in cohorts] == [True, True, False]
+
+    def test_a_full_cohort_whose_trials_have_all_ended_is_no_longer_open(self):
+        members = [trial for trial in MEMBERS if trial.cohort != 1 or trial.number == 7]
+        view = self.rung_view([(0, 6), (1, 1)], members, [entry for entry in ENTRIES if entry[0] != 5])
+        assert view.cohort_count == 2
+        assert [cohort.number for cohort in view.open_cohorts()] == [0]
 
     def test_rungs_count_who_is_where(self):
         view = self.rung_view(COHORTS, MEMBERS, ENTRIES)
         assert view.rung(0, 0) == RungCounts(busy=1, reached=2, promoted=1, cut=1, failed=1)
         assert view.rung(0, 1) == RungCounts(busy=1)
-        assert view.rung(1, 0) == RungCounts(busy=1, promoted=1)
-        assert view.rung(1, 1) == RungCounts(reached=1)
+        assert view.rung(1, 0) == RungCounts(busy=1, complete=1)
+        assert view.rung(1, 1) == RungCounts(complete=1)
+        assert [view.rung(*place).entries for place in ((0, 0), (0, 1), (1, 0))] == [5, 0, 1]
         assert view.rung(2, 0) == RungCounts()
 
     def test_entries_are_ranked_best_first_ties_by_the_lower_number_and_failures_never(self):
@@ -149,6 +160,25 @@ class RungViewContract(ViewContract):
         assert [view.rank(0, 0, value, number) for number, _, _, value in ENTRIES[:4]] == [2, 0, 1, 3]
         assert view.rank(0, 0, 0.5, 99) == 0
         assert view.rank(0, 0, 9.0, 99) == 4
+
+    def test_the_best_that_waits_for_a_decision(self):
+        view = self.rung_view(COHORTS, MEMBERS, ENTRIES)
+        assert view.best_reached(0, 0) == RungEntry(1, 2.0, REACHED)
+        assert view.best_reached(1, 0) is None
+        assert self.rung_view(COHORTS, MEMBERS, ENTRIES, "maximize").best_reached(0, 0).number == 1
+
+    def test_the_median_of_complete_trials(self):
+        complete = [
+            Trial(n, {"x": 0.1}, TrialState.COMPLETE, value=0.0, bracket=0, cohort=0, rung=1, resource=9, resume_step=9)
+            for n in range(4)
+        ]
+        running = Trial(4, {"x": 0.1}, TrialState.RUNNING, bracket=0, cohort=0, rung=1, resource=9, resume_step=3)
+        entries = [(n, 0, COMPLETE, value) for n, value in enumerate((4.0, 1.0, 8.0, 3.0))]
+        entries += [(n, 1, COMPLETE, 0.5) for n in range(4)] + [(4, 0, PROMOTED, 0.1)]
+        view = self.rung_view([(0, 9)], [*complete, running], entries, "maximize")
+        assert view.complete_median(0, 0) == (4, 3.5)
+        assert view.complete_median(0, 1) == (4, 0.5)
+        assert self.rung_view([(0, 9)], [*complete[:3], running], entries[:3]).complete_median(0, 0) == (3, 4.0)
 
     def test_the_place_of_a_trial_is_where_it_runs_to_or_stands(self):
         view = self.rung_view(COHORTS, MEMBERS, ENTRIES)

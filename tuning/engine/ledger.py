@@ -73,7 +73,7 @@ class Ledger:
     def create(self, params: Mapping[str, Any], start: Start, why: str, origin: str) -> Trial:
         """A new WAITING trial where the scheduler starts it, in a new cohort where it says so."""
         cohort = start.cohort
-        if cohort is not None and cohort == len(self.view.cohorts()):
+        if cohort is not None and cohort == self.view.cohort_count:
             self.view.open_cohort(start.bracket or 0, start.planned or 1)
         trial = Trial(
             number=len(self.trials),
@@ -110,6 +110,8 @@ class Ledger:
         self.put(trial)
         if trial.cohort is not None and (trial.state is TrialState.FAILED or not self.view.entered(trial.number)):
             self.view.enter(trial.number, EntryState.FAILED)
+        if trial.cohort is not None and trial.state is TrialState.COMPLETE:
+            self.view.complete(trial.number)
         self.history.append_trial(replace(trial, intermediate=self.curves[trial.number]))
         if trial.state is TrialState.COMPLETE and trial.value is not None:
             best = None if self.best is None else self.trials[self.best].value

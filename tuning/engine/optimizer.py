@@ -120,7 +120,8 @@ class Optimizer:
         if isinstance(start, Transition):
             return self._run(start.number)
         rng = rng_for(self.seed, len(self._ledger.trials))
-        history = self._ledger.history.with_pending(self._ledger.pending())
+        pending = self._ledger.pending() if self._sampler.needs_history else ()
+        history = self._ledger.history.with_pending(pending)
         try:
             suggestion = self._sampler.suggest(self.space, history, rng)
         except SpaceExhausted as exhausted:

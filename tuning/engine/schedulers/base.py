@@ -84,11 +84,15 @@ class BracketPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a study will do: trials that start, and the resource that they use at most (None: not known)."""
+    """What a study will do: trials that start, and the resource that they use if none fails (None: not known).
+
+    exact: False where the decisions depend on the order in which trials report, so that it is an expectation.
+    """
 
     trials: int | None
     resource: int | None
     brackets: tuple[BracketPlan, ...] = ()
+    exact: bool = True
 
 
 class Scheduler(ABC):

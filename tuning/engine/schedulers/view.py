@@ -21,7 +21,7 @@ from tuning.engine.trial import Direction, Trial, TrialState
 
 
 class EntryState(StrEnum):
-    """REACHED: waits there for a decision (or has ended there, at the last rung); then PROMOTED or CUT.
+    """REACHED: waits there for a decision; then PROMOTED or CUT. COMPLETE: the trial has run to its end by now.
 
     FAILED: the trial ended without a value for this rung.
     """
@@ -30,6 +30,10 @@ class EntryState(StrEnum):
     PROMOTED = "promoted"
     CUT = "cut"
     FAILED = "failed"
+    COMPLETE = "complete"
+
+
+ENDLESS = 2**31 - 1  # the planned size of a cohort that all trials of a study join
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,12 @@ class RungCounts:
     promoted: int = 0
     cut: int = 0
     failed: int = 0
+    complete: int = 0
+
+    @property
+    def entries(self) -> int:
+        """How many have come to the rung, those that failed included."""
+        return self.reached + self.promoted + self.cut + self.failed + self.complete
 
 
 @dataclass(frozen=True)
@@ -100,8 +110,12 @@ class View(Protocol):
 class RungView(View, Protocol):
     """Counts by cohort and rung, for schedulers that compare trials at rungs."""
 
-    def cohorts(self) -> Sequence[Cohort]:
-        """All cohorts by number, 0, 1, 2, ..."""
+    @property
+    def cohort_count(self) -> int:
+        """How many cohorts have been opened; they are numbered 0, 1, 2, ..."""
+
+    def open_cohorts(self) -> Sequence[Cohort]:
+        """By number, those that have an open trial or fewer trials than planned."""
 
     def place_of(self, number: int) -> tuple[int, int]:
         """The trial's cohort and the rung it runs to or stands at. Raises KeyError where it has none."""
@@ -115,6 +129,12 @@ class RungView(View, Protocol):
     def rank(self, cohort: int, rung: int, value: float, number: int) -> int:
         """How many entries of the rung are better than this value of this trial."""
 
+    def best_reached(self, cohort: int, rung: int) -> RungEntry | None:
+        """The best entry of a rung that waits for a decision; None where none does."""
+
+    def complete_median(self, cohort: int, rung: int) -> tuple[int, float | None]:
+        """How many trials with a value at this rung are complete, and the median of their values there."""
+
 
 def budget_left(view: View) -> int | None:
     """How many trials the budget still pays; None without a budget."""
@@ -126,8 +146,13 @@ class _Rung:
     states: dict[int, EntryState] = field(default_factory=dict)
     losses: dict[int, float] = field(default_factory=dict)  # sign * value
     ranking: list[tuple[float, int]] = field(default_factory=list)  # (loss, number), ascending
+    reached: list[tuple[float, int]] = field(default_factory=list)  # of these, those that wait for a decision
+    complete: list[float] = field(default_factory=list)  # losses of complete trials, ascending
     counts: dict[EntryState, int] = field(default_factory=lambda: dict.fromkeys(EntryState, 0))
     busy: int = 0
+
+
+_NOBODY = _Rung()  # only read
 
 
 class InMemoryView:
@@ -140,6 +165,8 @@ class InMemoryView:
         self._trials: dict[int, Trial] = {}
         self._by_state = dict.fromkeys(TrialState, 0)
         self._cohorts: list[Cohort] = []
+        self._members: list[int] = []  # open trials of each cohort
+        self._open: set[int] = set()  # numbers of open cohorts
         self._rungs: dict[tuple[int, int], _Rung] = {}
 
     @property
@@ -161,8 +188,12 @@ class InMemoryView:
     def resource_of(self, number: int) -> int | None:
         return self._trials[number].resource
 
-    def cohorts(self) -> Sequence[Cohort]:
-        return tuple(self._cohorts)
+    @property
+    def cohort_count(self) -> int:
+        return len(self._cohorts)
+
+    def open_cohorts(self) -> Sequence[Cohort]:
+        return [self._cohorts[number] for number in sorted(self._open)]
 
     def place_of(self, number: int) -> tuple[int, int]:
         trial = self._trials[number]
@@ -171,26 +202,44 @@ class InMemoryView:
         return trial.cohort, trial.rung
 
     def rung(self, cohort: int, rung: int) -> RungCounts:
-        found = self._rungs.get((cohort, rung), _Rung())
+        found = self._rungs.get((cohort, rung), _NOBODY)
         return RungCounts(found.busy, *found.counts.values())
 
     def ranked(self, cohort: int, rung: int, limit: int) -> Sequence[RungEntry]:
-        found = self._rungs.get((cohort, rung), _Rung())
+        found = self._rungs.get((cohort, rung), _NOBODY)
         return [
             RungEntry(number, self.direction.sign * loss, found.states[number])
             for loss, number in found.ranking[:limit]
         ]
 
     def rank(self, cohort: int, rung: int, value: float, number: int) -> int:
-        found = self._rungs.get((cohort, rung), _Rung())
+        found = self._rungs.get((cohort, rung), _NOBODY)
         return bisect.bisect_left(found.ranking, (self.direction.sign * value, number))
+
+    def best_reached(self, cohort: int, rung: int) -> RungEntry | None:
+        found = self._rungs.get((cohort, rung), _NOBODY)
+        if not found.reached:
+            return None
+        loss, number = found.reached[0]
+        return RungEntry(number, self.direction.sign * loss, EntryState.REACHED)
+
+    def complete_median(self, cohort: int, rung: int) -> tuple[int, float | None]:
+        losses = self._rungs.get((cohort, rung), _NOBODY).complete
+        n = len(losses)
+        if n == 0:
+            return 0, None
+        middle = (losses[(n - 1) // 2] + losses[n // 2]) / 2.0
+        return n, self.direction.sign * middle
 
     # changes
 
     def open_cohort(self, bracket: int, planned: int) -> int:
         """A new cohort; returns its number."""
-        self._cohorts.append(Cohort(len(self._cohorts), bracket, planned, 0))
-        return len(self._cohorts) - 1
+        number = len(self._cohorts)
+        self._cohorts.append(Cohort(number, bracket, planned, 0))
+        self._members.append(0)
+        self._open.add(number)
+        return number
 
     def put(self, trial: Trial) -> None:
         """A trial as it is now, new or changed."""
@@ -204,29 +253,63 @@ class InMemoryView:
         else:
             self._count(before, -1)
         self._count(trial, 1)
+        if trial.cohort is not None:
+            if self._members[trial.cohort] or not self._cohorts[trial.cohort].full:
+                self._open.add(trial.cohort)
+            else:
+                self._open.discard(trial.cohort)
 
     def _count(self, trial: Trial, change: int) -> None:
         self._by_state[trial.state] += change
+        if trial.cohort is not None:
+            self._members[trial.cohort] += change if trial.state.open else 0
         if trial.cohort is not None and trial.rung is not None:
             busy = trial.state in (TrialState.WAITING, TrialState.RUNNING)
             self._rung_of(trial.cohort, trial.rung).busy += change if busy else 0
 
     def enter(self, number: int, state: EntryState, value: float | None = None) -> None:
         """The trial's entry at its present rung: new with a value (FAILED: without), or in a new state."""
-        rung = self._rung_of(*self.place_of(number))
+        self._enter(self._rung_of(*self.place_of(number)), number, state, value)
+
+    def complete(self, number: int) -> None:
+        """The trial has run to its end: so say its entries with a value, at all rungs."""
+        cohort, top = self.place_of(number)
+        for rung in (self._rung_of(cohort, place) for place in range(top + 1)):
+            if number in rung.losses:
+                self._enter(rung, number, EntryState.COMPLETE)
+
+    def _enter(self, rung: _Rung, number: int, state: EntryState, value: float | None = None) -> None:
         if value is not None and number not in rung.states:
             rung.losses[number] = self.direction.sign * value
             bisect.insort(rung.ranking, (rung.losses[number], number))
+        before = rung.states.get(number)
+        if before is EntryState.REACHED:
+            _take_out(rung.reached, (rung.losses[number], number))
         if state is EntryState.FAILED and number in rung.losses:
-            rung.ranking.remove((rung.losses.pop(number), number))
-        if number in rung.states:
-            rung.counts[rung.states[number]] -= 1
+            _take_out(rung.ranking, (rung.losses.pop(number), number))
+        if before is not None:
+            rung.counts[before] -= 1
         rung.counts[state] += 1
         rung.states[number] = state
+        if state is EntryState.REACHED:
+            bisect.insort(rung.reached, (rung.losses[number], number))
+        elif state is EntryState.COMPLETE and before is not EntryState.COMPLETE:
+            bisect.insort(rung.complete, rung.losses[number])
 
     def entered(self, number: int) -> bool:
         """Whether the trial has an entry at its present rung."""
         return number in self._rung_of(*self.place_of(number)).states
 
     def _rung_of(self, cohort: int, rung: int) -> _Rung:
-        return self._rungs.setdefault((cohort, rung), _Rung())
+        found = self._rungs.get((cohort, rung))
+        if found is None:
+            found = self._rungs[cohort, rung] = _Rung()
+        return found
+
+
+def _take_out(ranking: list[tuple[float, int]], entry: tuple[float, int]) -> None:
+    """Remove an entry of a sorted list; one that is not there is an error of ours."""
+    place = bisect.bisect_left(ranking, entry)
+    if ranking[place : place + 1] != [entry]:
+        raise LookupError(f"{entry} is not in the ranking")
+    del ranking[place]
