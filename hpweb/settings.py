@@ -1,6 +1,7 @@
 """All settings of hpweb. The environment is read here and nowhere else; a wrong value stops the start with words."""
 
 import os
+import re
 import secrets
 import socket
 import warnings
@@ -36,6 +37,26 @@ def number(name: str, default: float, minimum: float = 0.0) -> float:
     if not minimum <= result < float("inf"):
         raise ImproperlyConfigured(f"{name} is {value}; set it to a finite number of at least {minimum:g}.")
     return result
+
+
+def optional_count(name: str) -> int | None:
+    """A whole number of at least 1; None where the variable is not set."""
+    if not (value := text(name)):
+        return None
+    if not value.isdecimal() or int(value) < 1:
+        raise ImproperlyConfigured(f"{name} is {value!r}; set it to a whole number of at least 1, or unset it.")
+    return int(value)
+
+
+def labels(name: str) -> list[str]:
+    """Words with commas between, each once."""
+    found = list(dict.fromkeys(listing(name)))
+    for label in found:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", label):
+            raise ImproperlyConfigured(
+                f"{name} has {label!r}; a label has up to 40 letters, digits, _, . and -, such as a100 or fast-disk."
+            )
+    return found
 
 
 def listing(name: str) -> list[str]:
@@ -213,6 +234,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 HOST_NAME = text("HPWEB_HOST") or socket.gethostname()
 SLOTS = int(number("HPWEB_SLOTS", 0))  # CPU slots of this host; 0: one per core where there is no GPU
 TRIALS_PER_GPU = max(1, int(number("HPWEB_TRIALS_PER_GPU", 1, 1)))  # slots of each GPU of this host
+LABELS = labels("HPWEB_LABELS")  # what workloads may require of this host, beside memory
+MAX_RUNNING = optional_count("HPWEB_MAX_RUNNING")  # trials of one person on workers at once; None: any number
 WARM_SECONDS = number("HPWEB_WARM_SECONDS", 30)  # how long a trial process waits for its slot's next job; 0: not at all
 WARM_TRIALS = int(number("HPWEB_WARM_TRIALS", 100, 1))  # jobs that one process serves at most
 WARM_GROWTH_MB = number("HPWEB_WARM_GROWTH_MB", 512)  # growth of its memory since its first job that ends it

@@ -12,7 +12,7 @@ from tuning.selectors.audit import study_events
 from tuning.selectors.control import trial_control
 from tuning.selectors.errors import NotFound
 from tuning.selectors.exports import best_checkpoint, best_configuration
-from tuning.selectors.hosts import claimable_studies, hosts_overview, idle_slots, queue_counts, work_is_due
+from tuning.selectors.hosts import hosts_overview, idle_slots, queue_counts
 from tuning.selectors.studies import may_edit, study_facts, study_for, study_list, visible_studies
 from tuning.selectors.tokens import tokens_of
 from tuning.selectors.workloads import describe_pending, workload_list, workload_named
@@ -186,26 +186,8 @@ def test_idle_slots_are_free_enabled_and_on_a_live_host(alice):
     assert idle_slots().count() == 0
 
 
-def test_studies_that_may_start_a_trial_by_priority_and_business(alice):
-    busy, low, high = (make_study(alice, started=True, workload="tiny") for _ in range(3))
-    make_study(alice, started=True)  # run by scripts
-    make_study(alice, workload="tiny")  # not started
-    full = make_study(alice, started=True, workload="tiny", parallel=1)
-    spent = make_study(alice, started=True, workload="tiny", n_trials=1)
-    for study in (busy, full, spent):
-        make_running(study, make_slot(f"of {study.pk}"))
-    Study.objects.filter(pk=high.pk).update(priority=1)
-    assert list(claimable_studies()) == [high, low, busy]
-
-
-def test_work_is_due_for_a_job_or_a_study(alice):
-    assert not work_is_due()
-    study = make_study(alice, started=True, workload="tiny")
-    assert work_is_due()
-    pause_study(study_id=study.pk, actor=alice)
-    assert not work_is_due()
+def test_waiting_jobs_are_counted(alice):
     request_describe(actor=None)
-    assert work_is_due()
     assert describe_pending()
     assert queue_counts() == {"waiting_trials": 0, "waiting_jobs": 1}
 

@@ -9,19 +9,22 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection, connections
+from django.utils import timezone
 
-from tests.factories import make_slot, make_study, make_user
-from tuning.models import AuditEvent, Job, Metric, Study, Trial
+from tests.factories import make_slot, make_study, make_user, make_workload
+from tuning.models import Account, AuditEvent, Device, DeviceTime, Job, Metric, Study, Trial, Workload
 from tuning.services.endings import complete_trial, fail_trial, requeue_trial
 from tuning.services.errors import Conflict, StaleLease
 from tuning.services.jobs import claim_job, request_describe, request_split
 from tuning.services.lifecycle import cancel_trial, pause_study, resume_study, stop_study
 from tuning.services.metrics import Point
 from tuning.services.reporting import CheckpointNote, record_points, renew
+from tuning.services.reserving import reserve_device
 from tuning.services.starting import Holder, start_next
 from tuning.services.suggestions import answer_suggestion
 from tuning.services.trials import enqueue_trial
@@ -251,3 +254,90 @@ def test_reports_endings_and_people_at_once_never_wait_in_a_circle(owner):
     check_study(study.pk)
     names = list(Metric.objects.values_list("name", flat=True))
     assert len(names) == len(set(names))
+
+
+def claim_at_once(studies, slots, rounds=6):
+    """Each thread claims from a study, on a slot of its own, and completes: the most that ran at once, and how many."""
+    most, done = [], []
+
+    def worker(index: int) -> None:
+        study, slot = studies[index % len(studies)], slots[index]
+        for _ in range(rounds):
+            trial = start_next(study_id=study.pk, holder=Holder(slot=slot, host="h"))
+            if trial is None:
+                time.sleep(0.002)
+                continue
+            most.append(Trial.objects.filter(state="RUNNING").count())
+            complete_trial(trial_id=trial.pk, fence=trial.fence, value=1.0)
+            done.append(trial.pk)
+
+    in_threads(worker, n=len(slots))
+    return max(most), len(done)
+
+
+def test_the_cap_of_a_person_holds_over_studies_that_are_claimed_from_at_once(owner, settings):
+    """Each study has a lock of its own: without one of their owner, two claims would both take the last place."""
+    studies = [make_study(owner, started=True, workload="tiny", n_trials=100, parallel=10) for _ in range(THREADS)]
+    slots = [make_slot(slots=THREADS, index=index) for index in range(THREADS)]
+    settings.MAX_RUNNING = 2
+    most, done = claim_at_once(studies, slots, rounds=25)
+    assert most <= 2
+    assert done > 2
+    Account.objects.update(max_running=1)
+    assert claim_at_once(studies, slots, rounds=15)[0] == 1
+    Account.objects.update(max_running=0)
+    assert start_next(study_id=studies[0].pk, holder=Holder(slot=slots[0], host="h")) is None
+    assert start_next(study_id=make_study(owner, started=True).pk, holder=Holder(host="script")) is not None
+    for study in studies:
+        check_study(study.pk)
+
+
+def test_memory_of_a_device_is_promised_once_to_claims_at_once(owner):
+    make_workload("half")
+    Workload.objects.filter(name="half").update(memory=4 * 10**9)
+    studies = [make_study(owner, started=True, workload="half", n_trials=100, parallel=10) for _ in range(THREADS)]
+    slots = [make_slot(slots=THREADS, index=index) for index in range(THREADS)]
+    Device.objects.update(memory=9 * 10**9)
+    most, done = claim_at_once(studies, slots, rounds=25)
+    assert most <= 2
+    assert done > 2
+
+
+def test_a_device_is_reserved_for_one_of_those_who_want_it_at_once(owner):
+    people = [make_user(f"person-{index}") for index in range(THREADS)]
+    device_id = make_slot().device_id
+    refused = []
+
+    def person(index: int) -> None:
+        try:
+            reserve_device(device_id=device_id, actor=people[index], hours=1, reason="mine")
+        except Conflict as error:
+            refused.append(error.message)
+
+    in_threads(person)
+    assert len(refused) == THREADS - 1
+    holder = Device.objects.get().reserved_for.username
+    assert all(holder in message for message in refused)
+    assert AuditEvent.objects.filter(verb="reserved").count() == 1
+
+
+def test_device_time_is_booked_once_by_whoever_ends_a_run(owner):
+    study = make_study(owner, started=True, workload="tiny", n_trials=THREADS, parallel=THREADS)
+    slots = [make_slot(slots=THREADS, index=index) for index in range(THREADS)]
+    trials = [start_next(study_id=study.pk, holder=Holder(slot=slot, host="h")) for slot in slots]
+    Trial.objects.update(claimed=timezone.now() - timedelta(seconds=600))
+
+    def ender(index: int) -> None:
+        for trial in trials:
+            try:
+                if index % 2:
+                    complete_trial(trial_id=trial.pk, fence=1, value=1.0)
+                else:
+                    requeue_trial(trial_id=trial.pk, fence=1, why="lost", lost=True)
+            except StaleLease:
+                continue
+
+    in_threads(ender)
+    booked = sum(DeviceTime.objects.values_list("seconds", flat=True))
+    assert 600 * THREADS <= booked < 600 * THREADS + 120
+    assert sum(Trial.objects.values_list("run_seconds", flat=True)) == pytest.approx(booked)

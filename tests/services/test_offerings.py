@@ -4,8 +4,8 @@ import pytest
 
 from tests.factories import DESCRIPTION, make_slot, make_study
 from tuning.models import AuditEvent, Host, Job, Offering, Slot, Split, Study, Workload
-from tuning.selectors.hosts import claimable_studies
 from tuning.selectors.offerings import differences, hosts_offering, hosts_to_count
+from tuning.selectors.sharing import with_room
 from tuning.services.errors import Conflict, Forbidden, NotFound
 from tuning.services.jobs import (
     claim_job,
@@ -41,7 +41,7 @@ def counted(host: Host, digest: str) -> None:
 
 
 def claims(host: Host) -> list[str]:
-    return [study.name for study in claimable_studies(host)]
+    return [study.name for study in with_room(host)]
 
 
 def words(host: Host) -> list[str]:

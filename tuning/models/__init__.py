@@ -1,6 +1,6 @@
 """Tables: fields and constraints. Reads live in tuning.selectors, writes in tuning.services."""
 
-from tuning.models.account import Account, ApiToken
+from tuning.models.account import Account, ApiToken, DeviceTime
 from tuning.models.audit import AuditEvent
 from tuning.models.host import Device, Host, Slot
 from tuning.models.job import Job
@@ -17,6 +17,7 @@ __all__ = [
     "AuditEvent",
     "CurveSummary",
     "Device",
+    "DeviceTime",
     "Distribution",
     "Host",
     "Job",

@@ -1,6 +1,11 @@
 """Hosts that run workers, their devices, and the slots that hold one trial or one job each."""
 
+from typing import Any
+
+from django.conf import settings
 from django.db import models
+
+from tuning.models.fields import JSONTextField
 
 
 class Host(models.Model):
@@ -11,6 +16,7 @@ class Host(models.Model):
     evacuating = models.BooleanField(default=False)  # what runs goes back to waiting at its next checkpoint, too
     drained_by = models.CharField(max_length=150, blank=True)  # the person; a supervisor's own shutdown has no name
     facts = models.JSONField(default=dict)  # cores, memory, versions
+    labels: Any = JSONTextField(default=list)  # what workloads may require of a host, by HPWEB_LABELS
 
     def __str__(self) -> str:
         return self.name
@@ -22,6 +28,11 @@ class Device(models.Model):
     kind = models.CharField(max_length=120)
     memory = models.PositiveBigIntegerField(null=True)  # bytes
     unavailable = models.CharField(max_length=300, blank=True)  # why it takes no work now: held by a foreign process
+    # Until then only this person's trials start here; a reservation whose time is over counts as none.
+    reserved_until = models.DateTimeField(null=True)
+    reserved_for = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    reserved_reason = models.CharField(max_length=200, blank=True)
+    reserved_by = models.CharField(max_length=150, blank=True)  # who did it; the name stays when the account is gone
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["host", "uuid"], name="device_host_uuid")]

@@ -64,6 +64,7 @@ class Study(models.Model):
     parallel = models.PositiveIntegerField(default=1)
     priority = models.IntegerField(default=0)
     max_retries = models.PositiveIntegerField(default=3)
+    trial_seconds = models.PositiveIntegerField(null=True)  # how long a trial may run over all its attempts
 
     next_number = models.PositiveIntegerField(default=0)
     version = models.PositiveBigIntegerField(default=0)  # rises with anything that a page shows

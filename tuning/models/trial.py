@@ -65,6 +65,9 @@ class Trial(models.Model):
     priority = models.IntegerField(default=0)
     slot = models.ForeignKey(Slot, on_delete=models.SET_NULL, null=True, related_name="trials")
     lease_until = models.DateTimeField(null=True)
+    claimed = models.DateTimeField(null=True)  # when the present run began, by the database's clock
+    run_seconds = models.FloatField(default=0.0)  # of earlier runs: from each claim until the trial was RUNNING no more
+    deadline = models.DateTimeField(null=True)  # of the present run; NULL where the study has no time limit
     lease_hash = models.CharField(max_length=64, blank=True)  # SHA-256 of the lease of a script that runs the trial
     checkpoint = models.CharField(max_length=500, blank=True)  # the accepted one to resume from, below ARTIFACT_DIR
     checkpoint_step = models.PositiveIntegerField(null=True)
@@ -99,6 +102,8 @@ class Trial(models.Model):
             models.Index(fields=["study", "state", "-priority", "number"], name="trial_study_state"),
             # the reaper: running trials by the end of their lease
             models.Index(fields=["lease_until"], condition=Q(state="RUNNING"), name="trial_lease"),
+            # the reaper: trials by their deadline
+            models.Index(fields=["deadline"], condition=Q(deadline__isnull=False), name="trial_deadline"),
         ]
 
     def __str__(self) -> str:

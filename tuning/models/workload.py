@@ -1,5 +1,7 @@
 """Workloads as a trial process described them, what each host has of them, and the data splits they make."""
 
+from typing import Any
+
 from django.db import models
 
 from tuning.models.fields import JSONTextField
@@ -10,6 +12,8 @@ class Workload(models.Model):
     name = models.CharField(max_length=120, unique=True)
     digest = models.CharField(max_length=64, blank=True)
     document = JSONTextField(default=dict)  # the describe entry of the runner
+    memory = models.PositiveBigIntegerField(null=True)  # bytes that a device must have to run its trials
+    labels: Any = JSONTextField(default=list)  # what a host must offer to run them
     error = models.TextField(blank=True)
     described = models.DateTimeField(auto_now=True)
 

@@ -23,6 +23,8 @@ PLAIN = (
     "visibility",
     "description",
     "deterministic",
+    "trial_seconds",
+    "priority",
 )
 
 

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-from django.db.models import F, Prefetch, Q, QuerySet
+from django.db.models import Prefetch, QuerySet
 
 from tuning.models import Device, Host, Job, Slot, Study, Trial
 from tuning.selectors.clock import before, database_now
-from tuning.selectors.offerings import fits
 
 ALIVE_SECONDS = 15.0
 
@@ -85,23 +84,3 @@ def idle_slots(host_name: str | None = None) -> QuerySet[Slot]:
     if host_name is not None:
         rows = rows.filter(device__host__name=host_name)
     return rows.exclude(trials__state=Trial.State.RUNNING).exclude(jobs__state=Job.State.RUNNING)
-
-
-def claimable_studies(host: Host | None = None) -> QuerySet[Study]:
-    """Running studies with a workload that may start one more trial, by priority, the least busy first.
-
-    With a host, those whose pinned code and data it has.
-    """
-    created = F("n_waiting") + F("n_running") + F("n_paused") + F("n_complete") + F("n_pruned") + F("n_failed")
-    return (
-        Study.objects.filter(state=Study.State.RUNNING, n_running__lt=F("parallel"))
-        .filter(Q(n_waiting__gt=0) | Q(n_paused__gt=0) | Q(budget_total__isnull=True) | Q(budget_total__gt=created))
-        .exclude(workload="")
-        .filter(fits(host) if host is not None else Q())
-        .order_by("-priority", "n_running", "pk")
-    )
-
-
-def work_is_due() -> bool:
-    """Whether an idle slot would find something to run."""
-    return Job.objects.filter(state=Job.State.WAITING).exists() or claimable_studies().exists()

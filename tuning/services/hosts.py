@@ -26,11 +26,12 @@ class FoundDevice:
 
 
 @transaction.atomic
-def register_host(*, name: str, boot_id: str, facts: dict[str, Any], devices: Sequence[FoundDevice]) -> Host:
-    """Make the tables equal to what the host found; slots that are gone are disabled, their trials stay."""
-    host, _created = Host.objects.update_or_create(
-        name=name, defaults={"boot_id": boot_id, "facts": facts, "evacuating": False, "last_seen": Now()}
-    )
+def register_host(
+    *, name: str, boot_id: str, facts: dict[str, Any], devices: Sequence[FoundDevice], labels: Sequence[str] = ()
+) -> Host:
+    """Make the tables equal to what the host found and offers; slots that are gone are disabled, their trials stay."""
+    found_now = {"boot_id": boot_id, "facts": facts, "labels": list(labels), "last_seen": Now()}
+    host, _created = Host.objects.update_or_create(name=name, defaults={**found_now, "evacuating": False})
     Host.objects.filter(pk=host.pk, drained_by="").update(draining=False)  # a person's drain outlasts a restart
     kept: list[int] = []
     for found in devices:

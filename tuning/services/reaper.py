@@ -1,4 +1,5 @@
-"""Trials and jobs whose worker is gone: an expired lease, or a process that this host knows to be dead."""
+"""Trials and jobs whose worker is gone: an expired lease, or a process that this host knows to be dead. And trials past
+their deadline whose worker or script does not end them."""
 
 from collections.abc import Callable
 
@@ -6,17 +7,23 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from tuning.models import Attempt, Job, Trial
+from tuning.selectors.clock import before
+from tuning.services.deadlines import fail_overdue
 from tuning.services.endings import end_attempt, requeue_trial
 from tuning.services.errors import StaleLease
 from tuning.services.jobs import requeue_job
 
 GONE = "The worker that ran it ended without a word."
 SILENT = "went silent and its lease ran out."
+OVERDUE_SECONDS = 5.0  # that a worker has to end a trial past its deadline by itself
 
 
 def reap_expired() -> int:
-    """Send trials and jobs with an expired lease back to waiting. Returns how many."""
-    reaped = 0
+    """Fail trials past their deadline, and send those with an expired lease, and jobs, back to waiting.
+
+    Returns how many.
+    """
+    reaped = _reap_overdue()
     for trial_id, fence, lease_hash in list(
         Trial.objects.filter(state=Trial.State.RUNNING, lease_until__lt=Now()).values_list("pk", "fence", "lease_hash")
     ):
@@ -26,6 +33,19 @@ def reap_expired() -> int:
         Job.objects.filter(state=Job.State.RUNNING, lease_until__lt=Now()).values_list("pk", "fence")
     ):
         reaped += requeue_job(job_id=job_id, fence=fence, why=f"The worker that ran it {SILENT}", expired=True)
+    return reaped
+
+
+def _reap_overdue() -> int:
+    reaped = 0
+    late = Q(slot__isnull=True) | Q(deadline__lt=before(OVERDUE_SECONDS))
+    overdue = Trial.objects.filter(late, state=Trial.State.RUNNING, deadline__lt=Now())
+    for trial_id, fence in list(overdue.values_list("pk", "fence")):
+        try:
+            reaped += fail_overdue(trial_id=trial_id, fence=fence)
+        except StaleLease:
+            continue  # it ended between the look and the write
+        _end_attempts(trial_id, fence, "deadline passed")
     return reaped
 
 
@@ -65,6 +85,10 @@ def _requeue(trial_id: int, fence: int, why: str, outcome: str, *, lost: bool = 
         requeue_trial(trial_id=trial_id, fence=fence, why=why, lost=lost, expired=expired)
     except StaleLease:
         return 0  # it ended, or was claimed anew, between the look and the write
+    _end_attempts(trial_id, fence, outcome)
+    return 1
+
+
+def _end_attempts(trial_id: int, fence: int, outcome: str) -> None:
     for attempt_id in Attempt.objects.filter(trial_id=trial_id, fence=fence).values_list("pk", flat=True):
         end_attempt(attempt_id=attempt_id, outcome=outcome)
-    return 1

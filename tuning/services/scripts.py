@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from tuning.models import Study, Trial
 from tuning.selectors.studies import may_edit
+from tuning.services.deadlines import fail_overdue
 from tuning.services.endings import complete_trial, end_attempt, fail_trial, is_infeasible, prune_trial
 from tuning.services.errors import Conflict, Forbidden, Invalid, NotFound, StaleLease
 from tuning.services.metrics import Point
@@ -68,11 +69,23 @@ def _held(trial_id: int, lease: str) -> Trial:
     trial = Trial.objects.filter(pk=trial_id).first()
     if trial is None:
         raise NotFound(f"There is no trial {trial_id}.")
+    if trial.state == State.FAILED and trial.reason_code == Trial.Reason.DEADLINE:
+        raise StaleLease(f"Trial {trial.number} missed its deadline. {trial.reason} Ask for a new trial.")
     if trial.state != State.RUNNING or not secrets.compare_digest(trial.lease_hash, hash_lease(lease)):
         raise StaleLease(
             f"Trial {trial.number} is {trial.state.lower()} and this lease does not hold it: it was stopped, or its "
             "lease ran out and it was given to another. Ask for a new trial."
         )
+    return trial
+
+
+def _held_in_time(trial_id: int, lease: str) -> Trial:
+    """The running trial that this lease holds; one past its deadline ends here. Raises NotFound, StaleLease."""
+    trial = _held(trial_id, lease)
+    if trial.deadline is not None and fail_overdue(trial_id=trial.pk, fence=trial.fence):
+        attempt_id = trial.attempts.values_list("pk", flat=True).get(fence=trial.fence)
+        end_attempt(attempt_id=attempt_id, outcome="deadline passed")
+        trial = _held(trial_id, lease)
     return trial
 
 
@@ -82,8 +95,8 @@ def report(*, trial_id: int, lease: str, points: Sequence[Mapping[str, Any]]) ->
     Returns "continue", "pause" or "stop"; "stop" also once the trial has reached its resource, and then wants a tell.
     Raises Invalid, NotFound, and StaleLease where the trial was ended from outside.
     """
-    trial = _held(trial_id, lease)
     rows = _points_of(points)
+    trial = _held_in_time(trial_id, lease)
     decision = record_points(trial_id=trial.pk, fence=trial.fence, points=rows)
     reached = trial.resource is not None and any(row.step >= trial.resource for row in rows)
     return "stop" if decision == "continue" and reached else decision
@@ -110,18 +123,17 @@ def _is_number(value: Any) -> bool:
 
 
 def heartbeat(*, trial_id: int, lease: str) -> None:
-    """Renew the lease."""
-    trial = _held(trial_id, lease)
+    """Renew the lease. Raises NotFound, StaleLease."""
+    trial = _held_in_time(trial_id, lease)
     renew(trial_id=trial.pk, fence=trial.fence)
 
 
 def suggest(*, trial_id: int, lease: str, name: str, distribution: dict[str, Any]) -> Any:
     """The value of one parameter that the study's space does not have."""
-    trial = _held(trial_id, lease)
+    trial = _held_in_time(trial_id, lease)
     return answer_suggestion(trial_id=trial.pk, fence=trial.fence, name=name, distribution=distribution)
 
 
-@transaction.atomic
 def tell(
     *,
     trial_id: int,
@@ -146,7 +158,22 @@ def tell(
         raise Invalid({"constraints": [f"{wrong[0]!r} is not a number; a constraint is met where it is at most 0."]})
     ended = Trial.objects.filter(pk=trial_id).first()
     if ended is not None and ended.state in Trial.TERMINAL:
+        if ended.reason_code == Trial.Reason.DEADLINE and state != "failed":
+            _held(trial_id, lease)  # which says how it missed it
         return _same_again(ended, value, state, constraints)
+    _held_in_time(trial_id, lease)
+    return _end(trial_id, lease, value, state, reason, constraints)
+
+
+@transaction.atomic
+def _end(
+    trial_id: int,
+    lease: str,
+    value: float | None,
+    state: str | None,
+    reason: str,
+    constraints: Sequence[float] | None,
+) -> Trial:
     trial = _held(trial_id, lease)
     attempt_id = trial.attempts.values_list("pk", flat=True).get(fence=trial.fence)
     if state == "failed":

@@ -15,10 +15,12 @@ from tuning.engine import SpaceExhausted
 from tuning.models import Attempt, Slot, Study, Trial
 from tuning.selectors.clock import after
 from tuning.services.closing import close_if_done
+from tuning.services.deadlines import deadline_of_claim
 from tuning.services.errors import StaleLease
 from tuning.services.proposing import Proposal, propose
 from tuning.services.reporting import rebuild_progress
 from tuning.services.scheduling import Done, Promote, Start, next_action
+from tuning.services.sharing import has_room
 from tuning.services.transitions import count_change, counter, lock_study, move_trial
 
 State = Trial.State
@@ -62,7 +64,7 @@ def start_next(*, study_id: int, holder: Holder) -> Trial | None:
                 exhausted = True
         with transaction.atomic():
             study = lock_study(study_id)
-            if not may_start(study):
+            if not may_start(study) or (holder.slot is not None and not has_room(study, holder.slot)):
                 return None
             if (trial := _first_waiting(study)) is not None:
                 return _claim(study, trial, holder)
@@ -164,6 +166,7 @@ def _claim(study: Study, trial: Trial, holder: Holder) -> Trial:
         slot=holder.slot,
         lease_hash=holder.lease_hash,
         lease_until=after(settings.LEASE_SECONDS),
+        deadline=deadline_of_claim(study, trial),
         started=trial.started or timezone.now(),
         resource_done=start_step,
         reason_code="",

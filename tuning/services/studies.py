@@ -15,6 +15,7 @@ from tuning.selectors.studies import may_edit
 from tuning.services import hints
 from tuning.services.audit import record
 from tuning.services.closing import close_if_done
+from tuning.services.deadlines import renew_deadlines
 from tuning.services.errors import Conflict, Forbidden, Invalid
 from tuning.services.methods import check_methods
 from tuning.services.problems import Problems
@@ -24,6 +25,9 @@ from tuning.services.transitions import count_change, lock_study
 
 MAX_TRIALS = 1_000_000
 MAX_PARALLEL = 1_000
+MAX_TRIAL_SECONDS = 366 * 24 * 3600
+LEAST_TRIAL_SECONDS = 1
+MAX_PRIORITY = 1_000
 TAKEN = "You already have a study named {!r}; choose another name."
 DIRECTIONS = ("minimize", "maximize")
 
@@ -50,14 +54,19 @@ def create_study(
     visibility: str = "team",
     description: str = "",
     deterministic: bool = False,
+    trial_seconds: int | None = None,
+    priority: int = 0,
     warm_start: Sequence[Mapping[str, Any]] = (),
     clone_of: Study | None = None,
 ) -> Study:
     """A READY study with version 1 of its space. What is left out comes from the workload's description.
 
-    Without a workload the trials are run by scripts over REST. warm_start: the earlier studies whose trials the
-    sampler learns from, [{"study": id, "assumed": {parameter: value}}]; they are copied as they are now. clone_of: the
-    study whose settings these are, with changes (services.cloning). Raises Invalid with all that is wrong at once.
+    Without a workload the trials are run by scripts over REST. trial_seconds: how long a trial may run over all its
+    attempts. priority: studies with a higher one go first on the workers, whoever owns them.
+
+    warm_start: the earlier studies whose trials the sampler learns from, [{"study": id, "assumed": {name: value}}],
+    copied as they are now. clone_of: the study whose settings these are, with changes (services.cloning). Raises
+    Invalid with all that is wrong at once.
     """
     problems = Problems()
     name = name.strip()
@@ -84,6 +93,8 @@ def create_study(
     problems.whole("max_resource", max_resource, 1, 10_000_000, optional=True)
     problems.whole("min_resource", min_resource, 1, 10_000_000)
     problems.whole("reduction_factor", reduction_factor, 2, 10)
+    problems.whole("trial_seconds", trial_seconds, LEAST_TRIAL_SECONDS, MAX_TRIAL_SECONDS, optional=True)
+    problems.whole("priority", priority, -MAX_PRIORITY, MAX_PRIORITY)
     if seed is None:
         seed = secrets.randbelow(2**31)
     problems.whole("seed", seed, 0, 2**62)
@@ -130,6 +141,8 @@ def create_study(
             deterministic=deterministic,
             budget_total=n_trials,
             parallel=parallel,
+            trial_seconds=trial_seconds,
+            priority=priority,
             clone_of=clone_of,
         )
         if engine_space is not None:
@@ -190,11 +203,14 @@ def _space(space: Any, document: dict[str, Any], problems: Problems) -> EngineSp
 
 @transaction.atomic
 def update_study(*, study: Study, actor: AbstractBaseUser, **changes: Any) -> Study:
-    """Change name, description, visibility, parallel, n_trials or priority. Raises Invalid, Forbidden, Conflict."""
+    """Change name, description, visibility, parallel, n_trials, priority or trial_seconds.
+
+    A changed time limit holds for the trials that run, too. Raises Invalid, Forbidden, Conflict.
+    """
     study = lock_study(study.pk)
     if not may_edit(actor, study):
         raise Forbidden(f"Only {study.owner.get_username()} and administrators may change {study.name!r}.")
-    allowed = {"name", "description", "visibility", "parallel", "n_trials", "priority"}
+    allowed = {"name", "description", "visibility", "parallel", "n_trials", "priority", "trial_seconds"}
     problems = Problems()
     for field in changes.keys() - allowed:
         problems.add(field, f"This cannot be changed after creation; changeable are {', '.join(sorted(allowed))}.")
@@ -210,7 +226,9 @@ def update_study(*, study: Study, actor: AbstractBaseUser, **changes: Any) -> St
     if "parallel" in changes:
         problems.whole("parallel", changes["parallel"], 1, MAX_PARALLEL)
     if "priority" in changes:
-        problems.whole("priority", changes["priority"], -1000, 1000)
+        problems.whole("priority", changes["priority"], -MAX_PRIORITY, MAX_PRIORITY)
+    if "trial_seconds" in changes:
+        problems.whole("trial_seconds", changes["trial_seconds"], LEAST_TRIAL_SECONDS, MAX_TRIAL_SECONDS, optional=True)
     if "n_trials" in changes:
         check_total(problems, study, changes["n_trials"])
         if study.state == Study.State.FINISHED:
@@ -221,6 +239,8 @@ def update_study(*, study: Study, actor: AbstractBaseUser, **changes: Any) -> St
     columns = {("budget_total" if name == "n_trials" else name): value for name, value in changes.items()}
     before = {name: getattr(study, name) for name in columns}
     count_change(study, {}, historical=False, **columns)
+    if "trial_seconds" in columns:
+        renew_deadlines(study)
     record(actor=actor, verb="changed", kind="study", object_id=study.pk, name=study.name, before=before, after=columns)
     close_if_done(study)  # fewer trials may be wanted than have been started
     hints.announce()

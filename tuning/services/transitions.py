@@ -7,11 +7,13 @@ import math
 from typing import Any
 
 from django.db.models import F
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from tuning.models import Study, Trial
+from tuning.selectors.clock import SecondsSince
 from tuning.services.audit import record
+from tuning.services.device_time import book_device_time
 from tuning.services.errors import NotFound
 
 State = Trial.State
@@ -63,7 +65,8 @@ def move_trial(study: Study, trial_id: int, old: str, new: str, *, fence: int | 
     """Move one trial of a locked study from `old` to `new`; False, and nothing changed, where it is no longer there.
 
     With `fence`, only the claim that holds it may move the trial. A terminal state gets the study's next finish_seq.
-    A FAILED trial has no value, whatever it had reached before, unless `changes` says why it is not finite.
+    A FAILED trial has no value, whatever it had reached before, unless `changes` says why it is not finite. A run that
+    ends is added to the trial's time, and to its owner's device time where it held a slot.
     """
     rows = Trial.objects.filter(pk=trial_id, study_id=study.pk, state=old)
     if fence is not None:
@@ -74,10 +77,20 @@ def move_trial(study: Study, trial_id: int, old: str, new: str, *, fence: int | 
     if new in Trial.TERMINAL:
         changes |= {"finish_seq": study.finish_seq + 1, "completed": timezone.now()}
         literal["finish_seq"] = study.finish_seq + 1
-    if new != State.RUNNING:
+    ending = None
+    if old == State.RUNNING:
+        lasted = Coalesce(SecondsSince("claimed"), 0.0)
+        ending = rows.annotate(lasted=lasted, now=Now()).values_list("slot_id", "lasted", "now").first()
+    if ending is not None:
+        changes |= {"run_seconds": F("run_seconds") + max(0.0, ending[1]), "claimed": None, "deadline": None}
+    if new == State.RUNNING:
+        changes |= {"claimed": Now()}
+    else:
         changes |= {"slot": None, "lease_until": None, "lease_hash": ""}
     if rows.update(state=new, **changes) != 1:
         return False
+    if ending is not None and ending[0] is not None:
+        book_device_time(study, seconds=ending[1], until=ending[2])
     count_change(
         study, {counter(old): -1, counter(new): +1}, historical=new in HISTORICAL or old == State.PAUSED, **literal
     )

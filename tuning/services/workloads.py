@@ -35,7 +35,14 @@ def store_descriptions(*, entries: list[dict[str, Any]], host: Host | None = Non
         if known is None or known.digest != digest:
             Split.objects.filter(workload=name).delete()  # its code has changed, so its data may have
         row, _created = Workload.objects.update_or_create(
-            name=name, defaults={"digest": digest, "document": entry, "error": storable(entry["error"] or "")}
+            name=name,
+            defaults={
+                "digest": digest,
+                "document": entry,
+                "error": storable(entry["error"] or ""),
+                "memory": entry.get("memory"),
+                "labels": entry.get("labels") or [],
+            },
         )
         rows.append(row)
     others = Offering.objects.exclude(host=host) if host else Offering.objects.all()

@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from tuning.training.requirements import labels_of, memory_of
 from tuning.training.workload import DIRECTIONS, Metric, Workload
 
 PRECISIONS = (None, "bfloat16", "float16")
@@ -34,6 +35,8 @@ def check_workload(cls: type[Workload]) -> None:
         *space_problems(getattr(cls, "space", None)),
     ]
     problems += _metric_problems(cls)
+    memory_of(cls.memory, "memory", problems)
+    labels_of(cls.labels, "labels", problems)
     if problems:
         raise WorkloadError(cls.__name__, problems)
 

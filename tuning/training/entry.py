@@ -1,7 +1,7 @@
 """What is known of one workload: the entries that a module's classes and its function `objective` give.
 
 A plain function `objective(trial)` in Optuna's manner is a workload named after its file; the module may add
-SPACE (a search space), METRIC and DIRECTION, TITLE, and MAX_RESOURCE, MIN_RESOURCE, RESOURCE_UNIT.
+SPACE (a search space), METRIC and DIRECTION, TITLE, MAX_RESOURCE, MIN_RESOURCE, RESOURCE_UNIT, MEMORY and LABELS.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from tuning.training.contract import WorkloadError, check_workload, space_problems
 from tuning.training.programs import Program
+from tuning.training.requirements import labels_of, memory_of
 from tuning.training.workload import DIRECTIONS, Workload
 
 
@@ -27,6 +28,7 @@ class Entry:
         data_digest: a fingerprint of the data files that a program names; others get theirs from the split job.
         source: the module's name, or the file's.
         metrics: (name, split or None, goal) of everything that a step reports.
+        memory: bytes that a device must have; labels: what its host must offer.
         error: what is wrong, in plain text.
     """
 
@@ -48,14 +50,17 @@ class Entry:
     objective: Callable[[Any], Any] | None = field(default=None, compare=False)
     program: Program | None = field(default=None, compare=False)
     data_digest: str = ""
+    memory: int | None = None
+    labels: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry as the kind "describe" reports it."""
         fields = ("name", "title", "doc", "kind", "digest", "source", "space", "metric", "direction", "error")
         document = {name: getattr(self, name) for name in fields}
         document["metrics"] = [{"name": n, "split": s, "goal": g} for n, s, g in self.metrics]
-        names = ("max_resource", "min_resource", "resource_unit", "data_digest")
+        names = ("max_resource", "min_resource", "resource_unit", "data_digest", "memory")
         document |= {name: getattr(self, name) for name in names}
+        document["labels"] = list(self.labels)
         if self.program is not None:
             document |= {"command": list(self.program.command), "resume": self.program.resume}
             document |= {"metrics_from": self.program.metrics_from}
@@ -104,6 +109,8 @@ def _workload_entry(cls: type[Workload], source: str, digest: str) -> Entry:
         min_resource=cls.min_epochs,
         resource_unit=cls.resource_unit,
         workload=cls,
+        memory=memory_of(cls.memory, "memory", []),
+        labels=labels_of(cls.labels, "labels", []),
     )
 
 
@@ -125,6 +132,8 @@ def _objective_entry(module: ModuleType, objective: Callable[[Any], Any], source
     limits = [low] if high is None else [low, high]  # without a highest one, a trial goes as far as the function does
     if not all(isinstance(n, int) and not isinstance(n, bool) for n in limits) or [1, *limits] != sorted([1, *limits]):
         problems.append(f"MIN_RESOURCE and MAX_RESOURCE are whole numbers, 1 <= {low!r} <= {high!r} does not hold")
+    memory = memory_of(getattr(module, "MEMORY", None), "MEMORY", problems)
+    labels = labels_of(getattr(module, "LABELS", ()), "LABELS", problems)
     if problems:
         return failure(source, source, digest, "; ".join(problems))
     split = metric.partition("/")[0] if "/" in metric else None
@@ -143,6 +152,8 @@ def _objective_entry(module: ModuleType, objective: Callable[[Any], Any], source
         min_resource=low,
         resource_unit=unit,
         objective=objective,
+        memory=memory,
+        labels=labels,
     )
 
 
@@ -164,6 +175,8 @@ def program_entry(program: Program, source: str) -> Entry:
         resource_unit=program.resource_unit,
         program=program,
         data_digest=program.data_digest,
+        memory=program.memory,
+        labels=program.labels,
     )
 
 

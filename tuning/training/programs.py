@@ -28,6 +28,7 @@ from typing import Any
 
 from tuning.training.contract import space_problems
 from tuning.training.digests import PatternError, code_digest, data_digest
+from tuning.training.requirements import labels_of, memory_of
 from tuning.training.workload import DIRECTIONS
 
 Argument = str | tuple[str, ...]
@@ -41,7 +42,8 @@ GRACE_SECONDS = 10.0
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEYS = {
     "command", "cwd", "environment", "title", "doc", "space", "metric", "direction", "metrics", "metrics_from",
-    "min_resource", "max_resource", "resource_unit", "code", "data", "resume", "grace_seconds",
+    "min_resource", "max_resource", "resource_unit", "code", "data", "resume", "grace_seconds", "memory",
+    "labels",
 }  # fmt: skip
 
 
@@ -70,6 +72,7 @@ class Program:
         metrics_from: "client" (tuning/client.py) or "stdout" (JSON lines among what it prints).
         resume: whether it can go on from a folder of its own checkpoints.
         grace_seconds: from the request to end to SIGTERM (client), or from SIGTERM to SIGKILL.
+        memory: bytes that a device must have, None for any; labels: what its host must offer.
         digest: of the command and the code; data_digest: of the data files, "" where none are named.
     """
 
@@ -92,6 +95,8 @@ class Program:
     grace_seconds: float
     digest: str
     data_digest: str
+    memory: int | None = None
+    labels: tuple[str, ...] = ()
 
     def arguments(self, params: Mapping[str, Any], built_in: Mapping[str, Any]) -> list[str]:
         """The argument list for one trial. Raises ValueRefused."""
@@ -209,6 +214,8 @@ def _program(name: str, table: Any, home: Path) -> Program:
     title, doc = read.text("title", name), read.text("doc", "")
     grace = read.number("grace_seconds", GRACE_SECONDS)
     metrics = _metrics(table.get("metrics", {}), metric, direction, problems)
+    memory = memory_of(table.get("memory"), "memory", problems)
+    labels = labels_of(table.get("labels", ()), "labels", problems)
     if problems:
         raise ProgramError(name, problems)
     try:
@@ -241,6 +248,8 @@ def _program(name: str, table: Any, home: Path) -> Program:
         grace_seconds=grace,
         digest=digest,
         data_digest=fingerprint,
+        memory=memory,
+        labels=labels,
     )
 
 

@@ -73,6 +73,8 @@ class Workload:
         batch_size: examples in a training batch where `params` has no "batch_size".
         evaluation_batch_size: examples in a batch when a split is measured.
         amp: None, "bfloat16" or "float16": automatic mixed precision in the training steps.
+        memory: what a device must have to train it, such as "8 GB"; on a CPU, what the host must have.
+        labels: what a host must offer by HPWEB_LABELS, such as ("a100", "fast-disk").
         data_dir: the folder of HPWEB_DATA_DIR, or None; see `data_file`.
     """
 
@@ -88,6 +90,8 @@ class Workload:
     batch_size: ClassVar[int] = 64
     evaluation_batch_size: ClassVar[int] = 1024
     amp: ClassVar[str | None] = None
+    memory: ClassVar[str | None] = None
+    labels: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, data_dir: Path | None = None) -> None:
         self.data_dir = data_dir

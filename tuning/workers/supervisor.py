@@ -102,7 +102,13 @@ class Supervisor:
         devices = find_devices()
         self.end_former_cluster()
         self.end_leftovers()
-        self.host = register_host(name=settings.HOST_NAME, boot_id=boot_id(), facts=host_facts(), devices=devices)
+        self.host = register_host(
+            name=settings.HOST_NAME,
+            boot_id=boot_id(),
+            facts=host_facts(),
+            devices=devices,
+            labels=settings.LABELS,
+        )
         reap_dead(host=settings.HOST_NAME, is_alive=attempt_alive)
         get_broker(list_key=wake.queue_of(settings.HOST_NAME)).purge_queue()
         request_describe(actor=None, host=settings.HOST_NAME)

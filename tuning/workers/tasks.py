@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection
 
 from tuning.models import Job, Slot, Trial
-from tuning.selectors.hosts import claimable_studies
+from tuning.selectors.sharing import claimable_studies
 from tuning.selectors.work import device_slots, slot_call, slot_numbered
 from tuning.services.devices import note_device
 from tuning.services.errors import NotFound, SamplerFailed, StaleLease
@@ -34,7 +34,7 @@ CALL_SECONDS = 0.1  # between two looks of a task that waits with a warm process
 
 
 def claim_next(slot: Slot) -> Job | Trial | None:
-    """Claim what this slot should run now: a job first, else a trial by its study's priority."""
+    """Claim what this slot should run now: a job first, else a trial of the study whose turn it is."""
     slot.refresh_from_db()
     host = slot.device.host
     host.refresh_from_db()
@@ -49,7 +49,7 @@ def claim_next(slot: Slot) -> Job | Trial | None:
     if job is not None:
         return job
     holder = Holder(slot=slot, host=host.name, device=f"{slot.device.kind}, slot {slot.index}")
-    for study_id in claimable_studies(host).values_list("pk", flat=True):
+    for study_id in claimable_studies(slot):
         try:
             trial = start_next(study_id=study_id, holder=holder)
         except SamplerFailed as error:

@@ -3,7 +3,7 @@
 from django.conf import settings
 from django_q.tasks import async_task
 
-from tuning.selectors.hosts import idle_slots, work_is_due
+from tuning.selectors.sharing import slots_to_wake
 from tuning.services.hosts import take_hint
 
 TASK = "tuning.workers.tasks.work"
@@ -14,9 +14,7 @@ def queue_of(host_name: str) -> str:
 
 
 def send() -> None:
-    """Hint every idle slot that has no hint on its way, if there is anything to run."""
-    if not work_is_due():
-        return
-    for slot in idle_slots().select_related("device__host"):
+    """Hint every idle slot that would find something to run and has no hint on its way."""
+    for slot in slots_to_wake():
         if take_hint(slot.pk):
             async_task(TASK, slot.pk, cluster=queue_of(slot.device.host.name))
