@@ -19,12 +19,13 @@ NUMBERS = ("numpy", "scipy", "sklearn")
 # what is below it; everything may import its own room. The longest room that a module's name begins with is its room.
 ARROWS: dict[str, tuple[str, ...]] = {
     "tuning.findings": (),
+    "tuning.remedies": (),
     "tuning.client": (),
     "tuning.engine": (*NUMBERS, "threadpoolctl"),  # which scikit-learn brings
     "tuning.analysis": (*NUMBERS, "tuning.findings", "tuning.engine"),
     "tuning.training": ("torch", *NUMBERS, "tuning.findings"),
     "tuning.optuna_storage": ("optuna", "tuning.client"),
-    "tuning.runner": ("torch", "tuning.findings", "tuning.training"),
+    "tuning.runner": ("torch", "tuning.findings", "tuning.remedies", "tuning.training"),
     "tuning.runner.protocol": (),
     "tuning.models": (*DJANGO, "tuning.engine"),
     "tuning.migrations": (*DJANGO, "tuning.models"),
@@ -38,7 +39,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "tuning.selectors",
     ),
     "tuning.workers": (
-        *DJANGO, "django_q", "tuning.models", "tuning.runner.protocol", "tuning.services", "tuning.selectors",
+        *DJANGO, "django_q", "tuning.models", "tuning.remedies", "tuning.runner.protocol", "tuning.services",
+        "tuning.selectors",
     ),
     "tuning.web": (
         *DJANGO, "yaml", "tuning.findings", "tuning.engine.registry", "tuning.services", "tuning.selectors",

@@ -294,6 +294,39 @@ def test_a_checkpoint_that_links_out_of_the_folder_is_refused(run, tmp_path):
     assert (row(run).state, row(run).checkpoint) == ("FAILED", "")
 
 
+# --- the deadline ------------------------------------------------------------------------------------------------
+def test_a_trial_past_its_deadline_is_ended_with_what_it_had_reported(run, settings):
+    Study.objects.update(trial_seconds=60)
+    run.process.say(step(1), step(2))
+    run.step()
+    later(run, looked=settings.CONTROL_SECONDS)
+    run.tick(time.monotonic())
+    assert run.outcome == "", "without a deadline nothing is missed"
+    Trial.objects.update(deadline="2020-01-01T00:00:00Z")
+    run.process.say(step(3))
+    run.step()
+    later(run, looked=settings.CONTROL_SECONDS)
+    run.tick(time.monotonic())
+    trial = row(run)
+    assert (run.outcome, trial.state, trial.reason_code) == ("failed", "FAILED", "deadline")
+    assert "done 3 of 5 epochs" in trial.reason
+    assert trial_curves(trial)[METRIC].steps == [1, 2, 3]
+
+
+def test_a_deadline_that_was_moved_meanwhile_ends_nothing(run, settings, monkeypatch):
+    Trial.objects.update(deadline="2020-01-01T00:00:00Z")
+    original = trial_run.fail_overdue
+
+    def moved_first(**words):
+        Trial.objects.update(deadline="2099-01-01T00:00:00Z")
+        return original(**words)
+
+    monkeypatch.setattr(trial_run, "fail_overdue", moved_first)
+    later(run, looked=settings.CONTROL_SECONDS)
+    run.tick(time.monotonic())
+    assert (run.outcome, row(run).state) == ("", "RUNNING")
+
+
 # --- ends without a word -----------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("code", "name"), [(-9, "SIGKILL"), (-11, "SIGSEGV"), (-63, "signal 63")])
 def test_a_killed_process_sends_its_trial_back_to_waiting(run, code, name):

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from tuning.remedies import memory_remedy
 from tuning.training import CheckpointError, DeviceError, DivergedError, SealedTestError, WorkloadError
 from tuning.training.catalogue import UnknownWorkload
 
@@ -69,7 +70,7 @@ class Failure:
     @classmethod
     def out_of_memory(cls, message: str, text: str, params: Mapping[str, Any]) -> Failure:
         """A program that ran out of memory, by what it wrote (`text`)."""
-        return cls("out_of_memory", message, text, _memory_remedy(params))
+        return cls("out_of_memory", message, text, memory_remedy(params))
 
     def to_json(self) -> dict[str, str]:
         """Return the fields of the error message."""
@@ -80,7 +81,7 @@ def _classify(error: BaseException, params: Mapping[str, Any]) -> tuple[str, str
     if isinstance(error, (DivergedError, NotFiniteObjective)):
         return "diverged", _diverged_remedy(params)
     if _is_out_of_memory(error):
-        return "out_of_memory", _memory_remedy(params)
+        return "out_of_memory", memory_remedy(params)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return "disk_full", (
             "Free space on the disk with the checkpoints, then resume the study. "
@@ -107,14 +108,6 @@ def _diverged_remedy(params: Mapping[str, Any]) -> str:
         named = ", ".join(f"'{name}' (here {_short(params[name])})" for name in rates)
         return f"Lower the upper end of the range of {named}, or warm the learning rate up in the schedule."
     return "Lower the learning rate, or look for a division by zero or the logarithm of zero in the loss."
-
-
-def _memory_remedy(params: Mapping[str, Any]) -> str:
-    words = ("batch", "units", "filters", "width", "hidden", "layers", "depth", "channels", "dim")
-    sizes = [name for name in params if any(word in name.lower() for word in words)]
-    named = ", ".join(f"'{name}' (here {_short(params[name])})" for name in sizes)
-    lower = f"Lower the upper end of the range of {named}" if sizes else "Lower the batch size or the model's size"
-    return f"{lower}, or run fewer trials at once on this device."
 
 
 def _code_remedy(error: BaseException) -> str:

@@ -14,11 +14,13 @@ from django.conf import settings
 from django.db import connection
 
 from tuning.models import Slot, Trial
+from tuning.remedies import host_memory_remedy
 from tuning.runner.protocol import Message, ProtocolError
 from tuning.selectors.artifacts import stored, trial_folder
 from tuning.selectors.control import TrialControl, trial_control
 from tuning.selectors.errors import NotFound
 from tuning.selectors.work import attempt_of
+from tuning.services.deadlines import fail_overdue
 from tuning.services.endings import (
     complete_trial,
     end_attempt,
@@ -37,6 +39,7 @@ from tuning.workers.checkpoints import checkpoint_folder, tidy_checkpoints
 from tuning.workers.gauges import Gauge
 from tuning.workers.launcher import Launcher, TrialProcess
 from tuning.workers.messages import checkpoint_of, constraints_of, peak_memory_of, point_of, text_of, value_of
+from tuning.workers.oom import MemoryKills
 from tuning.workers.patience import AWAY_SECONDS, DATABASE_AWAY, LeaseInDanger, Patience
 from tuning.workers.specs import trial_start
 
@@ -65,6 +68,7 @@ class TrialRun:
         self.stepped = False
         self.answered = False  # with a result that settled the trial: then the process may serve another
         self.gauge: Gauge | None = None
+        self.memory_kills: MemoryKills | None = None
         self.patience = Patience(f"trial {trial.pk}")
         self.flushed = self.looked = self.beaten = self.gauged = time.monotonic()
         self.grace_ends: float | None = None
@@ -112,6 +116,7 @@ class TrialRun:
             log=stored(self.log),
         )
         self.gauge = Gauge(self.process.pid, self.slot)
+        self.memory_kills = MemoryKills(self.process.pid)
         try:
             self.process.start(message)
         except ConnectionError:
@@ -144,6 +149,8 @@ class TrialRun:
         if self.gauge and now - self.gauged >= GAUGE_SECONDS:
             self.gauged = now
             self.gauge.sample()
+            if self.memory_kills:
+                self.memory_kills.sample(now)
         if not self.outcome and now - self.looked >= settings.CONTROL_SECONDS:
             self.looked = now
             control = self.patience.ask(lambda: trial_control(self.trial.pk, self.fence))
@@ -159,12 +166,21 @@ class TrialRun:
         """Act on what the database says of this claim. Raises StaleLease where it is no longer the newest."""
         if not control.held:
             raise StaleLease(control.words)
-        if control.draining and not self.stepped:
+        if control.overdue:
+            self._miss_deadline()
+        elif control.draining and not self.stepped:
             self._requeue("the host was shut down", lost=False)  # it has done nothing yet that a wait could save
         elif control.draining and self.grace_ends is None:
             self.wanted = "requeue"
             self.grace_ends = now + settings.GRACE_SECONDS
             self._send({"type": "pause"})
+
+    def _miss_deadline(self) -> None:
+        """The trial has had its time: what it reported until now is kept, and says how far it came."""
+        if self.flush(final=True) and self.patience.insist(
+            lambda: fail_overdue(trial_id=self.trial.pk, fence=self.fence, facts=self._finding_facts())
+        ):
+            self.outcome = "failed"
 
     def handle(self, message: Message) -> None:
         """Take one message of the process."""
@@ -230,6 +246,9 @@ class TrialRun:
             return
         if code == EXIT_LOCKED:
             self._requeue("A process that was ended before still holds the slot.", lost=False)
+        elif code == -signal.SIGKILL and self.memory_kills and self.memory_kills.happened():
+            remedy = host_memory_remedy(self.trial.params)
+            self._fail("out_of_memory", f"The host ran out of memory, and the kernel ended the trial process. {remedy}")
         elif code < 0:
             name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
             self._requeue(f"The trial process was killed ({name}).", lost=True)
@@ -304,9 +323,12 @@ class TrialRun:
                 reason_code=reason_code,
                 reason=reason,
                 traceback=traceback,
-                facts={"findings": self.findings} if self.findings else {},
+                facts=self._finding_facts(),
             )
         )
+
+    def _finding_facts(self) -> dict[str, Any]:
+        return {"findings": self.findings} if self.findings else {}
 
     def _requeue(self, why: str, *, lost: bool) -> None:
         self._settle(lambda: requeue_trial(trial_id=self.trial.pk, fence=self.fence, why=why, lost=lost))
