@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -336,6 +337,45 @@ def test_an_administrator_drains_a_host_from_a_script(client: Client, admin: Any
     with pytest.raises(Forbidden, match="administrators"):
         client.undrain_host(host["id"])
     assert staff.undrain_host(host["id"])["draining"] is False
+
+
+def test_a_device_is_reserved_and_given_back_from_a_script(client: Client):
+    make_slot()
+    device = client.workers()[0]["devices"][0]
+    assert device["reservation"] is None
+    until = datetime.now(UTC) + timedelta(hours=2)
+    host = client.reserve_device(device["id"], "a demonstration", until=until)
+    reservation = host["devices"][0]["reservation"]
+    assert (reservation["person"], datetime.fromisoformat(reservation["until"])) == ("alice", until)
+    client.reserve_device(device["id"], "longer", hours=3)
+    with pytest.raises(InvalidInput, match="hours"):
+        client.reserve_device(device["id"], "for ever", hours=10**6)
+    assert client.release_device(device["id"])["devices"][0]["reservation"] is None
+
+
+def test_an_administrator_sets_a_cap_from_a_script(client: Client, admin: Any, live_server: Any):
+    staff = Client(live_server.url, create_token(user=admin, name="test")[1])
+    alice_id = next(row["id"] for row in client.people() if row["username"] == "alice")
+    assert staff.set_cap(alice_id, 2)["cap"] == 2
+    with pytest.raises(Forbidden, match="administrators"):
+        client.set_cap(alice_id, 5)
+    assert staff.set_cap(alice_id, None)["cap"] is None
+
+
+def test_a_trial_that_misses_its_deadline_is_left_and_the_loop_goes_on(client: Client, study: Study):
+    """The first trial's objective takes longer than its time, the others do not."""
+    study.update(trial_seconds=60)
+
+    def objective(trial: Trial) -> float:
+        assert trial.deadline is not None
+        if trial.number == 0:
+            TrialRow.objects.filter(pk=trial.id).update(deadline="2020-01-01T00:00:00Z")
+        trial.report({"validation/loss": 0.5}, 1)
+        return 0.5
+
+    assert [trial.number for trial in study.optimize(objective, n_trials=2)] == [1, 2]
+    (failed,) = study.trials(state="FAILED")
+    assert (failed["number"], failed["reason_code"]) == (0, "deadline")
 
 
 def test_lists_are_read_through_all_their_pages(client: Client, alice: Any):

@@ -41,6 +41,7 @@ connection breaks; the others only when it is certain that they never arrived.
 """
 
 import contextlib
+import datetime
 import http.client
 import json
 import math
@@ -347,7 +348,7 @@ class Client:
         only the new study varies; the study's document says how many of their trials fit.
         `settings` are the further fields of POST studies/: sampler, sampler_options, scheduler,
         scheduler_options, objective, parallel, min_resource, max_resource, reduction_factor, seed,
-        visibility, description, deterministic. Raises InvalidInput with every wrong field.
+        visibility, description, deterministic, trial_seconds, priority. Raises InvalidInput with every wrong field.
         """
         fields = {
             "name": name,
@@ -413,6 +414,35 @@ class Client:
         """Let a drained host claim work again. For administrators."""
         return self._turn(f"workers/{int(host_id)}/undrain/")
 
+    def reserve_device(
+        self,
+        device_id: int,
+        reason: str,
+        *,
+        hours: float | None = None,
+        until: datetime.datetime | None = None,
+        person: str = "",
+    ) -> dict[str, Any]:
+        """Keep a device for yourself, for `hours` or until a time: nothing of others starts there, what runs goes on.
+
+        `device_id` is the id of a device in `workers`; administrators may name another `person`. Returns its host.
+        Raises Conflict where somebody else has it.
+        """
+        body = {"reason": reason, "hours": hours, "until": until and until.astimezone().isoformat(), "person": person}
+        return self._turn(f"devices/{int(device_id)}/reserve/", body)
+
+    def release_device(self, device_id: int) -> dict[str, Any]:
+        """Give a device back before its time."""
+        return self._turn(f"devices/{int(device_id)}/release/")
+
+    def people(self) -> list[dict[str, Any]]:
+        """Everybody's trials on workers now, device time of the last day, and cap."""
+        return list(self.connection.call("GET", "people/")["results"])
+
+    def set_cap(self, person_id: int, max_running: int | None) -> dict[str, Any]:
+        """How many trials of a person may run on workers at once; None: the server's default. For administrators."""
+        return dict(self.connection.call("PATCH", f"people/{int(person_id)}/", {"max_running": max_running}))
+
     def _turn(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         return dict(self.connection.call("POST", path, body, repeatable=True))
 
@@ -458,7 +488,7 @@ class Study:
         return self
 
     def update(self, **changes: Any) -> "Study":
-        """Change name, description, visibility, parallel, n_trials or priority."""
+        """Change name, description, visibility, parallel, n_trials, priority or trial_seconds (None: no limit)."""
         self.document = self._call("PATCH", body=changes)
         return self
 
@@ -640,6 +670,7 @@ class Trial:
         self.resume_step = int(document["resume_step"])  # steps up to here are done; go on from your own checkpoint
         self.seed = int(document["seed"])
         self.why = str(document["why"])
+        self.deadline: str | None = document.get("deadline")  # ISO 8601; after it every call raises LeaseLost
         self.lease = str(document["lease"])
         self.lease_seconds = float(document["lease_seconds"])
         self.decision = "continue"  # of the newest report: "continue", "pause" or "stop"

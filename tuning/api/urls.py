@@ -4,7 +4,7 @@ from django.urls import path, re_path
 
 from tuning.api import schema
 from tuning.api.endpoint import Unknown
-from tuning.api.views import catalogue, control, exports, scripts, studies, surrogates, tokens, trials
+from tuning.api.views import catalogue, control, exports, scripts, sharing, studies, surrogates, tokens, trials
 
 urlpatterns = [
     path("studies/", studies.Studies.as_view(), name="api-studies"),
@@ -38,6 +38,10 @@ urlpatterns = [
     path("workers/", catalogue.Workers.as_view(), name="api-workers"),
     path("workers/<int:host_id>/drain/", control.DrainHost.as_view(), name="api-worker-drain"),
     path("workers/<int:host_id>/undrain/", control.UndrainHost.as_view(), name="api-worker-undrain"),
+    path("devices/<int:device_id>/reserve/", sharing.ReserveDevice.as_view(), name="api-device-reserve"),
+    path("devices/<int:device_id>/release/", sharing.ReleaseDevice.as_view(), name="api-device-release"),
+    path("people/", sharing.AllPeople.as_view(), name="api-people"),
+    path("people/<int:person_id>/", sharing.OnePerson.as_view(), name="api-person"),
     path("tokens/", tokens.Tokens.as_view(), name="api-tokens"),
     path("tokens/<int:token_id>/", tokens.OneToken.as_view(), name="api-token"),
     path("schema/", schema.SchemaView.as_view(), name="api-schema"),

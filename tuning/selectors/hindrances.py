@@ -10,7 +10,7 @@ from tuning.selectors.sharing import caps_of, reserved_devices, running_of, with
 
 def hindrances(study: Study) -> list[Finding]:
     """What keeps a study that has room from starting a trial on workers; empty where nothing does, or it has none."""
-    if not with_room().filter(pk=study.pk).exists():
+    if study.state != Study.State.RUNNING or not study.workload or not with_room().filter(pk=study.pk).exists():
         return []
     if not live_hosts():
         return [

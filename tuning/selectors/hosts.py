@@ -1,6 +1,7 @@
 """Reading hosts: devices, slots, what runs where, and what is due."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import Prefetch, QuerySet
 
@@ -21,6 +22,7 @@ class SlotRow:
 class DeviceRow:
     device: Device
     slots: list[SlotRow]
+    reserved: bool
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,11 @@ class HostRow:
     devices: list[DeviceRow]
 
 
+def is_reserved(device: Device, now: datetime) -> bool:
+    """Whether one person keeps the device for himself at `now`, by the database's clock."""
+    return device.reserved_for_id is not None and device.reserved_until is not None and device.reserved_until > now
+
+
 def hosts_overview() -> list[HostRow]:
     """Every host with its devices and slots and what holds them, in five queries."""
     running = {
@@ -39,7 +46,7 @@ def hosts_overview() -> list[HostRow]:
     }
     jobs = {job.slot_id: job for job in Job.objects.filter(state=Job.State.RUNNING, slot__isnull=False)}
     slots = Slot.objects.filter(enabled=True).order_by("index")
-    devices = Device.objects.order_by("pk").prefetch_related(Prefetch("slots", slots))
+    devices = Device.objects.order_by("pk").select_related("reserved_for").prefetch_related(Prefetch("slots", slots))
     rows = []
     now = database_now()
     for host in Host.objects.order_by("name").prefetch_related(Prefetch("devices", devices)):
@@ -51,7 +58,9 @@ def hosts_overview() -> list[HostRow]:
                 age,
                 [
                     DeviceRow(
-                        device, [SlotRow(slot, running.get(slot.pk), jobs.get(slot.pk)) for slot in device.slots.all()]
+                        device,
+                        [SlotRow(slot, running.get(slot.pk), jobs.get(slot.pk)) for slot in device.slots.all()],
+                        is_reserved(device, now),
                     )
                     for device in host.devices.all()
                 ],

@@ -170,12 +170,12 @@ class PersonRow:
     device_seconds: float
 
 
-def people_overview(*, everybody: bool = True) -> list[PersonRow]:
-    """Active people by name; without `everybody`, those who have studies. Six queries at most."""
+def people_overview(*, everybody: bool = True, people: Iterable[User] | None = None) -> list[PersonRow]:
+    """Active people by name, or those of `people`; without `everybody`, those who have studies. Six queries at most."""
     users = User.objects.filter(is_active=True).order_by("username")
     if not everybody:
         users = users.annotate(n_studies=Count("studies")).filter(n_studies__gt=0)
-    people = list(users)
+    people = list(users if people is None else people)
     ids = [user.pk for user in people]
     running, caps, seconds = running_of(ids), caps_of(ids), by_owner(recent_device_time())
     own = dict(Account.objects.filter(user__in=ids).values_list("user_id", "max_running"))

@@ -12,6 +12,7 @@ from django.utils import timezone
 from tuning.models import Device
 from tuning.models.fields import storable
 from tuning.selectors.clock import database_now
+from tuning.selectors.hosts import is_reserved
 from tuning.services import hints
 from tuning.services.audit import record
 from tuning.services.errors import Conflict, Forbidden, Invalid, NotFound
@@ -19,10 +20,6 @@ from tuning.services.problems import Problems
 
 LONGEST_HOURS = 30 * 24
 LONGEST_REASON = 200
-
-
-def is_reserved(device: Device, now: datetime) -> bool:
-    return device.reserved_for_id is not None and device.reserved_until is not None and device.reserved_until > now
 
 
 @transaction.atomic
@@ -51,6 +48,8 @@ def reserve_device(
     if is_reserved(device, now) and device.reserved_for_id != holder.pk:
         raise Conflict(f"{reserved_words(device)} Ask them, or an administrator, to give it back.")
     before = _noted(device) if is_reserved(device, now) else None
+    if before is not None and (device.reserved_until, device.reserved_reason) == (until, reason):
+        return device
     device.reserved_for, device.reserved_until, device.reserved_reason = holder, until, reason
     device.reserved_by = actor.get_username()
     device.save(update_fields=["reserved_for", "reserved_until", "reserved_reason", "reserved_by"])

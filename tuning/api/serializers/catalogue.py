@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from tuning.api.serializers.strict import Document
@@ -13,7 +14,7 @@ class WorkloadRow(serializers.Serializer[Any]):
     name = serializers.CharField()
     digest = serializers.CharField(allow_blank=True)
     document = Document(
-        help_text="title, doc, space, metric, direction, metrics, max_resource, resource_unit, kind.",
+        help_text="title, doc, space, metric, direction, metrics, max_resource, resource_unit, kind, memory, labels.",
     )
     error = serializers.CharField(allow_blank=True, help_text="Why it cannot be used.")
     described = serializers.DateTimeField()
@@ -73,16 +74,31 @@ class SlotState(serializers.Serializer[Any]):
     job = serializers.CharField(source="job.kind", default=None, allow_null=True, help_text="The kind of the job.")
 
 
+class Reservation(serializers.Serializer[Any]):
+    """For whom a device is kept: nothing of others starts there."""
+
+    person = serializers.CharField(source="reserved_for.username")
+    until = serializers.DateTimeField(source="reserved_until")
+    reason = serializers.CharField(source="reserved_reason")
+    made_by = serializers.CharField(source="reserved_by")
+
+
 class WorkerDevice(serializers.Serializer[Any]):
     """A GPU, or the CPU, of a host."""
 
+    id = serializers.IntegerField(source="device.id")
     uuid = serializers.CharField(source="device.uuid")
     kind = serializers.CharField(source="device.kind")
     memory = serializers.IntegerField(source="device.memory", allow_null=True, help_text="Bytes.")
     unavailable = serializers.CharField(
         source="device.unavailable", allow_blank=True, help_text="Why it takes no new work; empty where it does."
     )
+    reservation = serializers.SerializerMethodField(help_text="Null where nobody keeps it for himself.")
     slots = SlotState(many=True)
+
+    @extend_schema_field(Reservation(allow_null=True))
+    def get_reservation(self, row: Any) -> Any:
+        return Reservation(row.device).data if row.reserved else None
 
 
 class WorkerHost(serializers.Serializer[Any]):
@@ -100,6 +116,9 @@ class WorkerHost(serializers.Serializer[Any]):
         source="host.drained_by", allow_blank=True, help_text="Empty where its own shutdown drains it."
     )
     facts = Document(source="host.facts")
+    labels = serializers.ListField(
+        child=serializers.CharField(), source="host.labels", help_text="What it offers to workloads that require it."
+    )
     devices = WorkerDevice(many=True)
 
 

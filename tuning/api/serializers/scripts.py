@@ -70,8 +70,7 @@ class TellRequest(StrictSerializer):
         allow_blank=True,
         max_length=2_000,
         help_text=(
-            "diverged, out_of_memory, code_error and deadline teach the sampler; other words are kept as "
-            "they are."
+            "diverged, out_of_memory, code_error and deadline teach the sampler; other words are kept as they are."
         ),
     )
     constraints = serializers.ListField(
@@ -88,14 +87,13 @@ class AskedTrial(serializers.Serializer[Any]):
     id = serializers.IntegerField(source="trial.id")
     number = serializers.IntegerField(source="trial.number")
     params = Document(source="trial.params")
-    resource = serializers.IntegerField(
-        source="trial.resource", allow_null=True, help_text="The step to reach."
-    )
-    resume_step = serializers.IntegerField(
-        source="trial.resource_done", help_text="Steps up to here are done."
-    )
+    resource = serializers.IntegerField(source="trial.resource", allow_null=True, help_text="The step to reach.")
+    resume_step = serializers.IntegerField(source="trial.resource_done", help_text="Steps up to here are done.")
     seed = serializers.IntegerField(source="trial.seed")
     why = serializers.CharField(source="trial.why", allow_blank=True)
+    deadline = serializers.DateTimeField(
+        source="trial.deadline", allow_null=True, help_text="After it the trial has failed and its calls get a 409."
+    )
     lease = serializers.CharField(help_text="Shown this once.")
     lease_seconds = serializers.SerializerMethodField(
         help_text="A report or heartbeat must come within this time.",

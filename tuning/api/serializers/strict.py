@@ -23,9 +23,7 @@ class StrictSerializer(serializers.Serializer[Any]):
     def run_validation(self, data: Any = empty) -> Any:
         """The validated input. Raises ValidationError, also where the input is no JSON object."""
         if data is not empty and not isinstance(data, Mapping):
-            words = (
-                f"Send a JSON object with the fields {_listing(self.writable())}; this is {json_type(data)}."
-            )
+            words = f"Send a JSON object with the fields {_listing(self.writable())}; this is {json_type(data)}."
             raise serializers.ValidationError({api_settings.NON_FIELD_ERRORS_KEY: [words]})
         return super().run_validation(data)
 
@@ -35,9 +33,7 @@ class StrictSerializer(serializers.Serializer[Any]):
         unknown = [name for name in data if name not in known]
         if unknown:
             words = (
-                f"There is no such field here; the fields are {_listing(known)}."
-                if known
-                else "Nothing is taken here."
+                f"There is no such field here; the fields are {_listing(known)}." if known else "Nothing is taken here."
             )
             raise serializers.ValidationError({str(name): [words] for name in unknown})
         return super().to_internal_value(data)
@@ -84,6 +80,15 @@ class Integer(serializers.IntegerField):
         if isinstance(data, bool) or not isinstance(data, int):
             raise serializers.ValidationError(f"Send an integer; this is {json_type(data)}.")
         return data
+
+
+class Number(serializers.FloatField):
+    """A finite JSON number."""
+
+    def to_internal_value(self, data: Any) -> float:
+        if isinstance(data, bool) or not isinstance(data, int | float):
+            raise serializers.ValidationError(f"Send a number; this is {json_type(data)}.")
+        return float(super().to_internal_value(data))
 
 
 class Flag(serializers.BooleanField):

@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from tuning.api.serializers.strict import Choice, Document, Flag, Integer, MetricValue, StrictSerializer, Text
+from tuning.selectors.hindrances import hindrances
 from tuning.selectors.sources import sources_of
 
 STATES = ("DRAFT", "READY", "RUNNING", "PAUSED", "STOPPED", "FINISHED")
@@ -69,6 +70,15 @@ class StudyCreation(StrictSerializer):
     visibility = Choice(["team", "private"], required=False)
     description = Text(required=False, allow_blank=True, max_length=20_000)
     deterministic = Flag(required=False, help_text="Ask the workers for bitwise repeatable training.")
+    trial_seconds = Integer(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        help_text="How long a trial may run, over all its attempts; past it it has failed (deadline). Null: no limit.",
+    )
+    priority = Integer(
+        required=False, min_value=-1000, max_value=1000, help_text="Of the studies on workers a higher one goes first."
+    )
     warm_start = EarlierStudy(
         many=True,
         required=False,
@@ -85,7 +95,15 @@ class StudyChange(StrictSerializer):
     visibility = Choice(["team", "private"], required=False)
     parallel = Integer(required=False, min_value=1)
     n_trials = Integer(required=False, min_value=1)
-    priority = Integer(required=False, min_value=-1000, max_value=1000)
+    priority = Integer(
+        required=False, min_value=-1000, max_value=1000, help_text="Of the studies on workers a higher one goes first."
+    )
+    trial_seconds = Integer(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        help_text="How long a trial may run; it holds for the trials that run, too. Null: no limit.",
+    )
 
 
 class StudyQuery(StrictSerializer):
@@ -149,6 +167,14 @@ class Source(serializers.Serializer[Any]):
     left_out = serializers.DictField(child=serializers.IntegerField(), help_text="Trials that do not fit, by reason.")
 
 
+class Hindrance(serializers.Serializer[Any]):
+    """Something that keeps a running study from starting a trial on workers."""
+
+    rule = serializers.CharField(help_text="no-worker, no-slot, cap, requirements or reserved.")
+    severity = serializers.ChoiceField(["info", "warning", "error"])
+    message = serializers.CharField(help_text="What it is, and the remedy.")
+
+
 class StudyDetail(StudyRow):
     """A study with everything that it was made with."""
 
@@ -167,6 +193,8 @@ class StudyDetail(StudyRow):
     deterministic = serializers.BooleanField()
     parallel = serializers.IntegerField()
     priority = serializers.IntegerField()
+    trial_seconds = serializers.IntegerField(allow_null=True, help_text="How long a trial may run; null: no limit.")
+    hindrances = serializers.SerializerMethodField(help_text="Why no further trial starts; empty where one would.")
     version = serializers.IntegerField(help_text="Rises with any change.")
     space_version = serializers.IntegerField(
         source="space.number", default=None, allow_null=True, help_text="The number of the newest version of the space."
@@ -179,6 +207,10 @@ class StudyDetail(StudyRow):
     @extend_schema_field({"type": "object", "nullable": True, "additionalProperties": {}})
     def get_space(self, study: Any) -> Any:
         return study.space.document if study.space else None
+
+    @extend_schema_field(Hindrance(many=True))
+    def get_hindrances(self, study: Any) -> Any:
+        return Hindrance(hindrances(study), many=True).data
 
     @extend_schema_field(Source(many=True))
     def get_warm_start(self, study: Any) -> Any:

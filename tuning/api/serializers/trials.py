@@ -104,6 +104,8 @@ class TrialDetail(TrialRow):
     )
     seed = serializers.IntegerField()
     retries = serializers.IntegerField()
+    run_seconds = serializers.FloatField(help_text="How long its earlier runs lasted, without the present one.")
+    deadline = serializers.DateTimeField(allow_null=True, help_text="When the present run must be over.")
     traceback = serializers.CharField(allow_blank=True)
     facts = Document(help_text="From the trial process: device, number of model parameters, peak memory.")
 

@@ -213,7 +213,7 @@ class DrainHost(Endpoint):
     )
     def post(self, request: Request, host_id: int) -> Response:
         start_drain(host_id=host_id, actor=self.person, **self.body(HostDrain))
-        return _host(host_id)
+        return host_shown(host_id)
 
 
 class UndrainHost(Endpoint):
@@ -228,10 +228,11 @@ class UndrainHost(Endpoint):
     def post(self, request: Request, host_id: int) -> Response:
         self.body()
         end_drain(host_id=host_id, actor=self.person)
-        return _host(host_id)
+        return host_shown(host_id)
 
 
-def _host(host_id: int) -> Response:
+def host_shown(host_id: int) -> Response:
+    """The host as the list of workers shows it. Raises NotFound."""
     row = next((row for row in hosts_overview() if row.host.pk == host_id), None)
     if row is None:
         raise NotFound(f"There is no host {host_id}.")
