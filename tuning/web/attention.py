@@ -1,10 +1,10 @@
 """What a person should look at on a study's page: at most three findings, the worst first."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from tuning.findings import Finding
-from tuning.selectors.hosts import HostRow
 
 MOST = 3
 REASONS = {
@@ -17,7 +17,10 @@ REASONS = {
         "stopped with an error in the workload's code",
         "A failed trial's page has the traceback.",
     ),
-    "deadline": ("passed their deadline", "Give them fewer epochs."),
+    "deadline": (
+        "missed their deadline",
+        "Raise the study's time limit, or give trials less to do; a failed trial's page says how far it came.",
+    ),
     "lost_host": (
         "lost their process more often than a trial is tried again",
         "Look at the host's memory and its logs.",
@@ -27,19 +30,11 @@ REASONS = {
 ORDER = {"error": 0, "warning": 1, "info": 2}
 
 
-def study_findings(study: Any, reasons: Counter[str], hosts: list[HostRow]) -> list[Finding]:
+def study_findings(study: Any, reasons: Counter[str], hindrances: Sequence[Finding]) -> list[Finding]:
     """What stands in the study's way. `reasons`: how many trials failed for each reason code."""
-    found = []
+    found = list(hindrances)
     if study.state_reason and study.state in ("PAUSED", "STOPPED"):
         found.append(Finding("study-state", "info", f"The study is {study.state.lower()}: {study.state_reason}."))
-    if study.state == "RUNNING" and study.workload and not any(host.alive for host in hosts):
-        found.append(
-            Finding(
-                "no-worker",
-                "error",
-                "No worker is alive, so no trial runs. Start one on a host with: python manage.py worker",
-            )
-        )
     failed = {code: count for code, count in reasons.items() if code in REASONS}
     for code, count in sorted(failed.items(), key=lambda item: -item[1]):
         what, remedy = REASONS[code]

@@ -21,10 +21,10 @@ from tuning.charts import (
     learning_curves_figure,
     sparkline_svg,
 )
+from tuning.findings import Finding
 from tuning.selectors.audit import study_events
 from tuning.selectors.curves import Curve, curve_band, study_curves
 from tuning.selectors.history import history_points
-from tuning.selectors.hosts import hosts_overview
 from tuning.selectors.trials import leaderboard
 from tuning.web.attention import study_findings
 from tuning.web.model import model_tab
@@ -90,8 +90,11 @@ def table_rows(study: Any, trials: Sequence[Any], first_rank: int | None) -> tup
     return columns, rows
 
 
-def overview(study: Any, query: QueryDict) -> dict[str, Any]:
-    """History, best curves, findings, the best configuration, what runs, the top of the leaderboard."""
+def overview(study: Any, query: QueryDict, hindrances: Sequence[Finding] = ()) -> dict[str, Any]:
+    """History, best curves, findings, the best configuration, what runs, the top of the leaderboard.
+
+    `hindrances` (selectors.hindrances) depend on more than the study, so they are part of the page's tag.
+    """
     points = history_points(study)
     log = query.get("axis") == "log"
     history = history_figure(
@@ -108,7 +111,6 @@ def overview(study: Any, query: QueryDict) -> dict[str, Any]:
         study, limit=CURVES_ON_OVERVIEW, counted=True
     ).rows
     reasons = Counter(point.reason_code for point in points if point.state == "FAILED")
-    hosts = hosts_overview() if study.state == "RUNNING" else []
     return {
         "study": study,
         "history": history,
@@ -116,7 +118,7 @@ def overview(study: Any, query: QueryDict) -> dict[str, Any]:
         "log": log,
         **_curve_context(study, drawn, study.metric),
         "curve_words": "best" if complete else "running" if running else "first",
-        "findings": study_findings(study, reasons, hosts),
+        "findings": study_findings(study, reasons, hindrances),
         "best": study.best_trial,
         "best_params": study.best_trial.params if study.best_trial else {},
         "running": running,

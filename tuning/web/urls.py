@@ -2,7 +2,20 @@
 
 from django.urls import path
 
-from tuning.web.views import account, control, creation, health, log, ranges, studies, study, trial, workers, workloads
+from tuning.web.views import (
+    account,
+    control,
+    creation,
+    health,
+    log,
+    ranges,
+    sharing,
+    studies,
+    study,
+    trial,
+    workers,
+    workloads,
+)
 
 urlpatterns = [
     path("", studies.study_list, name="studies"),
@@ -36,6 +49,9 @@ urlpatterns = [
     path("workers/", workers.workers, name="workers"),
     path("workers/<int:host_id>/drain/", control.drain, name="worker_drain"),
     path("workers/<int:host_id>/undrain/", control.undrain, name="worker_undrain"),
+    path("devices/<int:device_id>/reserve/", sharing.reserve, name="device_reserve"),
+    path("devices/<int:device_id>/release/", sharing.release, name="device_release"),
+    path("people/<int:person_id>/cap/", sharing.cap, name="person_cap"),
     path("workloads/", workloads.workloads, name="workloads"),
     path("workloads/refresh/", workloads.refresh, name="workloads_refresh"),
     path("account/", account.account, name="account"),

@@ -6,6 +6,8 @@ from django import forms
 
 from tuning.services.errors import Invalid
 from tuning.services.exclusion import LONGEST_REASON
+from tuning.services.reserving import LONGEST_REASON as LONGEST_RESERVATION
+from tuning.services.sharing import MAX_CAP
 
 NUMBER = {"inputmode": "numeric", "autocomplete": "off"}
 
@@ -58,6 +60,56 @@ class ExtendForm(ControlForm):
 
     def changes(self) -> dict[str, Any]:
         return {name: value for name, value in self.cleaned_data.items() if value is not None}
+
+
+class ReserveForm(ControlForm):
+    """For how long a device is kept, why, and for whom (administrators)."""
+
+    hours = forms.FloatField(
+        label="Hours",
+        widget=forms.TextInput({"inputmode": "decimal", "autocomplete": "off"}),
+        help_text="From now; it can be given back earlier.",
+        error_messages=dict.fromkeys(("required", "invalid"), "Write a number of hours, such as 4 or 0.5."),
+    )
+    reason = forms.CharField(
+        label="What for",
+        max_length=LONGEST_RESERVATION,
+        widget=forms.TextInput({"autocomplete": "off"}),
+        help_text="Everybody who waits for the device sees it.",
+        error_messages={
+            "required": "Say what it is needed for.",
+            "max_length": f"Use at most {LONGEST_RESERVATION} characters.",
+        },
+    )
+    person = forms.ChoiceField(label="For")
+
+    def __init__(self, names: list[str], me: str, data: Any = None) -> None:
+        super().__init__(data, initial={"hours": "4", "person": me})
+        field = self.fields["person"]
+        if len(names) < 2:
+            del self.fields["person"]
+        elif isinstance(field, forms.ChoiceField):
+            field.choices = [(name, name) for name in names]
+
+
+class CapForm(ControlForm):
+    """How many trials of a person run at once."""
+
+    max_running = forms.IntegerField(
+        label="Trials at once",
+        min_value=0,
+        max_value=MAX_CAP,
+        required=False,
+        widget=forms.TextInput(NUMBER),
+        error_messages=dict.fromkeys(
+            ("invalid", "min_value", "max_value"), f"Write a whole number from 0 to {MAX_CAP:,}, or nothing."
+        ),
+    )
+
+    def __init__(self, own: int | None, default: int | None, data: Any = None) -> None:
+        super().__init__(data, initial={"max_running": own})
+        words = "any number" if default is None else f"the server's default, {default}"
+        self.fields["max_running"].help_text = f"Empty: {words}. 0: nothing of theirs starts on workers."
 
 
 class DrainForm(ControlForm):

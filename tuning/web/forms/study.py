@@ -6,6 +6,7 @@ from django import forms
 
 from tuning.engine import registry
 from tuning.services.errors import Invalid
+from tuning.web.forms.time import TimeField
 
 OBJECTIVES = (("best", "best step so far"), ("last", "last step"))
 VISIBILITIES = (("team", "everyone who can sign in may look"), ("private", "only I and administrators"))
@@ -63,6 +64,10 @@ class StudyForm(ErrorsFromServices, forms.Form):
     n_trials = _whole("Trials", 1, required=False, help_text="A grid may leave this empty: it ends by itself.")
     parallel = _whole("At once", 1, help_text="Trials that run at the same time, as far as slots are free.")
     max_resource = _whole("Steps", 1, required=False, help_text="At most, for each trial. Empty: as far as it goes.")
+    trial_seconds = TimeField(
+        label="Time limit",
+        help_text="How long a trial may run, over all its attempts: 90 min, 6 h. Longer ones fail. Empty: no limit.",
+    )
     seed = _whole(
         "Seed",
         0,
@@ -143,6 +148,7 @@ class StudyForm(ErrorsFromServices, forms.Form):
             "objective",
             "n_trials",
             "parallel",
+            "trial_seconds",
             "seed",
             "deterministic",
             "visibility",
@@ -199,6 +205,19 @@ class SettingsForm(ErrorsFromServices, forms.Form):
     description = forms.CharField(label="Notes", required=False, widget=forms.Textarea({"rows": 2}))
     n_trials = _whole("Trials", 1, required=False, help_text="More lets the study go on; not fewer than it has.")
     parallel = _whole("At once", 1)
+    trial_seconds = TimeField(
+        label="Time limit of a trial",
+        help_text="Such as 90 min or 6 h; it holds for the trials that run, too. Empty: no limit.",
+    )
+    priority = forms.IntegerField(
+        label="Priority",
+        required=False,
+        min_value=-1000,
+        max_value=1000,
+        widget=forms.TextInput(NUMBER | {"inputmode": "text"}),
+        help_text="A higher one goes before all with a lower one. Of equals, who has used the least goes first.",
+        error_messages=dict.fromkeys(("invalid", "min_value", "max_value"), "Write a whole number from -1000 to 1000."),
+    )
     visibility = forms.ChoiceField(label="Who may look", choices=VISIBILITIES)
 
     def __init__(self, study: Any, data: Any = None) -> None:
@@ -207,13 +226,17 @@ class SettingsForm(ErrorsFromServices, forms.Form):
             "description": study.description,
             "n_trials": study.budget_total,
             "parallel": study.parallel,
+            "trial_seconds": study.trial_seconds,
+            "priority": study.priority,
             "visibility": study.visibility,
         }
         super().__init__(data, initial=initial)
         if study.state in ("STOPPED", "FINISHED"):
             del self.fields["n_trials"]
-            del self.fields["parallel"]
+            for name in ("parallel", "trial_seconds", "priority"):
+                del self.fields[name]
 
     def changes(self) -> dict[str, Any]:
-        """The fields that differ from what the study has."""
-        return {name: self.cleaned_data[name] for name in self.changed_data}
+        """The fields that differ from what the study has; no priority is the one that there is."""
+        changes = {name: self.cleaned_data[name] for name in self.changed_data}
+        return {name: value for name, value in changes.items() if (name, value) != ("priority", None)}

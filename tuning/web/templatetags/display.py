@@ -14,6 +14,8 @@ from django.utils import timezone
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from tuning.selectors.requirements import size_words
+
 register = template.Library()
 
 NONE = "–"
@@ -82,6 +84,12 @@ def duration(seconds: Any) -> str:
         return f"{hours} h {rest} min" if rest else f"{hours} h"
     days, rest = divmod(round(minutes / 60), 24)
     return f"{days} d {rest} h" if rest else f"{days} d"
+
+
+@register.filter
+def memory(size: int | None) -> str:
+    """Bytes of memory in the units in which workloads require it: 8.59 GB."""
+    return NONE if size is None else size_words(size)
 
 
 @register.filter

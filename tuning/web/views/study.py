@@ -5,15 +5,18 @@ from typing import Any
 
 import yaml
 from django.contrib import messages
+from django.core.cache import cache
 from django.http import FileResponse, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_http_methods, require_safe
 
 from tuning.charts import curve_table, learning_curves_figure
+from tuning.findings import Finding
 from tuning.selectors import exports
 from tuning.selectors.clones import clone_source
 from tuning.selectors.curves import study_curves
+from tuning.selectors.hindrances import hindrances
 from tuning.selectors.sources import visible_sources
 from tuning.selectors.spaces import fit_of, space_versions
 from tuning.selectors.studies import may_edit, study_facts, study_for
@@ -25,9 +28,10 @@ from tuning.web.drawings import space_table
 from tuning.web.errors import SignedInRequest, signed_in
 from tuning.web.forms.study import SettingsForm
 from tuning.web.polling import once, page_or_fragment, tag_of, unchanged
-from tuning.web.sections import DRAWS, TABS, columns_of, curves_of, unit_of
+from tuning.web.sections import DRAWS, TABS, columns_of, curves_of, overview, unit_of
 
 MOST_COMPARED = 8
+HINDRANCE_SECONDS = 4
 
 
 @signed_in
@@ -37,19 +41,35 @@ def study_tab(request: SignedInRequest, study_id: int, tab: str) -> HttpResponse
     study = study_for(request.user, study_id)
     editable = may_edit(request.user, study)
     query = request.GET.urlencode()
-    tag = tag_of(tab, study.pk, study.version, study.state, editable, query)
+    found = _hindrances(study) if tab == "overview" else []
+    shown = (study.version, study.state, editable, query, [finding.message for finding in found])
+    tag = tag_of(tab, study.pk, *shown)
     answer = unchanged(request, tag)
     if answer is not None:
         return answer
+
+    def _tab_context() -> dict[str, Any]:
+        return overview(study, request.GET, found) if tab == "overview" else TABS[tab](study, request.GET)
+
     # The body is the same for all who may do the same; forms hold a person's CSRF token and stay out of the cache.
     body = once(
-        tag_of("body", tab, study.pk, study.version, study.state, editable, query),
-        lambda: render_to_string(f"tuning/_{tab}.html", {**TABS[tab](study, request.GET), "editable": editable}),
+        tag_of("body", tab, study.pk, *shown),
+        lambda: render_to_string(f"tuning/_{tab}.html", {**_tab_context(), "editable": editable}),
     )
     facts = once(tag_of("facts", study.pk, study.version, study.state), lambda: study_facts(study))
     context = {**_header(request, study, tab), "facts": facts, "body": body, "draws": tab in DRAWS}
     live = study.state in ("READY", "RUNNING", "PAUSED") or study.n_open > 0
     return page_or_fragment(request, "tuning/study.html", "tuning/_study.html", context, tag=tag, live=live)
+
+
+def _hindrances(study: Any) -> list[Finding]:
+    """Why nothing starts, looked at once in HINDRANCE_SECONDS for all viewers: polls stay cheap."""
+    key = f"hindrances:{study.pk}:{study.version}"
+    found: list[Finding] | None = cache.get(key)
+    if found is None:
+        found = hindrances(study)
+        cache.set(key, found, HINDRANCE_SECONDS)
+    return found
 
 
 def _header(request: SignedInRequest, study: Any, tab: str) -> dict[str, Any]:

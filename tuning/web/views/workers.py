@@ -7,6 +7,7 @@ from django.views.decorators.http import require_safe
 
 from tuning.selectors.hosts import hosts_overview, queue_counts
 from tuning.selectors.offerings import differences
+from tuning.selectors.sharing import people_overview
 from tuning.selectors.studies import may_edit, visible_studies
 from tuning.web.errors import SignedInRequest, signed_in
 from tuning.web.polling import page_or_fragment, tag_of, unchanged
@@ -27,14 +28,31 @@ def workers(request: SignedInRequest) -> HttpResponse:
         (row.host.pk, row.alive, row.host.draining, row.host.evacuating, int((row.age_seconds or 0) // 5))
         for row in hosts
     ]
+    people = people_overview(everybody=request.user.is_staff)
+    shares = [(row.user.pk, row.running, row.cap, row.own_cap, int(row.device_seconds // 60)) for row in people]
+    kept = [
+        (device.device.pk, device.device.reserved_for_id, device.device.reserved_until, device.device.reserved_reason)
+        for host in hosts
+        for device in host.devices
+        if device.reserved
+    ]
     apart = _apart(request, {row.host.pk: row.host.name for row in hosts})
     others = [(row["host"], row["difference"].study.pk, row["difference"].words) for row in apart]
-    tag = tag_of("workers", request.user.pk, holders, ages, queue, others)
+    offered = [(row.host.pk, row.host.labels) for row in hosts]
+    tag = tag_of("workers", request.user.pk, holders, ages, queue, others, shares, kept, offered)
     slots = sum(len(device.slots) for host in hosts if host.alive for device in host.devices)
     busy = sum(
         bool(row.trial or row.job) for host in hosts if host.alive for device in host.devices for row in device.slots
     )
-    context = {"section": "workers", "hosts": hosts, "queue": queue, "slots": slots, "busy": busy, "apart": apart}
+    context = {
+        "section": "workers",
+        "hosts": hosts,
+        "queue": queue,
+        "slots": slots,
+        "busy": busy,
+        "apart": apart,
+        "people": people,
+    }
     return unchanged(request, tag) or page_or_fragment(
         request, "tuning/workers.html", "tuning/_workers.html", context, tag=tag, live=True
     )
