@@ -165,6 +165,15 @@ def test_resuming_a_study_whose_last_trial_was_cancelled_finishes_it(alice):
     assert resume_study(study_id=study.pk, actor=alice).state == "FINISHED"
 
 
+def test_starting_a_study_whose_whole_queue_was_cancelled_finishes_it(alice):
+    study = make_study(alice, workload="tiny", n_trials=1)
+    trial = enqueue_trial(study_id=study.pk, actor=alice, params={})
+    cancel_trial(trial_id=trial.pk, actor=alice)
+    start_study(study_id=study.pk, actor=alice)
+    study.refresh_from_db()
+    assert study.state == "FINISHED", "no claim would ever look at it again"
+
+
 def test_a_trial_that_is_gone_cannot_be_cancelled(alice):
     with pytest.raises(NotFound):
         cancel_trial(trial_id=10**9, actor=alice)

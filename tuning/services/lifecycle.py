@@ -57,6 +57,7 @@ def start_study(*, study_id: int, actor: AbstractBaseUser | None) -> Study:
         raise _refuse(study, "started")
     study = _set_state(study, actor, "started", State.RUNNING, started=Now(), state_reason="")
     want_data(study, actor)
+    close_if_done(study)  # all that its budget pays may have been queued, and cancelled, before it started
     hints.announce()
     return study
 
