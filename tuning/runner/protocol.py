@@ -43,6 +43,7 @@ from typing import Any
 
 VERSION = 2
 MAX_LINE = 16 * 1024 * 1024
+READ_BYTES = 256 * 1024  # taken at once, a line that is longer apart: what a reader does not take slows the writer
 MAX_DESCRIPTORS = 4  # with one message
 
 Message = dict[str, Any]
@@ -202,6 +203,9 @@ class Channel:
     def poll(self, timeout: float | None = 0.0) -> list[Message]:
         """Return what has arrived, waiting up to `timeout` seconds (None: no limit) for a first message.
 
+        At most READ_BYTES (or one longer line) are taken at once; the rest stays in the socket, and once that is full
+        the other end's `send` waits.
+
         After `eof` the list is empty, still only after `timeout`, so that a loop that waits for the end of
         the process does not spin; with None it then returns at once.
 
@@ -225,8 +229,9 @@ class Channel:
             _wait(self._sock, select.POLLIN, wait)
 
     def _receive(self) -> bool:
-        """Read what is there; True when the other end has closed."""
-        while len(self._received) <= MAX_LINE:
+        """Read what is there, a whole line and READ_BYTES being enough; True when the other end has closed."""
+        lines = False
+        while len(self._received) <= (READ_BYTES if lines else MAX_LINE):
             try:
                 chunk = self._take_descriptors() if self._takes_descriptors else self._sock.recv(1 << 16)
             except (BlockingIOError, InterruptedError):
@@ -236,6 +241,7 @@ class Channel:
             if not chunk:
                 return True
             self._received += chunk
+            lines = lines or b"\n" in chunk
         return False
 
     def _take_descriptors(self) -> bytes:

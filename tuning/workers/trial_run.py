@@ -47,6 +47,7 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
 FLUSH_ROWS = 50
+HELD_ROWS = 5_000  # more are not read while the database is behind: the process then waits in its next report
 GAUGE_SECONDS = 1.0
 EXIT_LOCKED = 75  # of tuning.runner.process: another process holds the slot's lock
 
@@ -127,7 +128,7 @@ class TrialRun:
         process = self._process()
         code = process.exit_code()
         try:
-            messages = process.channel.poll(POLL_SECONDS if code is None else 0.0)
+            messages = self._read(process) if code is None else process.channel.poll(0.0)
             for message in messages:
                 self.handle(message)
                 if self.outcome:
@@ -139,6 +140,13 @@ class TrialRun:
             self.process_ended(code)
             return
         self.tick(time.monotonic())
+
+    def _read(self, process: TrialProcess) -> list[Message]:
+        """What has come, unless more than enough waits for the database already."""
+        if len(self.points) < HELD_ROWS:
+            return process.channel.poll(POLL_SECONDS)
+        time.sleep(POLL_SECONDS)
+        return []
 
     def tick(self, now: float) -> None:
         """What is due at `now` (monotonic seconds)."""
