@@ -149,6 +149,6 @@ def test_a_study_says_what_hinders_it(as_bob, alice, settings):
     settings.MAX_RUNNING = 1
     (row,) = as_bob.get(f"studies/{study.pk}/").json()["hindrances"]
     assert (row["rule"], row["severity"]) == ("cap", "info")
-    assert "1 of 1 trials run: the cap of alice" in row["message"]
+    assert "1 trial of alice runs, as many as the cap of alice allows" in row["message"]
     Study.objects.update(parallel=1)
     assert as_bob.get(f"studies/{study.pk}/").json()["hindrances"] == []

@@ -259,7 +259,7 @@ def test_the_cap_is_told(alice, settings):
     settings.MAX_RUNNING = 1
     ((rule, message),) = words(study)
     assert rule == "cap"
-    assert "1 of 1 trials run: the cap of alice" in message
+    assert "1 trial of alice runs, as many as the cap of alice allows" in message
     Account.objects.create(user=alice, max_running=0)
     assert "The cap of alice is 0" in words(study)[0][1]
 

@@ -129,7 +129,7 @@ def test_a_study_that_cannot_start_says_why_and_the_page_notices_when_it_can(
     make_running(study, slot)
     address = f"/studies/{study.pk}/"
     page = as_bob.get(address)
-    assert "1 of 1 trials run: the cap of alice" in words(page)
+    assert "1 trial of alice runs, as many as the cap of alice allows" in words(page)
     assert poll(as_bob, address, page["ETag"]).status_code == 304
     settings.MAX_RUNNING = 2  # type: ignore[attr-defined]
     cache.clear()  # as after some seconds

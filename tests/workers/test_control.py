@@ -12,7 +12,7 @@ from tuning.services.draining import start_drain
 from tuning.services.exclusion import exclude_trial
 from tuning.services.lifecycle import cancel_trial, pause_study, start_study
 from tuning.services.retrying import retry_trial
-from tuning.services.studies import create_study
+from tuning.services.studies import create_study, update_study
 from tuning.workers.processes import session_members
 
 __all__ = ["workload"]
@@ -21,9 +21,11 @@ ACTS = {
     "pause": lambda run, person: pause_study(study_id=run.trial.study_id, actor=person),
     "cancel": lambda run, person: cancel_trial(trial_id=run.trial.pk, actor=person),
     "exclude": lambda run, person: exclude_trial(trial_id=run.trial.pk, actor=person, reason="wrong data"),
+    # the process needs longer than a second to import torch, so its time is over by then
+    "limit": lambda run, person: update_study(study=run.trial.study, actor=person, trial_seconds=1),
     "drain": lambda run, person: start_drain(host_id=run.slot.device.host_id, actor=person, now=True),
 }
-STATES = {"pause": "WAITING", "cancel": "FAILED", "exclude": "FAILED", "drain": "WAITING"}
+STATES = {"pause": "WAITING", "cancel": "FAILED", "exclude": "FAILED", "limit": "FAILED", "drain": "WAITING"}
 
 
 @pytest.mark.parametrize("act", ACTS)

@@ -32,8 +32,9 @@ def _by_cap(study: Study) -> list[Finding]:
     if cap == 0:
         words = f"The cap of {name} is 0: nothing of theirs starts on workers. An administrator may raise it"
     else:
+        run = "1 trial of {} runs" if running == 1 else f"{running} trials of {{}} run"
         words = (
-            f"{running} of {cap} trials run: the cap of {name} over all their studies. The next starts when one of "
+            f"{run.format(name)}, as many as the cap of {name} allows over all studies. The next starts when one of "
             "them ends, or when an administrator raises the cap"
         )
     return [Finding("cap", "info", f"{words} on the workers page.", {"running": running, "cap": cap})]

@@ -39,10 +39,13 @@ def reserve(request: SignedInRequest, device_id: int) -> HttpResponse:
     """Keep a device for oneself, or as an administrator for anybody."""
     row, me = _device(device_id), request.user.get_username()
     busy = sum(slot.trial is not None for slot in row.slots)
-    goes_on = f" The {busy} that run{'s' if busy == 1 else ''} there now go{'es' if busy == 1 else ''} on to the end."
+    goes_on = " The trial that runs there now goes on to its end." if busy == 1 else ""
+    if busy > 1:
+        goes_on = f" The {busy} trials that run there now go on to their end."
+    which = "" if row.device.uuid == "cpu" else f" It is {row.device.uuid}."  # a host may have several of a kind
     question = Question(
         f"Reserve {row.device}",
-        f"Until then only one person's trials start on it, and jobs.{goes_on if busy else ''}",
+        f"Until then only one person's trials start on it, and jobs.{which}{goes_on}",
         "Reserve the device",
         "workers",
         reverse("workers"),
