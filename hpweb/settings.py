@@ -156,7 +156,9 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
 else:
     # An unreachable server must be noticed before a lease can end, not after the kernel's minutes.
-    DATABASES["default"].setdefault("OPTIONS", {}).update(connect_timeout=5, tcp_user_timeout=15_000)
+    DATABASES["default"].setdefault("OPTIONS", {}).update(
+        connect_timeout=5, tcp_user_timeout=15_000, keepalives_idle=5, keepalives_interval=3, keepalives_count=3
+    )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 2000}}}
 
@@ -248,6 +250,12 @@ if LEASE_SECONDS < 3 * HEARTBEAT_SECONDS:
     raise ImproperlyConfigured(
         f"HPWEB_LEASE_SECONDS ({LEASE_SECONDS:g}) must be at least three heartbeats ({HEARTBEAT_SECONDS:g} s each)."
     )
+if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+    # A host that is cut off in the middle of a transaction would hold its study's row, and with it all hosts, until the
+    # server's kernel gives the connection up: for two hours. It may do so for as long as its lease.
+    given = DATABASES["default"]["OPTIONS"].get("options", "")
+    limit = f"-c idle_in_transaction_session_timeout={int(LEASE_SECONDS * 1000)}"
+    DATABASES["default"]["OPTIONS"]["options"] = f"{given} {limit}".strip()
 WORKLOADS = text("HPWEB_WORKLOADS")
 WORKLOAD_DIR = text("HPWEB_WORKLOAD_DIR")
 DATA_DIR = text("HPWEB_DATA_DIR")

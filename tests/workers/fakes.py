@@ -56,6 +56,9 @@ class FakeProcess:
     def exit_code(self) -> int | None:
         return self.code
 
+    def kill(self) -> None:
+        self.die(-9)
+
     def end(self) -> int:
         self.ended = True
         if self.code is None:

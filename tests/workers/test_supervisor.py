@@ -19,7 +19,14 @@ from tuning.workers import supervisor
 from tuning.workers.launcher import SECRETS, environment_for
 from tuning.workers.processes import attempt_alive, boot_id, children, end_session, session_members, start_time
 from tuning.workers.slots import lock_folder, slot_holder, slot_lock
-from tuning.workers.supervisor import DEAF_SECONDS, FROZEN_SECONDS, HostTaken, Supervisor, nobody_works
+from tuning.workers.supervisor import (
+    DEAF_SECONDS,
+    FROZEN_SECONDS,
+    SHAKEN_SECONDS,
+    HostTaken,
+    Supervisor,
+    nobody_works,
+)
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
 STUBBORN = [
@@ -158,6 +165,48 @@ def test_a_free_slot_that_ignores_hints_means_a_deaf_cluster(watch, monkeypatch)
         assert watch.cluster_is_well(), "somebody works there"
     Slot.objects.update(hinted=None, unheard=None)
     assert watch.cluster_is_well()
+
+
+CLUSTER = {"sentinel": 11, "idle": 12, "busy": 13, "monitor": 14}
+
+
+@pytest.fixture
+def members(watch, monkeypatch):
+    """The sentinel's children by number, as the supervisor sees them; a test takes one away."""
+    left = {CLUSTER[name] for name in ("idle", "busy", "monitor")}
+    monkeypatch.setattr(supervisor, "children", lambda pid: list(left) if pid == 11 else [11])
+    return left
+
+
+def test_a_cluster_that_has_lost_an_idle_process_is_not_kept_while_nobody_works(watch, members):
+    assert watch.cluster_is_well()
+    members.remove(CLUSTER["idle"])
+    assert not watch.cluster_is_well(), "it may have died with the queue's lock, and nothing would be lost"
+
+
+def test_a_cluster_that_has_lost_an_idle_process_must_hear_sooner_while_somebody_works(watch, members, alice):
+    make_slot("host-1", slots=2)
+    busy, idle = Slot.objects.select_related("device__host").order_by("index")
+    make_running(make_study(alice, started=True, workload="tiny"), busy)
+    with slot_lock(busy.pk):
+        assert watch.cluster_is_well()
+        age(watch, SHAKEN_SECONDS + 1)
+        assert watch.cluster_is_well(), "all its processes live"
+        members.remove(CLUSTER["idle"])
+        assert not watch.cluster_is_well()
+        Slot.objects.filter(pk=idle.pk).update(hinted=None, unheard=None)
+        assert watch.cluster_is_well(), "nobody needs it to hear"
+
+
+def test_a_worker_that_dies_at_work_held_no_lock_of_the_queue(watch, members, alice):
+    slot = Slot.objects.select_related("device__host").get()
+    make_running(make_study(alice, started=True, workload="tiny"), slot)
+    (lock_folder() / f"slot-{slot.pk}.lock").write_text(str(CLUSTER["busy"]))
+    assert watch.cluster_is_well()
+    members.remove(CLUSTER["busy"])
+    Trial.objects.update(state="WAITING", slot=None)  # its slot is released before anybody looks at the cluster
+    assert watch.cluster_is_well()
+    assert watch.cluster_is_well(), "the sentinel starts another"
 
 
 def test_what_a_dead_worker_left_waits_again_at_once(watch, alice):

@@ -127,6 +127,16 @@ def test_a_hint_for_a_slot_that_is_busy_or_gone_does_nothing(alice):
     assert not Trial.objects.exists()
 
 
+def test_an_idle_worker_does_not_swallow_the_hint_of_a_slot_that_another_holds(alice):
+    slot = make_slot()
+    take_hint(slot.pk)
+    with slot_lock(slot.pk):  # a task that waits there with a warm process looks for the hint, as does the supervisor
+        assert work(slot.pk, FakeLauncher()) == 0
+    assert Slot.objects.get().hinted is not None
+    assert work(slot.pk, FakeLauncher()) == 0
+    assert (Slot.objects.get().hinted, Slot.objects.get().unheard) == (None, None)
+
+
 def test_what_a_dead_worker_left_on_the_slot_is_taken_up_at_once(alice):
     study = make_study(alice, started=True, workload="tiny", n_trials=1)
     slot = make_slot()

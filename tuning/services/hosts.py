@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce, Now
 from tuning.models import Attempt, Device, Host, Slot
 from tuning.selectors.clock import before
 
-HINT_SECONDS = 10.0  # a hint that no task took up within this is taken for lost
+HINT_SECONDS = 4.0  # a hint that no task took up within this is taken for lost
 
 
 @dataclass(frozen=True)

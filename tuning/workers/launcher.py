@@ -59,6 +59,9 @@ class TrialProcess(Protocol):
     def resume(self, log: Path) -> None:
         """Take a resting process up again; its next job logs to `log`. Raises OSError."""
 
+    def kill(self) -> None:
+        """SIGKILL to it and its children, from any thread; `end` has still to follow."""
+
     def end(self) -> int:
         """Make sure that it and its children are gone, and close its log; returns the exit code."""
 
@@ -158,6 +161,11 @@ class LocalProcess:
 
     def resume(self, log: Path) -> None:
         self.log = LogWriter(log)
+
+    def kill(self) -> None:
+        if self.process.returncode is None:  # else its number may be somebody else's
+            self._signal(signal.SIGKILL)
+        end_marked(self.mark)
 
     def end(self) -> int:
         if not self._ended:

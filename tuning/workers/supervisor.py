@@ -58,6 +58,7 @@ HINT_SECONDS = 2.0
 DEVICE_SECONDS = 3.0
 FROZEN_SECONDS = 3.0  # a hint this old on a slot whose worker is frozen: its lease has run out, and it blocks the slot
 DEAF_SECONDS = 20.0  # a hint this old on a free slot means that the cluster does not listen
+SHAKEN_SECONDS = 4.0  # the same once a process of the cluster has died: it may have died with the queue's lock
 STOP_SECONDS = 5.0  # from SIGTERM of the idle cluster's main to SIGKILL of its session, where the grace allows it
 
 
@@ -78,6 +79,9 @@ class Supervisor:
         self.host: Host | None = None
         self.cluster: subprocess.Popen[bytes] | None = None
         self.cluster_started = 0.0
+        self.members: set[int] = set()  # the sentinel's children at the last look
+        self.working: set[int] = set()  # those of them that held a slot then
+        self.shaken = False  # whether another of them has died since the cluster was started
         self.stopping = threading.Event()
         self._due: dict[str, float] = {}
 
@@ -169,6 +173,7 @@ class Supervisor:
         )
         self._note().write_text(json.dumps({"session": self.cluster.pid, "boot_id": boot_id()}))
         self.cluster_started = time.monotonic()
+        self.members, self.working, self.shaken = set(), set(), False
         logger.info("cluster %s started for %s slots on %s", self.cluster.pid, slots, settings.HOST_NAME)
 
     def step(self) -> None:
@@ -216,17 +221,33 @@ class Supervisor:
                 os.kill(holder, signal.SIGKILL)
 
     def cluster_is_well(self) -> bool:
-        """Main lives, has its sentinel, and no free slot has ignored a hint for DEAF_SECONDS."""
+        """Main lives, has its sentinel, and no free slot has ignored a hint for DEAF_SECONDS.
+
+        An idle worker waits for the queue with its lock in hand, and dies with it. So a cluster that has lost a process
+        which did not work is given SHAKEN_SECONDS, and is not kept at all while nobody works.
+        """
         if self.cluster is None or self.cluster.poll() is not None:
             return False
-        young = time.monotonic() - self.cluster_started < DEAF_SECONDS
+        self.look_at_members(self.cluster.pid)
+        if self.shaken and not self.working:
+            return False
+        patience = SHAKEN_SECONDS if self.shaken else DEAF_SECONDS
+        young = time.monotonic() - self.cluster_started < patience
         if young:
             return True
         if not children(self.cluster.pid):
             return False
-        aged = set(slots_with_aged_hints(host_id=self._host().pk, seconds=DEAF_SECONDS))
+        aged = set(slots_with_aged_hints(host_id=self._host().pk, seconds=patience))
         idle = aged & set(idle_slots(settings.HOST_NAME).values_list("pk", flat=True))
         return not any(nobody_works(slot_id) for slot_id in idle)
+
+    def look_at_members(self, main: int) -> None:
+        """Notice that a process of the cluster has gone, one that held no slot. None ends by itself but the pusher, after its broker was away."""
+        members = {pid for sentinel in children(main) for pid in children(sentinel)}
+        working = {holder for slot in busy_slots(settings.HOST_NAME) if (holder := slot_holder(slot.pk))}
+        if members and self.members - members - self.working - working:
+            self.shaken = True
+        self.members, self.working = members, working
 
     def restart_cluster(self) -> None:
         """End whatever is left of the cluster's session, requeue its trials, start it anew."""

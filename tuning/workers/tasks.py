@@ -67,13 +67,13 @@ def work(slot_id: int, launcher: Launcher | None = None) -> int:
     """Run work on the slot until there is none; returns how much. A hint for a slot that is busy does nothing."""
     launcher = launcher or WarmLauncher()
     done = 0
-    clear_hint(slot_id)
     slot = slot_numbered(slot_id)
     if slot is None:
         return 0
     with slot_lock(slot_id) as held:
         if not held:
-            return 0
+            return 0  # the hint stays: a task that waits there looks for it, and one that is frozen must let it age
+        clear_hint(slot_id)
         end_marked(slot_mark(slot))  # whatever a worker that was killed has left of its trial
         release_slot(slot_id)
         try:

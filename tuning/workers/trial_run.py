@@ -40,7 +40,7 @@ from tuning.workers.gauges import Gauge
 from tuning.workers.launcher import Launcher, TrialProcess
 from tuning.workers.messages import checkpoint_of, constraints_of, peak_memory_of, point_of, text_of, value_of
 from tuning.workers.oom import MemoryKills
-from tuning.workers.patience import AWAY_SECONDS, DATABASE_AWAY, LeaseInDanger, Patience
+from tuning.workers.patience import AWAY_SECONDS, DATABASE_AWAY, LeaseInDanger, Patience, Watch
 from tuning.workers.specs import trial_start
 
 logger = logging.getLogger(__name__)
@@ -71,6 +71,7 @@ class TrialRun:
         self.gauge: Gauge | None = None
         self.memory_kills: MemoryKills | None = None
         self.patience = Patience(f"trial {trial.pk}")
+        self.watch: Watch | None = None
         self.flushed = self.looked = self.beaten = self.gauged = time.monotonic()
         self.grace_ends: float | None = None
 
@@ -86,6 +87,8 @@ class TrialRun:
             connection.close()
             self.outcome = "the database was away for too long"
         finally:
+            if self.watch:
+                self.watch.stop()  # before the process may be kept for another trial
             code = self.process.exit_code() if self.process else None  # None: it is kept, or ended here
             if self.gauge:
                 self.gauge.sample()
@@ -109,6 +112,8 @@ class TrialRun:
         except OSError as error:
             self._not_started(error)
             return
+        self.watch = Watch(self.patience, self.process.kill)
+        self.watch.start()
         note_process(
             attempt_id=self.attempt.pk,
             pid=self.process.pid,
@@ -137,6 +142,8 @@ class TrialRun:
             self._fail("code_error", f"The trial process broke the protocol: {error}.")
             return
         if code is not None and not messages:
+            if self.watch and self.watch.fired:
+                raise LeaseInDanger
             self.process_ended(code)
             return
         self.tick(time.monotonic())
@@ -161,7 +168,7 @@ class TrialRun:
                 self.memory_kills.sample(now)
         if not self.outcome and now - self.looked >= settings.CONTROL_SECONDS:
             self.looked = now
-            control = self.patience.ask(lambda: trial_control(self.trial.pk, self.fence))
+            control = self.patience.ask(lambda: trial_control(self.trial.pk, self.fence), renews=False)
             if control is not None:
                 self.obey(control, now)
         if not self.outcome and now - self.beaten >= settings.HEARTBEAT_SECONDS:
