@@ -73,19 +73,19 @@ def test_priority_goes_before_everything(alice, bob):
 
 def test_the_person_with_the_least_recent_time_goes_first_then_their_study_with_the_least(alice, bob):
     first, second, his = running_study(alice), running_study(alice), running_study(bob)
-    spend(first, 100)
-    spend(second, 20)
-    spend(his, 90)
+    spend(first, 10_000)
+    spend(second, 2_000)
+    spend(his, 9_000)
     assert claimable_studies(free_slot()) == ids(his, second, first)
-    spend(his, 31, hours_ago=2)
+    spend(his, 3_100, hours_ago=2)
     assert claimable_studies(free_slot()) == ids(second, first, his)
 
 
 def test_time_of_studies_that_are_over_or_deleted_still_counts_for_their_owner(alice, bob):
     hers, his = running_study(alice), running_study(bob)
     gone = make_study(alice, workload="tiny")
-    spend(gone, 100)
-    spend(his, 50)
+    spend(gone, 1_000)
+    spend(his, 500)
     delete_study(study=gone, actor=alice)
     assert claimable_studies(free_slot()) == ids(his, hers)
 
@@ -93,7 +93,7 @@ def test_time_of_studies_that_are_over_or_deleted_still_counts_for_their_owner(a
 def test_time_of_two_days_ago_counts_no_more(alice, bob):
     hers, his = running_study(alice), running_study(bob)
     spend(hers, 90_000, hours_ago=48)
-    spend(his, 10, hours_ago=20)
+    spend(his, 1_000, hours_ago=20)
     assert claimable_studies(free_slot()) == ids(hers, his)
 
 
@@ -107,11 +107,23 @@ def test_what_runs_now_counts_by_its_elapsed_time(alice, bob):
     assert claimable_studies(free_slot()) == ids(his, hers)
 
 
-def test_of_equals_those_with_fewer_trials_at_work_go_first_then_the_older_study(alice, bob):
+def test_within_a_turn_those_with_fewer_trials_at_work_go_first_then_the_older_study(alice, bob):
     older, newer, his = running_study(alice), running_study(alice), running_study(bob)
     assert claimable_studies(free_slot()) == ids(older, newer, his)
     make_running(older, make_slot("a"))
     assert claimable_studies(free_slot()) == ids(his, newer, older)
+
+
+def test_a_slot_keeps_to_a_study_for_a_turn(alice, bob):
+    """Another study's workload needs a cold process, which takes seconds."""
+    first, second, his = running_study(alice), running_study(alice), running_study(bob)
+    spend(first, 50)
+    assert claimable_studies(free_slot()) == ids(first, second, his)
+    spend(second, 20)
+    assert claimable_studies(free_slot()) == ids(his, first, second), "70 s are more than a person's turn"
+    spend(his, 9_000)
+    spend(first, 560, hours_ago=1)
+    assert claimable_studies(free_slot()) == ids(second, first, his), "610 s are more than a study's turn"
 
 
 def test_trials_of_scripts_cost_no_device_time(alice):

@@ -261,5 +261,5 @@ def test_the_trials_page_says_what_an_attempt_used(alice, client, slot, machine)
     tasks.work(slot.pk, FakeLauncher(finish))
     client.force_login(alice)
     page = client.get(f"/trials/{study.trials.get().pk}/").content.decode()
-    assert "peak 3.0" in page
+    assert "peak 3.22 GB" in page
     assert "80 % busy" in page

@@ -1,8 +1,9 @@
 """Whose turn it is: which studies a device may start a trial of, in which order, and what holds people back.
 
 The order is: the study's priority, the person with the least recent device time, that person's study with the least.
-Recent is the last day: the ledger's hours (services.device_time) and what runs now. Equal to the second, those with
-fewer trials at work go first, then the older study.
+Recent is the last day: the ledger's hours (services.device_time) and what runs now. Times count in whole turns, because
+a slot that goes from study to study starts a cold process each time; within a turn those with fewer trials at work go
+first, then the older study.
 """
 
 from collections.abc import Iterable
@@ -20,6 +21,8 @@ from tuning.selectors.offerings import fits
 from tuning.selectors.requirements import NOTHING, memory_taken, needs_of
 
 RECENT_SECONDS = 24 * 3600.0
+PERSON_TURN_SECONDS = 60.0
+STUDY_TURN_SECONDS = 600.0  # among the studies of one person
 
 
 # --- time and caps ----------------------------------------------------------------------------------------------------
@@ -99,9 +102,9 @@ class Board:
             self.candidates.sort(
                 key=lambda one: (
                     -one.priority,
-                    int(owned.get(one.owner, 0.0)),
+                    owned.get(one.owner, 0.0) // PERSON_TURN_SECONDS,
                     running.get(one.owner, 0),
-                    int(spent.get((one.owner, one.study), 0.0)),
+                    spent.get((one.owner, one.study), 0.0) // STUDY_TURN_SECONDS,
                     one.running,
                     one.study,
                 )
