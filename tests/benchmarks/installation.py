@@ -1,5 +1,10 @@
-"""An installation of its own in a temporary folder: database, workloads, workers. No benchmark touches the real one."""
+"""An installation of its own in a temporary folder: database, workloads, workers. No benchmark touches the real one.
 
+Whatever runs in it ends with the process that began it: in order on SIGTERM and Ctrl-C, and by the kernel's hand where
+that process is killed (then the folder stays).
+"""
+
+import json
 import os
 import signal
 import sqlite3
@@ -9,10 +14,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
+from tests.benchmarks.processes import dying_with_us
 from tests.benchmarks.report import ROOT
 
+STOP_SECONDS = 60.0  # for the supervisor to shut down; its own grace is 1 s
 LEFT_OUT = ("DATABASE_URL", "HPWEB_REDIS_URL", "HPWEB_ARTIFACT_DIR", "HPWEB_WORKLOADS", "HPWEB_PROGRAMS")
 
 
@@ -41,7 +49,13 @@ class Installation:
     def python(self, *words: str) -> str:
         """Run a program of this repository in it and return what it printed. Raises RuntimeError with its errors."""
         result = subprocess.run(
-            [sys.executable, *words], cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False
+            [sys.executable, *words],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            preexec_fn=dying_with_us(signal.SIGKILL),
         )
         if result.returncode != 0:
             raise RuntimeError(f"{' '.join(words)} ended with {result.returncode}:\n{result.stderr[-3000:]}")
@@ -56,12 +70,23 @@ class Installation:
             env={**self.environment, **settings},
             start_new_session=True,
             stdin=subprocess.DEVNULL,
+            preexec_fn=dying_with_us(signal.SIGTERM),  # it shuts down in order
         )
         try:
             yield worker
         finally:
             worker.send_signal(signal.SIGTERM)
-            worker.wait(30)
+            try:
+                worker.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                worker.kill()
+                self._end_cluster()
+                raise
+
+    def _end_cluster(self) -> None:
+        """Kill the workers of a supervisor that did not end."""
+        session = json.loads((self.folder / "locks" / "cluster-here.json").read_text())["session"]
+        os.killpg(session, signal.SIGKILL)
 
     def ask(self, query: str, *values: Any) -> list[Any]:
         """The rows of a query."""
@@ -71,7 +96,21 @@ class Installation:
 
 @contextmanager
 def installation(**settings: str) -> Iterator[Installation]:
-    """A migrated installation that is gone after the block."""
+    """A migrated installation that is gone after the block, and after a SIGTERM in it."""
+    former = signal.signal(signal.SIGTERM, _leave)
+    try:
+        with _migrated(settings) as found:
+            yield found
+    finally:
+        signal.signal(signal.SIGTERM, former)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+@contextmanager
+def _migrated(settings: dict[str, str]) -> Iterator[Installation]:
     with tempfile.TemporaryDirectory(prefix="hpweb-bench-") as folder:
         found = Installation(Path(folder), **settings)
         found.python("manage.py", "migrate", "--verbosity", "0")

@@ -4,7 +4,6 @@ start NAME WORKLOAD N RESOURCE    describe the workloads here, create a study an
 cancel NAME TIMES                 cancel the running trial so often; prints the seconds until its process was gone
 recover NAME TIMES process|worker kill -9; prints the seconds until the trial's next attempt reported a step
 stop NAME                         stop the study
-ingest TRIALS SECONDS             record points as fast as the services take them; prints points per second
 """
 
 import json
@@ -23,15 +22,11 @@ from django.contrib.auth import get_user_model  # noqa: E402
 
 from tuning.models import Attempt, MetricChunk, Study, Trial  # noqa: E402
 from tuning.services.lifecycle import cancel_trial, start_study, stop_study  # noqa: E402
-from tuning.services.metrics import Point  # noqa: E402
-from tuning.services.reporting import record_points  # noqa: E402
-from tuning.services.starting import Holder, start_next  # noqa: E402
 from tuning.services.studies import create_study  # noqa: E402
 from tuning.workers.describing import describe_here  # noqa: E402
 from tuning.workers.processes import start_time  # noqa: E402
 
 PATIENCE_SECONDS = 120.0
-POINTS = 50  # in one write, as a worker flushes them
 
 
 def owner() -> Any:
@@ -103,27 +98,9 @@ def recover(name: str, times: str, whom: str) -> None:
     print(json.dumps(seconds))
 
 
-def ingest(trials: str, seconds: str) -> None:
-    space = {"x": {"type": "float", "low": 0.0, "high": 1.0}}
-    study = create_study(
-        owner=owner(), name="ingest", space=space, metric="loss", n_trials=int(trials), parallel=int(trials), seed=0,
-        sampler="random",
-    )  # fmt: skip
-    start_study(study_id=study.pk, actor=owner())
-    held = [start_next(study_id=study.pk, holder=Holder(host="script")) for _ in range(int(trials))]
-    step, stored, began = 0, 0, time.monotonic()
-    while time.monotonic() - began < float(seconds):
-        for trial in held:
-            points = [Point(step + n, {"loss": 1.0, "accuracy": 0.5}, time.time()) for n in range(1, POINTS + 1)]
-            record_points(trial_id=trial.pk, fence=trial.fence, points=points)
-            stored += POINTS
-        step += POINTS
-    print(json.dumps(stored / (time.monotonic() - began)))
-
-
 def stop(name: str) -> None:
     stop_study(study_id=Study.objects.get(name=name).pk, actor=owner())
 
 
 if __name__ == "__main__":
-    {"start": start, "cancel": cancel, "recover": recover, "ingest": ingest, "stop": stop}[sys.argv[1]](*sys.argv[2:])
+    {"start": start, "cancel": cancel, "recover": recover, "stop": stop}[sys.argv[1]](*sys.argv[2:])

@@ -1,7 +1,8 @@
 """A trial process without torch that does nothing but report: `launcher.RUNNER = "tests.workers.flood"`.
 
-FLOOD_POINTS says how many steps, FLOOD_RATE how many of them a second (0: as fast as they are taken), FLOOD_WRITTEN
-names a file that is told after each hundred how far it is. A step's value follows from its number, so that what was
+FLOOD_POINTS says how many steps, FLOOD_RATE how many of them a second (0: as fast as they are taken), FLOOD_BEGIN when
+the first is due by the machine's monotonic clock (left out: now); FLOOD_WRITTEN names a file that is told after each
+hundred how far it is. A step's value follows from its number, so that what was
 stored can be checked.
 """
 
@@ -23,7 +24,8 @@ def value_at(step: int) -> float:
 def flood(inbox: Inbox) -> dict:
     points, rate = int(os.environ["FLOOD_POINTS"]), float(os.environ["FLOOD_RATE"])
     written = Path(os.environ["FLOOD_WRITTEN"]) if os.environ.get("FLOOD_WRITTEN") else None
-    began = time.monotonic()
+    began = max(time.monotonic(), float(os.environ.get("FLOOD_BEGIN", 0)))
+    time.sleep(max(0.0, began - time.monotonic()))
     for step in range(1, points + 1):
         if rate:
             time.sleep(max(0.0, began + step / rate - time.monotonic()))

@@ -87,20 +87,24 @@ def test_a_database_that_is_away_stops_the_trial_at_its_next_report_and_loses_no
         monkeypatch.setattr(module, "connection", type("Kept", (), {"close": lambda: None}))
     monkeypatch.setattr(trial_run, "record_points", away)
     monkeypatch.setattr(trial_run, "POLL_SECONDS", 0.01)
-    run.start()
-    stuck, deadline = (0, 0.0), time.monotonic() + 60
-    while time.monotonic() - stuck[1] < 1.0 or not stuck[0]:  # until it has got rid of nothing for a second
-        run.step()
-        if written(tmp_path) != stuck[0]:
-            stuck = (written(tmp_path), time.monotonic())
-        assert time.monotonic() < deadline
+    stuck = []
+
+    def look() -> None:
+        """Until it has got rid of nothing for a second; then the database is back."""
+        seen, since = 0, time.monotonic()
+        while not seen or time.monotonic() - since < 1.0:
+            if (now := written(tmp_path)) != seen:
+                seen, since = now, time.monotonic()
+            time.sleep(0.01)
+        stuck.append(seen)
+        back.set()
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    assert run.run() == "complete"
+    looker.join()
     assert HELD_ROWS <= max(held) <= HELD_ROWS + (READ_BYTES + 65_536) // LINE + 1
     assert stuck[0] < 60_000, "it reported all that it had to a worker that could store nothing"
-    back.set()
-    while not run.outcome:
-        run.step()
-    run.launcher.finish(run.process, clean=True)
-    assert run.outcome == "complete"
     stored(run)
 
 
