@@ -56,7 +56,7 @@ def counts() -> dict[str, Any]:
 
 
 def trials() -> list[dict[str, Any]]:
-    return list(Trial.objects.order_by("number").values("number", "state", "fence", "retries", "slot", "reason"))
+    return list(Trial.objects.order_by("number").values("number", "state", "fence", "checkpoint_step"))
 
 
 def hosts() -> list[dict[str, Any]]:

@@ -44,6 +44,7 @@ class Blow:
     at: float
     doomed: set[int] | None = None
     frozen: bool = False
+    thawed: float = float("inf")  # when a frozen one woke: it may have been in time to keep its trial
 
 
 Strike = Callable[[Stage], Blow | None]
@@ -127,7 +128,8 @@ def freeze_worker(stage: Stage) -> Blow | None:
         return None
     if stage.chance.random() < 0.5:
         stage.wait(LEASE_SECONDS + stage.chance.uniform(0.5, 4.0))
-        kill(pid, signal.SIGCONT)
+        if kill(pid, signal.SIGCONT):
+            blow.thawed = time.monotonic()
     return blow
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.chaos.ledger import Ledger, Run, runs_of
 from tests.chaos.runner import METRIC, WRITER, loss_after
+from tests.chaos.storm import idle_spans
 from tests.chaos.verdict import judge
 
 STEPS = 8
@@ -181,6 +182,15 @@ def test_a_full_disk_excuses_a_failure_only_where_there_was_one():
     tables = document()
     tables["trials"][2]["reason_code"] = "disk_full"
     assert judge(tables, story(), SAMPLES, disk_was_full=True) == []
+
+
+def test_idle_spans_count_from_when_all_worked():
+    def run(began, last):
+        return Run(0, 1, "1", 1, 0, 0, "", began, last)
+
+    runs = [run(1.0, 5.0), run(2.0, 3.0), run(3.5, 9.0), run(8.0, 9.5)]
+    assert idle_spans(runs, 2) == [(3.0, 3.5), (5.0, 8.0), (9.0, 9.5)]
+    assert idle_spans(runs, 1) == [(9.5, 9.5)]
 
 
 def test_a_ledger_is_read_on_from_where_it_ended_and_waits_for_whole_lines(tmp_path):

@@ -242,7 +242,10 @@ class Supervisor:
         return not any(nobody_works(slot_id) for slot_id in idle)
 
     def look_at_members(self, main: int) -> None:
-        """Notice that a process of the cluster has gone, one that held no slot. None ends by itself but the pusher, after its broker was away."""
+        """Notice that a process of the cluster has died that held no slot.
+
+        None of them ends by itself but the pusher, some time after its broker was away.
+        """
         members = {pid for sentinel in children(main) for pid in children(sentinel)}
         working = {holder for slot in busy_slots(settings.HOST_NAME) if (holder := slot_holder(slot.pk))}
         if members and self.members - members - self.working - working:
