@@ -67,6 +67,11 @@ class TrialProcess(Protocol):
 
 
 class Launcher(Protocol):
+    """A backend: it launches trial processes and takes them back; what is polled and killed is the TrialProcess.
+
+    One whose processes run on other hosts needs gauges of its own: those of a run read this host's /proc by the pid.
+    """
+
     def launch(self, slot: Slot, log: Path, *, workload: str = "") -> TrialProcess:
         """A trial process on the slot's device that logs to `log`, for a job of `workload`. Raises OSError."""
 
