@@ -36,6 +36,16 @@ class Stage:
             self.place.tend()
             time.sleep(0.05)
 
+    def at_work(self) -> list[int]:
+        """Trial processes in the middle of a trial; others wait warm for their next."""
+        alive = set(self.place.trial_processes())
+        return sorted({run.pid for run in self.place.ledger.runs() if not run.ended} & alive)
+
+    def workers_at_work(self) -> list[int]:
+        """The workers of those."""
+        processes = set(self.at_work())
+        return [pid for pid in self.place.workers_busy() if processes & set(children(pid))]
+
 
 @dataclass
 class Blow:
@@ -72,13 +82,13 @@ def _killed(pid: int | None, doomed: set[int] | None) -> Blow | None:
 
 @kind("kill -9 of a trial process")
 def kill_trial_process(stage: Stage) -> Blow | None:
-    pid = _one(stage, stage.place.trial_processes())
+    pid = _one(stage, stage.at_work())
     return _killed(pid, {pid} if pid else None)
 
 
 @kind("kill -9 of a busy worker")
 def kill_worker(stage: Stage) -> Blow | None:
-    pid = _one(stage, stage.place.workers_busy())
+    pid = _one(stage, stage.workers_at_work())
     return _killed(pid, set(children(pid)) if pid else None)
 
 
@@ -120,7 +130,7 @@ def kill_all(stage: Stage) -> Blow | None:
 @kind("SIGSTOP of a busy worker past its lease")
 def freeze_worker(stage: Stage) -> Blow | None:
     """In half of the cases it wakes after its lease, unless its supervisor has ended it by then."""
-    pid = _one(stage, stage.place.workers_busy())
+    pid = _one(stage, stage.workers_at_work())
     if pid is None:
         return None
     blow = Blow(time.monotonic(), set(children(pid)), frozen=True)
