@@ -13,7 +13,7 @@ from tuning.engine.trial import Trial, TrialState
 
 def test_what_there_is():
     assert list(registry.samplers()) == ["auto", "random", "grid", "qmc", "tpe", "gp"]
-    assert list(registry.schedulers()) == ["none"]
+    assert list(registry.schedulers()) == ["none", "asha", "hyperband", "successive_halving", "median"]
     for name, kind in (registry.samplers() | registry.schedulers()).items():
         assert kind.name == name
         assert kind.title
@@ -47,7 +47,7 @@ def test_an_unknown_sampler_is_answered_with_those_that_exist(name):
 
 @pytest.mark.parametrize("name", ["hyperbnd", "", 3])
 def test_an_unknown_scheduler_is_answered_with_those_that_exist(name):
-    with pytest.raises(OptionError, match='one of "none"') as caught:
+    with pytest.raises(OptionError, match='one of "none", "asha"') as caught:
         registry.make_scheduler(name)
     assert caught.value.option == "scheduler"
 

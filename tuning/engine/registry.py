@@ -16,12 +16,16 @@ from tuning.engine.samplers.grid import Grid
 from tuning.engine.samplers.qmc import QuasiRandom
 from tuning.engine.samplers.random import Random
 from tuning.engine.samplers.tpe import TPE
+from tuning.engine.schedulers.asha import ASHA
 from tuning.engine.schedulers.base import Scheduler
+from tuning.engine.schedulers.hyperband import Hyperband
+from tuning.engine.schedulers.median import MedianStopping
 from tuning.engine.schedulers.none import NoScheduler
+from tuning.engine.schedulers.successive_halving import SuccessiveHalving
 from tuning.engine.values import listed, shown
 
 SAMPLERS: tuple[type[Sampler], ...] = (Auto, Random, Grid, QuasiRandom, TPE, GP)
-SCHEDULERS: tuple[type[Scheduler], ...] = (NoScheduler,)
+SCHEDULERS: tuple[type[Scheduler], ...] = (NoScheduler, ASHA, Hyperband, SuccessiveHalving, MedianStopping)
 
 
 def samplers() -> dict[str, type[Sampler]]:
@@ -91,6 +95,7 @@ def describe() -> dict[str, list[dict[str, Any]]]:
                 "title": scheduler.title,
                 "summary": scheduler.summary,
                 "needs_max_resource": scheduler.needs_max_resource,
+                "uses": list(scheduler.uses),
                 "options": [option.to_json() for option in scheduler.options],
             }
             for scheduler in SCHEDULERS

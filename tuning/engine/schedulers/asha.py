@@ -61,6 +61,10 @@ class ASHA(Scheduler):
         """Whether this is the stopping type."""
         return bool(self.settings["type"] == STOPPING)
 
+    @property
+    def pauses(self) -> bool:
+        return not self.stops
+
     def plan(self, budget: int | None) -> Plan:
         """What is to be expected of `budget` trials; how many really go on depends on the order of their coming."""
         if budget is None:
@@ -75,21 +79,23 @@ class ASHA(Scheduler):
     def next(self, view: RungView) -> Decision:
         if not self.stops and (promotion := self._promotion(view)) is not None:
             return promotion
-        done = check_budget(view)
-        if done is None:
-            return Start(self.rungs[0], 0, COHORT, ENDLESS)
+        start = self.start(view)
+        if start is not None:
+            return start
         if view.running or view.waiting:
             return Wait("the trials that run may lead to a promotion")
-        return self._last(view) or done
+        return self._last(view) or check_budget(view) or Done("nobody can be promoted")
+
+    def start(self, view: RungView) -> Start | None:
+        return Start(self.rungs[0], 0, COHORT, ENDLESS) if check_budget(view) is None else None
 
     def _promotion(self, view: RungView) -> Promote | None:
         """The best trial that stands below the top and is among the best 1/eta of its rung, the highest rung first."""
         for rung in range(len(self.rungs) - 2, -1, -1):
-            best = view.best_reached(COHORT, rung)
-            if best is None:
-                continue
-            top = view.rung(COHORT, rung).entries // self.reduction_factor
-            if view.rank(COHORT, rung, best.value, best.number) < top:
+            counts = view.rung(COHORT, rung)
+            top = counts.entries // self.reduction_factor
+            best = view.best_reached(COHORT, rung) if counts.reached and top else None
+            if best is not None and view.rank(COHORT, rung, best.value, best.number) < top:
                 return Promote(best.number, self.rungs[rung + 1])
         return None
 
@@ -103,7 +109,7 @@ class ASHA(Scheduler):
         if counts.reached + counts.complete:
             return None
         for rung in range(top - 1, -1, -1):
-            best = view.best_reached(COHORT, rung)
+            best = view.best_reached(COHORT, rung) if view.rung(COHORT, rung).reached else None
             if best is not None:
                 return Promote(best.number, self.rungs[rung + 1])
         return None

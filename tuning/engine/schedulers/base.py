@@ -108,7 +108,13 @@ class Scheduler(ABC):
     summary: ClassVar[str]
     options: ClassVar[tuple[Option, ...]] = ()
     needs_max_resource: ClassVar[bool] = True
+    uses: ClassVar[tuple[str, ...]] = ("min_resource", "reduction_factor")  # settings of the study that matter to it
     needs_rungs: ClassVar[bool] = True  # True: the decisions read a RungView, False: a View is enough
+
+    @property
+    def pauses(self) -> bool:
+        """Whether a trial pauses when it has come to its resource, so that it never runs past it unasked."""
+        return False
 
     def __init__(
         self,
@@ -143,6 +149,11 @@ class Scheduler(ABC):
     @abstractmethod
     def next(self, view: Any) -> Decision:
         """What to run next, given a `View` (a `RungView` where `needs_rungs`)."""
+
+    def start(self, view: Any) -> Start | None:
+        """Where a trial begins that somebody wants to have now, whoever could be promoted; None where none may."""
+        decision = self.next(view)
+        return decision if isinstance(decision, Start) else None
 
     @abstractmethod
     def on_report(self, view: Any, number: int, step: int, value: float) -> Verdict:

@@ -19,6 +19,7 @@ class MedianStopping(Scheduler):
     name = "median"
     title = "Median stopping"
     summary = "Ends a trial that is worse than the median of the complete ones at the same step. Cautious and simple."
+    uses = ()
     options = (
         Option("n_startup_trials", "int", 5, "Complete trials before any is stopped.", low=1, high=100_000),
         Option("n_warmup_steps", "int", 0, "Steps of a trial in which it is not stopped.", low=0, high=1_000_000_000),
@@ -41,7 +42,7 @@ class MedianStopping(Scheduler):
 
     def ladder(self, bracket: int | None) -> tuple[int, ...]:
         top: int = self.max_resource or self.min_resource
-        warm = max(self.settings["n_warmup_steps"], self.min_resource - 1)
+        warm = min(max(self.settings["n_warmup_steps"], self.min_resource - 1), top)
         interval = self.settings["interval_steps"] or max(1, -(-(top - warm) // LOOKS))
         return (*range(warm + 1, top, interval), top)
 

@@ -14,6 +14,7 @@ class NoScheduler(Scheduler):
     summary = "Every trial runs to its end. The right choice where trainings are short or the budget ample."
     needs_max_resource = False
     needs_rungs = False
+    uses = ()
 
     def plan(self, budget: int | None) -> Plan:
         known = budget is not None and self.max_resource is not None

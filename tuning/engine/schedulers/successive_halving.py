@@ -55,6 +55,10 @@ class SuccessiveHalving(Scheduler):
         self.top_resource: int = self.max_resource or self.min_resource
         self.s_max = highest_bracket(self.min_resource, self.top_resource, self.reduction_factor)
 
+    @property
+    def pauses(self) -> bool:
+        return True
+
     # which cohorts there are: what Hyperband does differently
 
     def bracket_of(self, cohort: int) -> int:
