@@ -87,6 +87,52 @@ def test_optimize_runs_the_study_to_its_end(study: Study):
     assert trial_curves(TrialRow.objects.get(pk=best.id))["validation/loss"].steps == [1, 2]
 
 
+@pytest.mark.parametrize(("kind", "options"), [("asha", {"type": "promotion"}), ("successive_halving", {})])
+def test_a_trial_that_pauses_at_a_rung_comes_again_and_goes_on(client: Client, kind: str, options: dict[str, Any]):
+    study = client.create_study(
+        "halved", space=SPACE, metric="validation/loss", n_trials=9, seed=3, parallel=2, scheduler=kind,
+        scheduler_options=options, max_resource=9, sampler="random",
+    ).start()  # fmt: skip
+    kept: dict[int, int] = {}  # what a script keeps as its checkpoint: the step that it came to
+    came: list[tuple[int, int, int | None]] = []
+
+    def objective(trial: Trial) -> None:
+        assert trial.resume_step == kept.get(trial.number, 0)
+        came.append((trial.number, trial.resume_step, trial.resource))
+        for step in range(trial.resume_step + 1, (trial.resource or 0) + 1):
+            kept[trial.number] = step
+            if trial.report(loss_of(trial) + 1 / step, step) != "continue":
+                return
+
+    study.optimize(objective, poll=0.01)
+    assert study.refresh().state == "FINISHED"
+    assert {resume: resource for _, resume, resource in came} == {0: 1, 1: 3, 3: 9}
+    states = [row["state"] for row in study.trials()]
+    assert (states.count("COMPLETE"), states.count("PRUNED")) == (1, 8)
+    (best,) = study.trials(state="COMPLETE")
+    assert trial_curves(TrialRow.objects.get(pk=best["id"]))["validation/loss"].steps == list(range(1, 10))
+
+
+def test_a_trial_that_asha_stops_is_told_so_and_others_run_to_their_end(client: Client):
+    study = client.create_study(
+        "stopped", space=SPACE, metric="validation/loss", n_trials=9, seed=3, scheduler="asha",
+        scheduler_options={"type": "stopping"}, max_resource=9, sampler="random",
+    ).start()  # fmt: skip
+    seen: list[int | None] = []
+
+    def objective(trial: Trial) -> None:
+        seen.append(trial.resource)
+        for step in range(1, (trial.resource or 0) + 1):
+            trial.report(loss_of(trial) + 1 / step, step)
+            if trial.should_prune():
+                raise TrialPruned
+
+    study.optimize(objective, poll=0.01)
+    assert set(seen) == {9}  # nobody stands at a rung to wait
+    assert study.refresh().state == "FINISHED"
+    assert {row["state"] for row in study.trials()} == {"COMPLETE", "PRUNED"}
+
+
 def test_optimize_runs_no_more_than_it_is_asked_to(study: Study):
     assert len(study.optimize(loss_of, n_trials=3)) == 3
     assert study.refresh().state == "RUNNING"

@@ -96,6 +96,7 @@ def test_the_facts_of_a_study(alice, django_assert_num_queries):
     complete_trial(trial_id=complete.pk, fence=1)
     report(running, [0.3])
     fail_trial(trial_id=failed.pk, fence=1, reason_code="diverged", reason="")
+    report(parked, [0.9])
     park_trial(trial_id=parked.pk, fence=1)
     enqueue_trial(study_id=study.pk, actor=alice, params={})
     ended = timezone.now()
@@ -106,7 +107,7 @@ def test_the_facts_of_a_study(alice, django_assert_num_queries):
     assert (facts.best_value, facts.best_trial_number, facts.best_trial_id) == (0.4, 0, complete.pk)
     assert (facts.done, facts.total, facts.running, facts.waiting) == (2, 10, 1, 1)
     assert (facts.complete, facts.failed, facts.pruned) == (1, 1, 0)
-    assert (facts.epochs_done, facts.epochs_total) == (3, 50)
+    assert (facts.epochs_done, facts.epochs_total) == (4, 50)
     assert (facts.seconds_per_trial, facts.seconds_left) == (40.0, 8 * 40.0)
 
 

@@ -16,13 +16,20 @@ from tuning.services.endings import (
 )
 from tuning.services.errors import StaleLease
 
+
+def parked(trial):
+    """Report, without which nothing can be compared at a rung, and pause there."""
+    report(trial, [0.5])
+    return park_trial(trial_id=trial.pk, fence=trial.fence)
+
+
 ENDINGS = {
     "COMPLETE": lambda trial: complete_trial(trial_id=trial.pk, fence=trial.fence, value=1.0),
     "PRUNED": lambda trial: prune_trial(trial_id=trial.pk, fence=trial.fence, reason="not worth more"),
     "FAILED": lambda trial: fail_trial(
         trial_id=trial.pk, fence=trial.fence, reason_code="code_error", reason="NameError"
     ),
-    "PAUSED": lambda trial: park_trial(trial_id=trial.pk, fence=trial.fence),
+    "PAUSED": lambda trial: parked(trial),
     "WAITING": lambda trial: requeue_trial(trial_id=trial.pk, fence=trial.fence, why="lost", lost=True),
 }
 

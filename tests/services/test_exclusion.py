@@ -100,6 +100,7 @@ def test_an_open_trial_is_cancelled_first(alice, state):
     study = make_study(alice, started=True)
     trial = enqueue_trial(study_id=study.pk, actor=alice, params={}) if state == "WAITING" else make_running(study)
     if state == "PAUSED":
+        report(trial, [0.5])
         park_trial(trial_id=trial.pk, fence=trial.fence)
     row = exclude_trial(trial_id=trial.pk, actor=alice, reason=WHY)
     assert (row.state, row.reason_code, row.is_excluded) == ("FAILED", "cancelled", True)

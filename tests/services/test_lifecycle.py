@@ -138,6 +138,7 @@ def test_cancelling_an_open_trial_fails_it(alice, bob, state):
     study = make_study(alice, started=True)
     trial = enqueue_trial(study_id=study.pk, actor=alice, params={}) if state == "WAITING" else make_running(study)
     if state == "PAUSED":
+        report(trial, [0.5])
         park_trial(trial_id=trial.pk, fence=trial.fence)
     with pytest.raises(Forbidden):
         cancel_trial(trial_id=trial.pk, actor=bob)

@@ -430,16 +430,37 @@ def test_a_training_that_was_done_when_the_pause_came_is_complete(run, settings)
     assert row(run).state == "COMPLETE"
 
 
-@pytest.mark.parametrize(("decision", "word", "state"), [("stop", "stop", "PRUNED"), ("pause", "pause", "PAUSED")])
-def test_the_schedulers_word_is_carried_out(run, monkeypatch, decision, word, state):
-    monkeypatch.setattr("tuning.services.reporting.decide_report", lambda *_: decision)
+def test_a_trial_that_the_scheduler_stops_is_pruned(run, monkeypatch):
+    monkeypatch.setattr("tuning.services.reporting.decide_report", lambda *_: "stop")
     run.process.say(step(1, 0.5))
     run.step()
     run.flush()
-    assert [message["type"] for message in run.process.heard()] == [word]
+    assert [message["type"] for message in run.process.heard()] == ["stop"]
     run.process.say(step(2, 0.4), result(stopped=True))
     run.step()
-    assert (row(run).state, row(run).value) == (state, 0.4)
+    assert (row(run).state, row(run).value) == ("PRUNED", 0.4)
+
+
+@pytest.mark.parametrize("stopped", ["pause", False])
+def test_a_trial_that_has_come_to_its_rung_pauses_and_frees_its_slot(alice, stopped):
+    """Whether its process has heard of the pause, or was at the end of what it had been told anyhow."""
+    study = make_study(
+        alice, started=True, workload="tiny", scheduler="hyperband", parallel=2, reduction_factor=2, n_trials=9
+    )
+    slot = make_slot()
+    run = TrialRun(make_running(study, slot), slot, FakeLauncher())
+    run.start()
+    (start,) = run.process.heard()
+    assert (start["spec"]["epochs"], start["spec"]["max_epochs"]) == (1, 5)
+    run.process.say({"type": "hello", "pid": 4242}, step(1, 0.5))
+    while not run.points:
+        run.step()
+    run.flush()
+    assert [message["type"] for message in run.process.heard()] == ["pause"]
+    run.process.say(result(stopped=stopped, steps=1))
+    run.step()
+    assert (row(run).state, row(run).slot, row(run).value) == ("PAUSED", None, 0.5)
+    assert run.outcome == "paused"
 
 
 # --- heartbeat, database away ------------------------------------------------------------------------------------
@@ -466,7 +487,7 @@ def test_points_wait_for_a_database_that_is_away_once(run, away, settings):
     assert trial_curves(row(run))[METRIC].steps == [1, 2]
 
 
-@pytest.mark.parametrize("service", ["record_points", "complete_trial", "answer_suggestion"])
+@pytest.mark.parametrize("service", ["record_points", "finish_run", "answer_suggestion"])
 def test_what_must_be_told_is_told_again_until_the_database_is_back(run, away, service):
     left = away(service, 3)
     ask = {"type": "suggest", "id": 1, "name": "width", "distribution": {"type": "int", "low": 1, "high": 9}}
@@ -498,7 +519,7 @@ def test_a_database_that_is_away_for_longer_than_the_lease_ends_the_process(run,
 
 
 def test_an_ending_is_not_tried_beyond_the_lease(run, away, settings):
-    away("complete_trial", 10**6)
+    away("finish_run", 10**6)
     run.patience.held -= settings.LEASE_SECONDS
     run.process.say(step(1), result())
     run.flush = lambda **_: True

@@ -5,6 +5,7 @@ from tuning.models.audit import AuditEvent
 from tuning.models.host import Device, Host, Slot
 from tuning.models.job import Job
 from tuning.models.metric import CurveSummary, Metric, MetricChunk
+from tuning.models.rung import Cohort, Rung, RungEntry
 from tuning.models.source import StudySource
 from tuning.models.study import Distribution, Parameter, SearchSpace, Study
 from tuning.models.trial import Attempt, Trial
@@ -15,6 +16,7 @@ __all__ = [
     "ApiToken",
     "Attempt",
     "AuditEvent",
+    "Cohort",
     "CurveSummary",
     "Device",
     "DeviceTime",
@@ -25,6 +27,8 @@ __all__ = [
     "MetricChunk",
     "Offering",
     "Parameter",
+    "Rung",
+    "RungEntry",
     "SearchSpace",
     "Slot",
     "Split",

@@ -50,6 +50,7 @@ class Trial(models.Model):
     resource = models.PositiveIntegerField(null=True)  # cumulative target, in the workload's unit (epochs)
     resource_done = models.PositiveIntegerField(default=0)
     bracket = models.PositiveIntegerField(null=True)
+    cohort = models.ForeignKey("Cohort", on_delete=models.SET_NULL, null=True, related_name="trials")
     rung = models.PositiveIntegerField(null=True)
 
     origin = models.CharField(max_length=10, default="sampler")  # sampler | enqueued | script | made | retry
@@ -100,6 +101,8 @@ class Trial(models.Model):
             models.Index(fields=["study", "value", "number"], name="trial_study_value"),
             # counts, claims of waiting trials, filters by state
             models.Index(fields=["study", "state", "-priority", "number"], name="trial_study_state"),
+            # checkpoints of trials that a scheduler has cut: they are to be deleted
+            models.Index(fields=["id"], condition=Q(state="PRUNED") & ~Q(checkpoint=""), name="trial_dropped"),
             # the reaper: running trials by the end of their lease
             models.Index(fields=["lease_until"], condition=Q(state="RUNNING"), name="trial_lease"),
             # the reaper: trials by their deadline

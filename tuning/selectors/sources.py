@@ -17,8 +17,10 @@ OFFERED = 12  # studies on a form
 FIELDS = ("number", "params", "state", "value", "resource_done", "reason_code", "infeasible", "origin", "finish_seq")
 
 
-def engine_trial(row: Mapping[str, Any], params: Mapping[str, Any]) -> EngineTrial:
-    """A row of FIELDS as the engine's trial, with these of its params."""
+def engine_trial(
+    row: Mapping[str, Any], params: Mapping[str, Any], rungs: Mapping[int, float] | None = None
+) -> EngineTrial:
+    """A row of FIELDS as the engine's trial, with these of its params and its values at rungs by their steps."""
     return EngineTrial(
         number=row["number"],
         params=params,
@@ -28,6 +30,7 @@ def engine_trial(row: Mapping[str, Any], params: Mapping[str, Any]) -> EngineTri
         reason_code=row["reason_code"] or None,
         infeasible=row["infeasible"],
         origin=row["origin"],
+        intermediate=rungs or {},
     )
 
 

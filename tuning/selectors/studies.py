@@ -9,6 +9,7 @@ from tuning.models import Study, Trial
 from tuning.selectors.errors import NotFound
 from tuning.selectors.hosts import live_slots
 from tuning.selectors.pages import Page, page_of
+from tuning.selectors.schedulers import scheduler_of
 
 
 def visible_studies(user: AbstractBaseUser) -> QuerySet[Study]:
@@ -72,25 +73,33 @@ class StudyFacts:
     pruned: int
     complete: int
     epochs_done: int
-    epochs_total: int | None
+    epochs_total: int | None  # that the study will use by its plan
+    about: bool  # the plan is an expectation
     seconds_per_trial: float | None
     seconds_left: float | None
 
 
 def study_facts(study: Study) -> StudyFacts:
-    """The facts of `study`, in three queries; the time left is the mean of completed trials over the slots at work."""
-    sums = Trial.objects.filter(study=study).aggregate(epochs=Sum("resource_done"))
+    """The facts of `study`, in three queries.
+
+    The time left is the mean of completed trials, or with a scheduler that of an epoch, over the slots at work.
+    """
+    sums = Trial.objects.filter(study=study).aggregate(epochs=Sum("resource_done"), seconds=Sum("run_seconds"))
     timed = Trial.objects.filter(study=study, state=Trial.State.COMPLETE, started__isnull=False)
     mean = timed.aggregate(mean=Avg(F("completed") - F("started")))["mean"]
     seconds = mean.total_seconds() if mean is not None else None
     total = study.budget_total
     left = None
+    plan = scheduler_of(study).plan(total)
+    epochs_total, epochs_done = plan.resource if total is not None else None, sums["epochs"] or 0
     if study.state == Study.State.RUNNING and seconds is not None and total is not None:
         remaining = max(0, total - study.n_ended)
         at_work = max(study.n_running, live_slots().count() if study.workload else 0)
-        left = remaining * seconds / max(1, min(study.parallel, at_work, remaining))
+        work = remaining * seconds
+        if study.scheduler != "none" and epochs_total is not None and epochs_done:
+            work = max(0, epochs_total - epochs_done) * (sums["seconds"] or 0.0) / epochs_done
+        left = work / max(1, min(study.parallel, at_work, remaining))
     best = study.best_trial
-    epochs_total = total * study.max_resource if total is not None and study.max_resource is not None else None
     return StudyFacts(
         best_value=best.value if best else None,
         best_trial_number=best.number if best else None,
@@ -102,8 +111,9 @@ def study_facts(study: Study) -> StudyFacts:
         failed=study.n_failed,
         pruned=study.n_pruned,
         complete=study.n_complete,
-        epochs_done=sums["epochs"] or 0,
+        epochs_done=epochs_done,
         epochs_total=epochs_total,
+        about=not plan.exact,
         seconds_per_trial=seconds,
         seconds_left=left,
     )

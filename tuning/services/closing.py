@@ -2,7 +2,7 @@
 
 from tuning.models import Study
 from tuning.services.proposing import is_exhausted
-from tuning.services.scheduling import Done, Start, next_action
+from tuning.services.scheduling import Done, Start, next_action, settle, settle_paused
 from tuning.services.transitions import finish_study
 
 EXHAUSTED = "every configuration of the grid has been tried"
@@ -17,10 +17,18 @@ def end_of(study: Study) -> str | None:
 
 
 def close_if_done(study: Study) -> bool:
-    """RUNNING -> FINISHED of a locked study where nothing is open and nothing will start again; whether it is so."""
-    if study.state != Study.State.RUNNING or study.n_open > 0:
+    """RUNNING -> FINISHED of a locked study where nothing runs and nothing will start again; whether it is so.
+
+    Before that the scheduler promotes and cuts paused trials, as far as it can decide; those that are paused when the
+    study ends are pruned.
+    """
+    if study.state != Study.State.RUNNING:
+        return False
+    settle(study)
+    if study.n_waiting or study.n_running:
         return False
     reason = end_of(study)
     if reason is not None:
+        settle_paused(study)
         finish_study(study, reason)
     return study.state == Study.State.FINISHED

@@ -14,6 +14,7 @@ from tuning.selectors.curves import trial_curves
 from tuning.services import hints
 from tuning.services.closing import close_if_done
 from tuning.services.errors import StaleLease
+from tuning.services.scheduling import arrive, stands_at_rung
 from tuning.services.transitions import consider_best, lock_study, move_trial, value_columns
 
 State = Trial.State
@@ -121,10 +122,51 @@ def complete_trial(
             **extra,
         )
     else:
+        _arrive(study, trial)
         state = _end(study, trial, fence, State.COMPLETE, **columns, **extra)
         consider_best(study, trial.pk, float(value))
     _after_ending(study)
     return state
+
+
+def _value_at(study: Study, trial: Trial, step: int) -> float | None:
+    """The first finite value of the study's metric from `step` on, else the last before it; None without a report."""
+    curve = trial_curves(trial).get(study.metric)
+    if curve is None:
+        return None
+    rows = list(zip(curve.steps, curve.values, strict=True))
+    reached = [value for at, value in rows if at >= step and math.isfinite(value)]
+    return reached[0] if reached else rows[-1][1]
+
+
+def _arrive(study: Study, trial: Trial) -> None:
+    """A trial that ends at its resource has come to the top rung, where it has one."""
+    if trial.cohort_id is None or trial.resource is None or trial.resource_done < trial.resource:
+        return
+    value = _value_at(study, trial, trial.resource)
+    if value is not None and math.isfinite(value):
+        arrive(study, trial, value)
+
+
+@transaction.atomic
+def finish_run(
+    *,
+    trial_id: int,
+    fence: int,
+    value: float | None = None,
+    facts: Mapping[str, Any] | None = None,
+    constraints: Sequence[float] | None = None,
+) -> str:
+    """A run has ended in order: at a rung its trial pauses, else it is complete as `complete_trial` says.
+
+    Returns the new state. Raises StaleLease.
+    """
+    study, trial = _locked(trial_id, fence)
+    came_to_rung = trial.resource_done >= (trial.resource or 0)
+    ran_through = study.max_resource is not None and trial.resource_done >= study.max_resource  # deaf to the pause
+    if stands_at_rung(study, trial) and came_to_rung and not ran_through:
+        return park_trial(trial_id=trial_id, fence=fence, facts=facts)
+    return complete_trial(trial_id=trial_id, fence=fence, value=value, facts=facts, constraints=constraints)
 
 
 def _end(study: Study, trial: Trial, fence: int, state: str, **changes: Any) -> str:
@@ -226,9 +268,21 @@ def requeue_trial(*, trial_id: int, fence: int, why: str, lost: bool, expired: b
 
 @transaction.atomic
 def park_trial(*, trial_id: int, fence: int, facts: Mapping[str, Any] | None = None) -> str:
-    """RUNNING -> PAUSED at a rung: its device is free, its checkpoint stays, the scheduler decides later."""
+    """RUNNING -> PAUSED at a rung: its device is free, its checkpoint stays, the scheduler decides, now or later.
+
+    A trial whose metric is not there or not finite at the rung has failed, as `complete_trial` says. Returns the state
+    that it pauses or ends in, whatever the scheduler has made of it since. Raises StaleLease.
+    """
     study, trial = _locked(trial_id, fence)
-    move_trial(study, trial.pk, State.RUNNING, State.PAUSED, fence=fence, facts={**trial.facts, **(facts or {})})
+    step = trial.resource if trial.resource is not None else trial.resource_done
+    value = _value_at(study, trial, step)
+    if value is None or not math.isfinite(value):
+        return complete_trial(trial_id=trial_id, fence=fence, value=value, facts=facts)
+    arrive(study, trial, value)
+    changes: dict[str, Any] = {"facts": {**trial.facts, **(facts or {})}}
+    if trial.lease_hash:  # a script keeps its checkpoint itself, and goes on from here
+        changes["checkpoint_step"] = trial.resource_done
+    move_trial(study, trial.pk, State.RUNNING, State.PAUSED, fence=fence, **changes)
     _after_ending(study)
     return State.PAUSED
 

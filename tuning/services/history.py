@@ -6,14 +6,15 @@ space: then a new History is made. The cache therefore changes no result, only t
 """
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from datetime import datetime
 from typing import Any
 
 from tuning.engine import History, SearchSpace
 from tuning.engine import Trial as EngineTrial
 from tuning.engine.transfer import Misfit, fitted, usable_assumptions
-from tuning.models import Study, Trial
+from tuning.models import RungEntry, Study, Trial
+from tuning.selectors.schedulers import has_rungs
 from tuning.selectors.sources import FIELDS, engine_trial
 from tuning.services.sources import earlier_histories
 
@@ -61,21 +62,37 @@ def _empty(study: Study, space: SearchSpace) -> History:
 
 def _append_finished(history: History, study: Study, seen: int, assumed: dict[str, Any]) -> int:
     rows = Trial.objects.filter(study=study, finish_seq__gt=seen, excluded_at__isnull=True)
+    rungs = _rung_values(study, trial__finish_seq__gt=seen)
     for row in rows.order_by("finish_seq").values(*FIELDS):
         seen = row["finish_seq"]
-        if (trial := _engine_trial(row, history.space, assumed)) is not None:
+        if (trial := _engine_trial(row, history.space, assumed, rungs.get(row["number"]))) is not None:
             history.append_trial(trial)
     return seen
 
 
 def _with_open(history: History, study: Study, assumed: dict[str, Any]) -> History:
     rows = Trial.objects.filter(study=study, finish_seq__isnull=True).order_by("number").values(*FIELDS)
-    trials = (_engine_trial(row, history.space, assumed) for row in rows)
+    rungs = _rung_values(study, trial__finish_seq__isnull=True)
+    trials = (_engine_trial(row, history.space, assumed, rungs.get(row["number"])) for row in rows)
     return history.with_pending([trial for trial in trials if trial is not None])
 
 
-def _engine_trial(row: dict[str, Any], space: SearchSpace, assumed: dict[str, Any]) -> EngineTrial | None:
+def _rung_values(study: Study, **trials: Any) -> dict[int, dict[int, float]]:
+    """What these trials of a study came to at their rungs: {number: {step: value}}; empty without a scheduler."""
+    found: dict[int, dict[int, float]] = defaultdict(dict)
+    if has_rungs(study):
+        entries = RungEntry.objects.filter(cohort__study=study, loss__isnull=False, step__isnull=False, **trials)
+        sign = 1.0 if study.direction == "minimize" else -1.0
+        for number, step, loss in entries.order_by("step").values_list("number", "step", "loss"):
+            if step is not None and loss is not None:
+                found[number][step] = sign * loss
+    return found
+
+
+def _engine_trial(
+    row: dict[str, Any], space: SearchSpace, assumed: dict[str, Any], rungs: dict[int, float] | None
+) -> EngineTrial | None:
     try:
-        return engine_trial(row, fitted(space, row["params"], assumed))
+        return engine_trial(row, fitted(space, row["params"], assumed), rungs)
     except Misfit:
         return None

@@ -15,8 +15,8 @@ from tuning.selectors.curves import curve_rows
 from tuning.services.endings import objective_of
 from tuning.services.errors import StaleLease
 from tuning.services.metrics import Point, append_points, rebuild_summaries
-from tuning.services.scheduling import decide_report
-from tuning.services.transitions import value_columns
+from tuning.services.scheduling import decide_report, judges_while_running
+from tuning.services.transitions import lock_study, value_columns
 
 State = Trial.State
 VERSION_SECONDS = 1.0  # pages look every two seconds; metrics need not raise the version more often
@@ -66,9 +66,13 @@ def record_points(
 def _store(
     trial_id: int, fence: int, points: Sequence[Point], checkpoints: Sequence[CheckpointNote]
 ) -> tuple[Study, str]:
+    study = Study.objects.filter(trials=trial_id).first()
+    if study is not None and points and judges_while_running(study):
+        study = lock_study(study.pk)  # before the trial's row: a decision at a rung changes what all compete for
     hold(trial_id, fence)
     trial = Trial.objects.select_related("study").get(pk=trial_id)
-    study = trial.study
+    study = study or trial.study
+    trial.study = study
     if points:
         append_points(study, trial, fence, points)
     changes: dict[str, object] = {}
@@ -81,8 +85,8 @@ def _store(
     if points:
         step = max(point.step for point in points)
         value, value_step = objective_of(study, trial)
-        changes |= {"resource_done": max(trial.resource_done, step), "value_step": value_step, **value_columns(value)}
         decision = decide_report(study, trial, points)
+        changes |= {"resource_done": max(trial.resource_done, step), "value_step": value_step, **value_columns(value)}
     if changes:
         Trial.objects.filter(pk=trial_id).update(**changes)
     return study, decision
@@ -106,6 +110,12 @@ def forget_checkpoint(*, trial_id: int, fence: int) -> None:
     Trial.objects.filter(pk=trial_id).update(checkpoint="", checkpoint_step=None, resource_done=0)
     Attempt.objects.filter(trial_id=trial_id, fence=fence).update(start_step=0)
     rebuild_progress(trial.study, trial)
+
+
+def forget_dropped(*, trial_id: int) -> None:
+    """The checkpoints of a trial that its scheduler has cut are deleted."""
+    rows = Trial.objects.filter(pk=trial_id, state=State.PRUNED)
+    rows.update(checkpoint="", checkpoint_step=None, best_checkpoint="", best_checkpoint_step=None)
 
 
 def renew(*, trial_id: int, fence: int) -> None:

@@ -15,6 +15,7 @@ from django.utils import timezone
 from tuning.engine.transfer import Misfit, fitted
 from tuning.models import Attempt, Study, Trial
 from tuning.selectors.curves import trial_curves
+from tuning.selectors.schedulers import has_rungs
 from tuning.services import hints
 from tuning.services.audit import record
 from tuning.services.errors import Conflict
@@ -23,6 +24,7 @@ from tuning.services.metrics import Point, append_points
 from tuning.services.permissions import trial_for_change
 from tuning.services.proposing import engine_space
 from tuning.services.reporting import rebuild_progress
+from tuning.services.scheduling import next_start
 from tuning.services.starting import create_trial
 from tuning.services.transitions import reopen_study
 
@@ -53,6 +55,7 @@ def retry_trial(*, trial_id: int, actor: AbstractBaseUser) -> Trial:
         origin=ORIGIN,
         why=f"Retry of trial {failed.number} ({failed.get_reason_code_display() or 'failed'}) by "
         f"{actor.get_username()}: it {where}.",
+        start=next_start(study) if has_rungs(study) else None,
         resource=failed.resource,
         fixed_params=failed.fixed_params,
     )

@@ -1,12 +1,16 @@
-"""The engine's scheduler over the database: its view of a study, and carrying out what it decides."""
+"""The engine's scheduler over the database: asking it, and carrying out what it decides."""
 
 import math
 from collections.abc import Sequence
 
-from tuning.engine import Direction, registry
-from tuning.engine.schedulers.base import Decision, Done, Promote, Scheduler, Start, Wait
+from django.db.models import F
+
+from tuning.engine.schedulers.base import Decision, Done, Promote, Start, Wait
 from tuning.models import Study, Trial
+from tuning.selectors.schedulers import has_rungs, scheduler_of
+from tuning.services import rungs
 from tuning.services.metrics import Point
+from tuning.services.scheduler_view import StudyRungView, StudyView
 from tuning.services.transitions import move_trial
 
 __all__ = ["Done", "Promote", "Start", "Wait"]
@@ -14,70 +18,101 @@ __all__ = ["Done", "Promote", "Start", "Wait"]
 State = Trial.State
 
 
-class StudyView:
-    """tuning.engine.schedulers.view.View on the counters of a study's row."""
-
-    def __init__(self, study: Study) -> None:
-        self._study = study
-        self.direction = Direction.of(study.direction)
-        self.budget: int | None = study.budget_total
-
-    @property
-    def created(self) -> int:
-        return self._study.n_created
-
-    @property
-    def waiting(self) -> int:
-        return self._study.n_waiting
-
-    @property
-    def running(self) -> int:
-        return self._study.n_running
-
-    @property
-    def paused(self) -> int:
-        return self._study.n_paused
-
-    @property
-    def open(self) -> int:
-        return self._study.n_open
-
-    def resource_of(self, number: int) -> int | None:
-        """The resource that the trial may run to. Raises KeyError for an unknown trial."""
-        rows = Trial.objects.filter(study=self._study, number=number).values_list("resource", flat=True)
-        if not rows:
-            raise KeyError(number)
-        return rows[0]
-
-
-def scheduler_of(study: Study) -> Scheduler:
-    return registry.make_scheduler(
-        study.scheduler,
-        study.scheduler_options,
-        min_resource=study.min_resource,
-        max_resource=study.max_resource,
-        reduction_factor=study.reduction_factor,
-        direction=study.direction,
-    )
+def view_of(study: Study) -> StudyView:
+    return StudyRungView(study) if has_rungs(study) else StudyView(study)
 
 
 def next_action(study: Study) -> Decision:
     """What a locked study should do with a free slot: Start, Promote, Wait or Done."""
-    return scheduler_of(study).next(StudyView(study))
+    return scheduler_of(study).next(view_of(study))
+
+
+def next_start(study: Study) -> Start | None:
+    """Where a trial of a locked study begins that a person wants to have; None where the scheduler starts none."""
+    return scheduler_of(study).start(view_of(study))
+
+
+def promote(study: Study, action: Promote) -> Trial:
+    """PAUSED -> WAITING, to run to the next rung."""
+    trial = Trial.objects.get(study=study, number=action.number)
+    _lift(study, trial, action.resource)
+    trial.refresh_from_db()
+    return trial
+
+
+def _lift(study: Study, trial: Trial, resource: int | None) -> None:
+    move_trial(study, trial.pk, State.PAUSED, State.WAITING, resource=resource, rung=F("rung") + 1, reason="promoted")
+
+
+def stands_at_rung(study: Study, trial: Trial) -> bool:
+    """Whether a run that has come to its trial's resource pauses there, and is not at its end."""
+    if trial.resource is None or study.max_resource is None or trial.resource >= study.max_resource:
+        return False
+    return trial.cohort_id is not None and scheduler_of(study).pauses
+
+
+def resource_of_run(study: Study, trial: Trial) -> int | None:
+    """The step that a run of the trial goes to by itself: its next rung where it pauses there, else its end."""
+    return trial.resource if not judges_while_running(study) else study.max_resource
+
+
+def judges_while_running(study: Study) -> bool:
+    """Whether a trial that runs on needs a word at its rungs: then a report that comes to one locks the study."""
+    return has_rungs(study) and not scheduler_of(study).pauses
 
 
 def decide_report(study: Study, trial: Trial, points: Sequence[Point]) -> str:
-    """The scheduler's word on a running trial's new points: "continue", "pause" or "stop"."""
+    """The scheduler's word on a running trial's new points: "continue", "pause" or "stop".
+
+    Between its rungs every scheduler lets a trial go on. The study is locked where `judges_while_running`.
+    """
+    if not has_rungs(study):
+        return "continue"
     scheduler = scheduler_of(study)
-    view = StudyView(study)
     for point in points:
         value = point.metrics.get(study.metric)
-        if value is None or not math.isfinite(value):
+        if trial.resource is None or point.step < trial.resource or value is None or not math.isfinite(value):
             continue
-        verdict = scheduler.on_report(view, trial.number, point.step, value)
-        if verdict != "continue":
+        if scheduler.pauses:
+            return "pause" if stands_at_rung(study, trial) else "continue"
+        if study.max_resource is not None and point.step >= study.max_resource:
+            return "continue"  # it is at its end
+        member = rungs.member_of(study, trial.pk)
+        if member is None:
+            return "continue"
+        rungs.arrive(study, member, trial.resource, value)
+        verdict = scheduler.on_report(StudyRungView(study), trial.number, point.step, value)
+        if verdict == "stop":
+            rungs.cut(member)
             return verdict
+        ladder = scheduler.ladder(trial.bracket)
+        higher = next((rung for rung, resource in enumerate(ladder) if resource > point.step), None)
+        if higher is not None:
+            rungs.climb(member, higher)
+            trial.rung, trial.resource = higher, ladder[higher]
+            Trial.objects.filter(pk=trial.pk).update(rung=higher, resource=ladder[higher])
     return "continue"
+
+
+def arrive(study: Study, trial: Trial, value: float) -> None:
+    """A trial of a locked study has come to its resource with this finite value of the metric."""
+    member = rungs.member_of(study, trial.pk)
+    if member is not None and trial.resource is not None:
+        rungs.arrive(study, member, trial.resource, value)
+
+
+def settle(study: Study) -> bool:
+    """Carry out what the scheduler decides on the paused trials of a locked study; whether anything moved."""
+    if not study.n_paused or not has_rungs(study):
+        return False
+    transitions = scheduler_of(study).settle(StudyRungView(study), False)
+    for transition in transitions:
+        trial = Trial.objects.get(study=study, number=transition.number)
+        if transition.state == State.WAITING:
+            _lift(study, trial, transition.resource)
+        else:
+            move_trial(study, trial.pk, State.PAUSED, State.PRUNED, reason=transition.reason)
+    return bool(transitions)
 
 
 def settle_paused(study: Study) -> None:

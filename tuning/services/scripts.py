@@ -13,11 +13,19 @@ from django.utils import timezone
 from tuning.models import Study, Trial
 from tuning.selectors.studies import may_edit
 from tuning.services.deadlines import fail_overdue
-from tuning.services.endings import complete_trial, end_attempt, fail_trial, is_infeasible, prune_trial
+from tuning.services.endings import (
+    complete_trial,
+    end_attempt,
+    fail_trial,
+    is_infeasible,
+    park_trial,
+    prune_trial,
+)
 from tuning.services.errors import Conflict, Forbidden, Invalid, NotFound, StaleLease
 from tuning.services.metrics import Point
 from tuning.services.reaper import reap_expired
 from tuning.services.reporting import record_points, renew
+from tuning.services.scheduling import resource_of_run
 from tuning.services.starting import Holder, hash_lease, start_next
 from tuning.services.suggestions import answer_suggestion
 
@@ -28,10 +36,11 @@ REASONS = ("diverged", "out_of_memory", "code_error", "deadline")
 
 @dataclass(frozen=True)
 class AskedTrial:
-    """A trial to run, and the lease token that its reports must carry (shown once)."""
+    """A trial to run to `resource`, and the lease token that its reports must carry (shown once)."""
 
     trial: Trial
     lease: str
+    resource: int | None = None
 
 
 def ask_trials(*, study_id: int, actor: AbstractBaseUser, n: int = 1) -> list[AskedTrial]:
@@ -60,7 +69,7 @@ def ask_trials(*, study_id: int, actor: AbstractBaseUser, n: int = 1) -> list[As
         trial = start_next(study_id=study_id, holder=Holder(lease_hash=hash_lease(lease), host="script"))
         if trial is None:
             break
-        asked.append(AskedTrial(trial, lease))
+        asked.append(AskedTrial(trial, lease, resource_of_run(study, trial)))
     return asked
 
 
@@ -98,7 +107,14 @@ def report(*, trial_id: int, lease: str, points: Sequence[Mapping[str, Any]]) ->
     rows = _points_of(points)
     trial = _held_in_time(trial_id, lease)
     decision = record_points(trial_id=trial.pk, fence=trial.fence, points=rows)
-    reached = trial.resource is not None and any(row.step >= trial.resource for row in rows)
+    if decision == "pause":
+        # The script keeps its checkpoint; whoever asks next may get the trial again, with a larger resource.
+        attempt_id = trial.attempts.values_list("pk", flat=True).get(fence=trial.fence)
+        park_trial(trial_id=trial.pk, fence=trial.fence)
+        end_attempt(attempt_id=attempt_id, outcome="paused at a rung")
+        return decision
+    resource = resource_of_run(trial.study, trial)
+    reached = resource is not None and any(row.step >= resource for row in rows)
     return "stop" if decision == "continue" and reached else decision
 
 

@@ -19,7 +19,8 @@ from tuning.services.deadlines import deadline_of_claim
 from tuning.services.errors import StaleLease
 from tuning.services.proposing import Proposal, propose
 from tuning.services.reporting import rebuild_progress
-from tuning.services.scheduling import Done, Promote, Start, next_action
+from tuning.services.rungs import columns_for
+from tuning.services.scheduling import Done, Promote, Start, next_action, promote
 from tuning.services.sharing import has_room
 from tuning.services.transitions import count_change, counter, lock_study, move_trial
 
@@ -57,7 +58,7 @@ def start_next(*, study_id: int, holder: Holder) -> Trial | None:
         if study is None or not may_start(study):
             return None
         exhausted = False
-        if not last and study.n_waiting == 0:
+        if not last and study.n_waiting == 0 and isinstance(next_action(study), Start):
             try:
                 proposal = propose(study)
             except SpaceExhausted:
@@ -73,8 +74,7 @@ def start_next(*, study_id: int, holder: Holder) -> Trial | None:
                 close_if_done(study)
                 return None
             if isinstance(action, Promote):
-                trial = _promote(study, action)
-                return _claim(study, trial, holder)
+                return _claim(study, promote(study, action), holder)
             if not isinstance(action, Start):
                 return None
             fits = proposal is not None and (
@@ -99,8 +99,7 @@ def start_next(*, study_id: int, holder: Holder) -> Trial | None:
                 why=proposal.why,
                 sampler=proposal.sampler,
                 asked_at=proposal.history_version,
-                resource=action.resource,
-                bracket=action.bracket,
+                start=action,
             )
             return _claim(study, trial, holder)
     return None
@@ -114,12 +113,14 @@ def create_trial(
     why: str,
     sampler: str = "",
     asked_at: int | None = None,
+    start: Start | None = None,
     resource: int | None = None,
-    bracket: int | None = None,
-    rung: int | None = None,
     fixed_params: dict[str, Any] | None = None,
 ) -> Trial:
-    """A new WAITING trial of a locked study, with the study's next number."""
+    """A new WAITING trial of a locked study, with the study's next number.
+
+    It begins where the scheduler says (`start`), else runs to `resource` without competing with anybody.
+    """
     number = study.next_number
     trial = Trial.objects.create(
         study=study,
@@ -131,10 +132,9 @@ def create_trial(
         why=why[:300],
         sampler_used=sampler,
         asked_at=asked_at,
-        resource=resource or study.max_resource,
-        bracket=bracket,
-        rung=rung,
+        resource=(start.resource if start else resource) or study.max_resource,
         seed=study.seed + number,
+        **(columns_for(study, start) if start else {}),
     )
     count_change(study, {counter(State.WAITING): +1}, historical=True, next_number=number + 1)
     return trial
@@ -146,13 +146,6 @@ def _first_waiting(study: Study) -> Trial | None:
         if study.n_waiting
         else None
     )
-
-
-def _promote(study: Study, action: Promote) -> Trial:
-    trial = Trial.objects.get(study=study, number=action.number)
-    move_trial(study, trial.pk, State.PAUSED, State.WAITING, resource=action.resource)
-    trial.refresh_from_db()
-    return trial
 
 
 def _claim(study: Study, trial: Trial, holder: Holder) -> Trial:

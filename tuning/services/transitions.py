@@ -15,6 +15,7 @@ from tuning.selectors.clock import SecondsSince
 from tuning.services.audit import record
 from tuning.services.device_time import book_device_time
 from tuning.services.errors import NotFound
+from tuning.services.rungs import follow, member_of
 
 State = Trial.State
 HISTORICAL = frozenset({State.COMPLETE, State.PRUNED, State.FAILED, State.PAUSED})
@@ -87,8 +88,11 @@ def move_trial(study: Study, trial_id: int, old: str, new: str, *, fence: int | 
         changes |= {"claimed": Now()}
     else:
         changes |= {"slot": None, "lease_until": None, "lease_hash": ""}
+    member = member_of(study, trial_id)
     if rows.update(state=new, **changes) != 1:
         return False
+    if member is not None:
+        follow(member, old, new)
     if ending is not None and ending[0] is not None:
         book_device_time(study, seconds=ending[1], until=ending[2])
     count_change(

@@ -13,6 +13,7 @@ from tuning.services import hints
 from tuning.services.audit import record
 from tuning.services.errors import Conflict, Forbidden, Invalid
 from tuning.services.proposing import engine_space
+from tuning.services.scheduling import next_start
 from tuning.services.starting import create_trial
 from tuning.services.transitions import lock_study
 
@@ -61,7 +62,12 @@ def enqueue_trial(*, study_id: int, actor: AbstractBaseUser, params: dict[str, A
         except ParamsError as error:
             raise params_invalid(error) from error
     trial = create_trial(
-        study, complete, origin="enqueued", why=f"queued by {actor.get_username()}", fixed_params=params
+        study,
+        complete,
+        origin="enqueued",
+        why=f"queued by {actor.get_username()}",
+        fixed_params=params,
+        start=next_start(study),
     )
     record(
         actor=actor,

@@ -8,6 +8,7 @@ from django.conf import settings
 from tuning.models import Job, Slot, Trial
 from tuning.selectors.artifacts import opened, trial_folder
 from tuning.selectors.work import workload_document
+from tuning.services.scheduling import resource_of_run
 from tuning.workers.checkpoints import checkpoint_folder
 
 
@@ -15,6 +16,7 @@ def trial_start(trial: Trial, slot: Slot) -> dict[str, Any]:
     """The start message for one attempt of a trial. Raises NotFound where its checkpoint's file is gone."""
     study = trial.study
     document = workload_document(study.workload)
+    resource = resource_of_run(study, trial)
     common = {
         "workload": study.workload,
         "digest": study.workload_digest,
@@ -32,7 +34,7 @@ def trial_start(trial: Trial, slot: Slot) -> dict[str, Any]:
         return {
             "type": "start",
             "kind": "objective",
-            "spec": {**common, "params": given, "resource": trial.resource, "resume_step": trial.resource_done},
+            "spec": {**common, "params": given, "resource": resource, "resume_step": trial.resource_done},
         }
     if document.get("kind") == "command":
         if trial.checkpoint:
@@ -42,7 +44,7 @@ def trial_start(trial: Trial, slot: Slot) -> dict[str, Any]:
             "kind": "command",
             "spec": {
                 **common,
-                "resource": trial.resource,
+                "resource": resource,
                 "resume_step": trial.resource_done,
                 "checkpoint_dir": str(checkpoint_folder(trial)),
                 "program_dir": str(trial_folder(trial) / "program"),
@@ -53,7 +55,7 @@ def trial_start(trial: Trial, slot: Slot) -> dict[str, Any]:
         "kind": "train",
         "spec": {
             **common,
-            "epochs": trial.resource or study.max_resource or document.get("max_resource"),
+            "epochs": resource or study.max_resource or document.get("max_resource"),
             "max_epochs": study.max_resource,
             "direction": study.direction,
             "objective": study.objective,

@@ -22,10 +22,9 @@ from tuning.selectors.errors import NotFound
 from tuning.selectors.work import attempt_of
 from tuning.services.deadlines import fail_overdue
 from tuning.services.endings import (
-    complete_trial,
     end_attempt,
     fail_trial,
-    park_trial,
+    finish_run,
     prune_trial,
     requeue_trial,
 )
@@ -247,12 +246,10 @@ class TrialRun:
             )
         elif self.wanted == "requeue" and message.get("stopped"):
             self._requeue("the host was shut down", lost=False)
-        elif self.wanted == "park" and message.get("stopped"):
-            self._settle(lambda: park_trial(**key, facts=facts))
         elif self.wanted == "prune" and message.get("stopped"):
             self._settle(lambda: prune_trial(**key, reason="stopped by the scheduler", facts=facts))
         else:
-            self._settle(lambda: complete_trial(**key, value=value, facts=facts, constraints=constraints))
+            self._settle(lambda: finish_run(**key, value=value, facts=facts, constraints=constraints))
         self.answered = True
 
     def process_ended(self, code: int) -> None:

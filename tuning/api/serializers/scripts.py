@@ -87,7 +87,7 @@ class AskedTrial(serializers.Serializer[Any]):
     id = serializers.IntegerField(source="trial.id")
     number = serializers.IntegerField(source="trial.number")
     params = Document(source="trial.params")
-    resource = serializers.IntegerField(source="trial.resource", allow_null=True, help_text="The step to reach.")
+    resource = serializers.IntegerField(allow_null=True, help_text="The step to reach.")
     resume_step = serializers.IntegerField(source="trial.resource_done", help_text="Steps up to here are done.")
     seed = serializers.IntegerField(source="trial.seed")
     why = serializers.CharField(source="trial.why", allow_blank=True)

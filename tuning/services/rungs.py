@@ -1,0 +1,140 @@
+"""The books of a scheduler's rungs: cohorts, counts, entries. They follow every move of a trial (services.transitions).
+
+Callers hold the study's lock. Nothing here decides anything, and no trial's state changes.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import F
+
+from tuning.engine import Direction
+from tuning.engine.schedulers.base import Start
+from tuning.models import Cohort, Rung, RungEntry, Study, Trial
+from tuning.selectors.schedulers import has_rungs
+
+State = Trial.State
+Entry = RungEntry.State
+BUSY = (State.WAITING, State.RUNNING)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A trial's place: its cohort (primary key), and the rung that it runs to or stands at."""
+
+    trial_id: int
+    number: int
+    cohort_id: int
+    rung: int
+
+
+def member_of(study: Study, trial_id: int) -> Member | None:
+    """The trial's place; None where it competes with nobody."""
+    if not has_rungs(study):
+        return None
+    row = Trial.objects.filter(pk=trial_id).values_list("number", "cohort_id", "rung").first()
+    if row is None or row[1] is None or row[2] is None:
+        return None
+    return Member(trial_id, row[0], row[1], row[2])
+
+
+def columns_for(study: Study, start: Start) -> dict[str, Any]:
+    """The columns of a new trial that begins as `start` says; its cohort is opened where it is the first of it."""
+    if start.cohort is None:
+        return {"bracket": start.bracket}
+    cohort, _opened = Cohort.objects.get_or_create(
+        study=study, number=start.cohort, defaults={"bracket": start.bracket or 0, "planned": start.planned or 1}
+    )
+    Cohort.objects.filter(pk=cohort.pk).update(started=F("started") + 1, n_open=F("n_open") + 1)
+    _count(cohort.pk, 0, busy=+1)
+    return {"bracket": cohort.bracket, "cohort": cohort, "rung": 0}
+
+
+def follow(member: Member, old: str, new: str) -> None:
+    """The trial has moved from state `old` to `new`; `member` is its place before that. A promotion leads one up."""
+    if old in BUSY and new not in BUSY:
+        _count(member.cohort_id, member.rung, busy=-1)
+    elif new in BUSY and old not in BUSY:
+        _count(member.cohort_id, member.rung + 1, busy=+1)
+    if new in Trial.TERMINAL and old not in Trial.TERMINAL:
+        Cohort.objects.filter(pk=member.cohort_id).update(n_open=F("n_open") - 1)
+    if old == State.PAUSED and new == State.WAITING:
+        _enter(member, Entry.PROMOTED)
+    elif new == State.FAILED:
+        _fail(member)
+    elif new in (State.PRUNED, State.COMPLETE):
+        entry = RungEntry.objects.filter(trial_id=member.trial_id, rung=member.rung).first()
+        if entry is None:
+            _fail(member)
+        elif new == State.PRUNED and entry.state == Entry.REACHED:
+            _enter(member, Entry.CUT)
+        if new == State.COMPLETE:
+            _complete(member)
+
+
+def arrive(study: Study, member: Member, step: int, value: float) -> None:
+    """The trial has come to its rung, which is at `step`, with this finite value of the metric.
+
+    The same again changes nothing.
+    """
+    loss = Direction.of(study.direction).sign * value
+    _entry, new = RungEntry.objects.get_or_create(
+        trial_id=member.trial_id,
+        rung=member.rung,
+        defaults={
+            "cohort_id": member.cohort_id,
+            "number": member.number,
+            "step": step,
+            "loss": loss,
+            "state": Entry.REACHED,
+        },
+    )
+    if new:
+        _count(member.cohort_id, member.rung, reached=+1)
+
+
+def cut(member: Member) -> None:
+    """The trial is to end at this rung; it runs until its process has heard of it."""
+    _enter(member, Entry.CUT)
+
+
+def climb(member: Member, rung: int) -> None:
+    """A running trial goes on to a higher rung without a pause."""
+    _enter(member, Entry.PROMOTED)
+    _count(member.cohort_id, member.rung, busy=-1)
+    _count(member.cohort_id, rung, busy=+1)
+
+
+def _enter(member: Member, state: str) -> None:
+    """Another state of the trial's entry at its rung, where it has one."""
+    _change(RungEntry.objects.filter(trial_id=member.trial_id, rung=member.rung).first(), state)
+
+
+def _change(entry: RungEntry | None, state: str, **columns: Any) -> None:
+    if entry is not None and entry.state != state:
+        RungEntry.objects.filter(pk=entry.pk).update(state=state, **columns)
+        _count(entry.cohort_id, entry.rung, **{entry.state: -1, state: +1})
+
+
+def _fail(member: Member) -> None:
+    entry, new = RungEntry.objects.get_or_create(
+        trial_id=member.trial_id,
+        rung=member.rung,
+        defaults={"cohort_id": member.cohort_id, "number": member.number, "state": Entry.FAILED},
+    )
+    if new:
+        _count(member.cohort_id, member.rung, failed=+1)
+    else:
+        _change(entry, Entry.FAILED, loss=None)
+
+
+def _complete(member: Member) -> None:
+    for entry in RungEntry.objects.filter(trial_id=member.trial_id, loss__isnull=False):
+        _change(entry, Entry.COMPLETE)
+
+
+def _count(cohort_id: int, rung: int, **changes: int) -> None:
+    """Add to the counts of a rung."""
+    columns = {name: F(name) + change for name, change in changes.items()}
+    if not Rung.objects.filter(cohort_id=cohort_id, number=rung).update(**columns):
+        Rung.objects.create(cohort_id=cohort_id, number=rung, **changes)

@@ -1,0 +1,126 @@
+"""What a scheduler sees of a study in the database: the engine's `View` and `RungView`, by indexed queries."""
+
+from collections.abc import Sequence
+
+from django.db.models import F, Q, QuerySet
+
+from tuning.engine import Direction
+from tuning.engine.schedulers.view import Cohort as OpenCohort
+from tuning.engine.schedulers.view import EntryState, RungCounts
+from tuning.engine.schedulers.view import RungEntry as Ranked
+from tuning.models import Cohort, Rung, RungEntry, Study, Trial
+
+COUNTS = ("busy", "reached", "promoted", "cut", "failed", "complete")
+
+
+class StudyView:
+    """tuning.engine.schedulers.view.View on the counters of a study's row."""
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        self.direction = Direction.of(study.direction)
+        self.budget: int | None = study.budget_total
+
+    @property
+    def created(self) -> int:
+        return self._study.n_created
+
+    @property
+    def waiting(self) -> int:
+        return self._study.n_waiting
+
+    @property
+    def running(self) -> int:
+        return self._study.n_running
+
+    @property
+    def paused(self) -> int:
+        return self._study.n_paused
+
+    @property
+    def open(self) -> int:
+        return self._study.n_open
+
+    def resource_of(self, number: int) -> int | None:
+        """The resource that the trial may run to. Raises KeyError for an unknown trial."""
+        rows = Trial.objects.filter(study=self._study, number=number).values_list("resource", flat=True)
+        if not rows:
+            raise KeyError(number)
+        return rows[0]
+
+
+class StudyRungView(StudyView):
+    """tuning.engine.schedulers.view.RungView on the tables of cohorts and rungs; good for one decision.
+
+    What it has read of a cohort's counts it does not read again.
+    """
+
+    def __init__(self, study: Study) -> None:
+        super().__init__(study)
+        self._known: dict[int, tuple[int | None, dict[int, RungCounts]]] = {}  # cohort -> primary key, counts by rung
+
+    @property
+    def cohort_count(self) -> int:
+        return Cohort.objects.filter(study=self._study).count()
+
+    def open_cohorts(self) -> Sequence[OpenCohort]:
+        rows = Cohort.objects.filter(Q(n_open__gt=0) | Q(started__lt=F("planned")), study=self._study)
+        columns = rows.order_by("number").values_list("number", "bracket", "planned", "started")
+        return [OpenCohort(*row) for row in columns]
+
+    def place_of(self, number: int) -> tuple[int, int]:
+        row = Trial.objects.filter(study=self._study, number=number).values_list("cohort__number", "rung").first()
+        if row is None or row[0] is None or row[1] is None:
+            raise KeyError(number)
+        return row[0], row[1]
+
+    def rung(self, cohort: int, rung: int) -> RungCounts:
+        return self._cohort(cohort)[1].get(rung, RungCounts())
+
+    def ranked(self, cohort: int, rung: int, limit: int) -> Sequence[Ranked]:
+        rows = self._entries(cohort, rung).order_by("loss", "number")[:limit]
+        return [self._ranked(*row) for row in rows.values_list("number", "loss", "state")]
+
+    def rank(self, cohort: int, rung: int, value: float, number: int) -> int:
+        loss = self.direction.sign * value
+        better = Q(loss__lt=loss) | Q(loss=loss, number__lt=number)
+        return self._entries(cohort, rung).filter(better, loss__lte=loss).count()
+
+    def best_reached(self, cohort: int, rung: int) -> Ranked | None:
+        rows = self._entries(cohort, rung).filter(state=EntryState.REACHED).order_by("loss", "number")
+        row = rows.values_list("number", "loss", "state").first()
+        return self._ranked(*row) if row else None
+
+    def complete_median(self, cohort: int, rung: int) -> tuple[int, float | None]:
+        n = self.rung(cohort, rung).complete
+        if n == 0:
+            return 0, None
+        rows = self._entries(cohort, rung).filter(state=EntryState.COMPLETE).order_by("loss", "number")
+        middle = [self._value(loss) for loss in rows.values_list("loss", flat=True)[(n - 1) // 2 : n // 2 + 1]]
+        return n, sum(middle) / len(middle)
+
+    def _entries(self, cohort: int, rung: int) -> QuerySet[RungEntry]:
+        """The entries with a value."""
+        key = self._cohort(cohort)[0]
+        entries = RungEntry.objects.none() if key is None else RungEntry.objects.filter(cohort_id=key)
+        return entries.filter(rung=rung, loss__isnull=False)
+
+    def _cohort(self, number: int) -> tuple[int | None, dict[int, RungCounts]]:
+        """The cohort's primary key and its counts; None and nothing where it has no member yet."""
+        if number not in self._known:
+            rows = Rung.objects.filter(cohort__study=self._study, cohort__number=number)
+            counts: dict[int, RungCounts] = {}
+            key = None
+            for key, rung, *found in rows.values_list("cohort_id", "number", *COUNTS):  # noqa: B007
+                counts[rung] = RungCounts(*found)
+            self._known[number] = key, counts
+        return self._known[number]
+
+    def _ranked(self, number: int, loss: float | None, state: str) -> Ranked:
+        return Ranked(number, self._value(loss), EntryState(state))
+
+    def _value(self, loss: float | None) -> float:
+        """The metric of an entry that has one."""
+        if loss is None:
+            raise ValueError("an entry without a value has no rank")
+        return self.direction.sign * loss
