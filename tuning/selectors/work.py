@@ -57,6 +57,12 @@ def workload_document(name: str) -> dict[str, Any]:
     return Workload.objects.filter(name=name).values_list("document", flat=True).first() or {}
 
 
+def dropped_with_checkpoints(limit: int = 100) -> list[Trial]:
+    """Trials that a scheduler has cut and whose checkpoints are still there; nothing will go on from them."""
+    rows = Trial.objects.select_related("study").filter(~Q(checkpoint=""), state=Trial.State.PRUNED)
+    return list(rows.filter(cohort__isnull=False).order_by("pk")[:limit])
+
+
 def accepted_checkpoints(trial: Trial) -> tuple[str, str] | None:
     """The stored paths of an ended trial's checkpoints, the last and the best; None while the trial may go on."""
     rows = Trial.objects.filter(pk=trial.pk, state__in=Trial.TERMINAL)

@@ -1,10 +1,12 @@
 """The checkpoint files of a trial: where they lie, and which of them stay."""
 
+import shutil
 from pathlib import Path
 
 from tuning.models import Trial
 from tuning.selectors.artifacts import trial_folder
-from tuning.selectors.work import accepted_checkpoints
+from tuning.selectors.work import accepted_checkpoints, dropped_with_checkpoints
+from tuning.services.reporting import forget_dropped
 
 
 def checkpoint_folder(trial: Trial) -> Path:
@@ -22,3 +24,14 @@ def tidy_checkpoints(trial: Trial) -> None:
     for path in folder.iterdir():
         if path.name not in kept:
             path.unlink(missing_ok=True)
+
+
+def drop_checkpoints() -> int:
+    """Delete the checkpoints of trials that a scheduler has cut since; returns of how many."""
+    dropped = dropped_with_checkpoints()
+    for trial in dropped:
+        for folder in (checkpoint_folder(trial), trial_folder(trial) / "program"):
+            if folder.is_dir():
+                shutil.rmtree(folder)
+        forget_dropped(trial_id=trial.pk)
+    return len(dropped)

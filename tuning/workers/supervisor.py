@@ -36,6 +36,7 @@ from tuning.services.hosts import (
 from tuning.services.jobs import request_describe
 from tuning.services.reaper import reap_dead, reap_expired, release_slot
 from tuning.workers import wake
+from tuning.workers.checkpoints import drop_checkpoints
 from tuning.workers.devices import find_devices, host_facts, trouble_with
 from tuning.workers.processes import (
     attempt_alive,
@@ -56,6 +57,7 @@ BEAT_SECONDS = 3.0
 REAP_SECONDS = 2.0
 HINT_SECONDS = 2.0
 DEVICE_SECONDS = 3.0
+DROPPED_SECONDS = 5.0  # checkpoints of trials that a scheduler has cut go within this
 FROZEN_SECONDS = 3.0  # a hint this old on a slot whose worker is frozen: its lease has run out, and it blocks the slot
 DEAF_SECONDS = 20.0  # a hint this old on a free slot means that the cluster does not listen
 SHAKEN_SECONDS = 4.0  # the same once a process of the cluster has died: it may have died with the queue's lock
@@ -188,6 +190,8 @@ class Supervisor:
                 self.release_left_slots()
             if self._is_due("devices", DEVICE_SECONDS):
                 self.look_at_devices()
+            if self._is_due("dropped", DROPPED_SECONDS):
+                drop_checkpoints()
             self.end_frozen_workers()
             if self._is_due("hint", HINT_SECONDS):
                 wake.send()
