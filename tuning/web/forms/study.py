@@ -41,6 +41,18 @@ class ErrorsFromServices:
                 self.add_error(field if field in self.fields else None, texts)  # type: ignore[attr-defined]
 
 
+def _min_resource() -> forms.IntegerField:
+    return _whole("First rung", 1, required=False, initial=1, help_text="What every trial gets before it is compared.")
+
+
+def _reduction_factor() -> forms.IntegerField:
+    words = "One of so many goes on from a rung, to a rung that is so many times as high."
+    return _whole("Reduction factor", 2, required=False, initial=3, help_text=words)
+
+
+SHARED = {"min_resource": _min_resource, "reduction_factor": _reduction_factor}  # settings that several schedulers use
+
+
 class StudyForm(ErrorsFromServices, forms.Form):
     """Everything but the space. `workload` is the describe entry; without one the trials are run by scripts."""
 
@@ -87,9 +99,11 @@ class StudyForm(ErrorsFromServices, forms.Form):
         self.samplers, self.schedulers = described["samplers"], described["schedulers"]
         self._choices("sampler", [(entry["name"], entry["title"]) for entry in self.samplers])
         self._choices("scheduler", [(entry["name"], entry["title"]) for entry in self.schedulers])
-        if len(self.schedulers) == 1:
-            self.fields["scheduler"].required = False
-        for entry in self.samplers:
+        self.fields["scheduler"].required = False  # none, where nothing is said
+        for entry in self.schedulers:
+            for name in entry["uses"]:
+                self.fields[f"{entry['name']}-{name}"] = SHARED[name]()
+        for entry in (*self.samplers, *self.schedulers):
             for option in entry["options"]:
                 self.fields[f"{entry['name']}-{option['name']}"] = _option_field(option)
         if workload is not None:
@@ -117,25 +131,52 @@ class StudyForm(ErrorsFromServices, forms.Form):
         if not workload.get("max_resource"):
             del self.fields["max_resource"]
 
-    def options_of(self, sampler: str) -> list[Any]:
-        """The bound fields of a sampler's own options."""
-        return [self[name] for name in self.fields if name.startswith(f"{sampler}-")]
+    def options_of(self, method: str) -> list[Any]:
+        """The bound fields of the own options of a sampler or a scheduler."""
+        return [self[name] for name in self.fields if name.startswith(f"{method}-")]
+
+    def _cards(self, field: str, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Name, title, summary and option fields of each method, for the page."""
+        chosen = self[field].value() or entries[0]["name"]
+        return [
+            {**entry, "checked": entry["name"] == chosen, "fields": self.options_of(entry["name"])} for entry in entries
+        ]
 
     @property
     def sampler_cards(self) -> list[dict[str, Any]]:
-        """Name, title, summary and option fields of each sampler, for the page."""
-        chosen = self["sampler"].value() or self.samplers[0]["name"]
-        return [
-            {**entry, "checked": entry["name"] == chosen, "fields": self.options_of(entry["name"])}
-            for entry in self.samplers
-        ]
+        return self._cards("sampler", self.samplers)
+
+    @property
+    def scheduler_cards(self) -> list[dict[str, Any]]:
+        return self._cards("scheduler", self.schedulers)
 
     def clean(self) -> dict[str, Any]:
-        """Without complaints about the options of samplers that were not chosen, which nobody sees."""
-        chosen = f"{self.cleaned_data.get('sampler')}-"
+        """Without complaints about the options of methods that were not chosen, which nobody sees."""
+        chosen = tuple(f"{self.cleaned_data.get(field)}-" for field in ("sampler", "scheduler"))
         for name in [name for name in self.errors if "-" in name and not name.startswith(chosen)]:
             del self.errors[name]
         return self.cleaned_data
+
+    def schedule(self) -> tuple[str, dict[str, Any]]:
+        """The chosen scheduler and its options as they stand in the form, sent or not. Raises ValueError."""
+        name = self["scheduler"].value() or self.schedulers[0]["name"]
+        options = {}
+        for bound in self.options_of(name):
+            try:
+                value = bound.field.clean(bound.value())
+            except forms.ValidationError as error:
+                raise ValueError(" ".join(error.messages)) from error
+            if value not in (None, ""):
+                options[bound.name.partition("-")[2]] = value
+        return name, options
+
+    def _chosen_options(self, method: str) -> dict[str, Any]:
+        """What was written into the option fields of a method, by name."""
+        return {
+            name.partition("-")[2]: value
+            for name, value in self.cleaned_data.items()
+            if name.startswith(f"{method}-") and value not in (None, "")
+        }
 
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments for services.studies.create_study."""
@@ -158,11 +199,10 @@ class StudyForm(ErrorsFromServices, forms.Form):
         arguments["direction"] = cleaned.get("direction") or self.goals[cleaned["metric"]]
         arguments["sampler"] = sampler
         arguments["scheduler"] = cleaned["scheduler"] or self.schedulers[0]["name"]
-        arguments["sampler_options"] = {
-            name.partition("-")[2]: value
-            for name, value in cleaned.items()
-            if name.startswith(f"{sampler}-") and value not in (None, "")
-        }
+        arguments["sampler_options"] = self._chosen_options(sampler)
+        options = self._chosen_options(arguments["scheduler"])
+        arguments |= {name: options.pop(name) for name in SHARED if name in options}
+        arguments["scheduler_options"] = options
         return arguments
 
 

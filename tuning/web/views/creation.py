@@ -27,7 +27,7 @@ from tuning.web.forms.editing import bare_rows, change_rows, draw_rows, space_of
 from tuning.web.forms.rows import written_value
 from tuning.web.forms.sources import FIELD, PREFIX, SourceRows
 from tuning.web.forms.space import SpaceRows, initial_rows
-from tuning.web.forms.study import StudyForm
+from tuning.web.forms.study import SHARED, StudyForm
 
 SCRIPT = "script"  # in the address: trials that scripts run over REST
 
@@ -221,7 +221,12 @@ def _initial(workload: dict[str, Any] | None) -> dict[str, Any]:
 
 def _initial_clone(source: Any, settings: dict[str, Any]) -> dict[str, Any]:
     """Everything of the source, as the form's fields."""
-    options = {f"{settings['sampler']}-{name}": value for name, value in settings["sampler_options"].items()}
+    options = {
+        f"{settings[method]}-{name}": value
+        for method in ("sampler", "scheduler")
+        for name, value in settings[f"{method}_options"].items()
+    }
+    options |= {f"{settings['scheduler']}-{name}": settings[name] for name in ("min_resource", "reduction_factor")}
     return {**settings, **options, "name": clone_name(source)}
 
 
@@ -260,21 +265,37 @@ def _plan(
     if plan["grid"] is not None:
         trials = min(trials, plan["grid"]) if trials else plan["grid"]
     plan["trials"] = trials
-    plan["total"] = trials * epochs if trials and epochs else None
+    plan |= _schedule(form, trials, epochs)
     hosts = hosts_overview()
     plan["slots"] = sum(len(device.slots) for host in hosts if host.alive for device in host.devices)
-    if workload and trials and epochs:
-        plan |= _predicted(request, workload["name"], trials, epochs, min(parallel or 1, plan["slots"] or 1))
+    if workload and plan["total"] and epochs:
+        plan |= _predicted(request, workload["name"], plan["total"], epochs, min(parallel or 1, plan["slots"] or 1))
     return plan
 
 
-def _predicted(request: SignedInRequest, workload: str, trials: int, epochs: int, at_once: int) -> dict[str, Any]:
-    """The time from the newest study of the same workload that has completed trials."""
+def _schedule(form: StudyForm, trials: int | None, epochs: int | None) -> dict[str, Any]:
+    """What the chosen scheduler makes of so many trials: brackets, their rungs, the epochs in all."""
+    try:
+        name, options = form.schedule()
+        shared = {key: options.pop(key) for key in SHARED if key in options}
+        plan = registry.make_scheduler(name, options, max_resource=epochs, **shared).plan(trials)
+    except ValueError as error:  # a setting that the form marks when it is sent
+        return {"total": None, "problem": str(error)}
+    brackets = [
+        {"rungs": bracket.rungs, "most": max(size for size, _ in bracket.rungs)}
+        for bracket in plan.brackets
+        if len(bracket.rungs) > 1 or len(plan.brackets) > 1
+    ]
+    return {"total": plan.resource if trials else None, "exact": plan.exact, "brackets": brackets}
+
+
+def _predicted(request: SignedInRequest, workload: str, total: int, epochs: int, at_once: int) -> dict[str, Any]:
+    """The time from the newest study of the same workload whose trials all ran to their ends."""
     for study in study_list(request.user, search=workload, per_page=10).rows:
-        if study.workload != workload or not study.max_resource or not study.n_complete:
+        if study.workload != workload or not study.max_resource or not study.n_complete or study.scheduler != "none":
             continue
         seconds = study_facts(study).seconds_per_trial
         if seconds:
-            each = seconds * epochs / study.max_resource
-            return {"seconds": each * trials / at_once, "each": each, "after": study}
+            each = seconds / study.max_resource
+            return {"seconds": each * total / at_once, "each": each * epochs, "after": study}
     return {}
