@@ -19,6 +19,7 @@ from tuning.charts.curves import (
 from tuning.charts.distribution import distribution_svg
 from tuning.charts.history import HistoryPoint, history_figure
 from tuning.charts.intents import LANES, IntentPoint, intent_figure
+from tuning.charts.ladder import RungPoint, ladder_figure
 from tuning.charts.planes import plane_figure
 from tuning.charts.rounding import significant
 from tuning.charts.sides import Mark as CutMark
@@ -37,6 +38,7 @@ __all__ = [
     "IntentPoint",
     "Mark",
     "PredictedPoint",
+    "RungPoint",
     "Series",
     "TrialCurves",
     "TrialPoint",
@@ -45,6 +47,7 @@ __all__ = [
     "distribution_svg",
     "history_figure",
     "intent_figure",
+    "ladder_figure",
     "learning_curves_figure",
     "middle_band",
     "plane_figure",

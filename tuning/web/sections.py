@@ -28,6 +28,7 @@ from tuning.selectors.history import history_points
 from tuning.selectors.trials import leaderboard
 from tuning.web.attention import study_findings
 from tuning.web.model import model_tab
+from tuning.web.rungs import rungs_tab
 
 STATES = ("complete", "running", "waiting", "paused", "pruned", "failed")
 TOPS = (3, 10, 30)
@@ -205,11 +206,16 @@ def activity_tab(study: Any, query: QueryDict) -> dict[str, Any]:
     return {"study": study, "events": study_events(study)}
 
 
+def _rungs(study: Any, query: QueryDict) -> dict[str, Any]:
+    return rungs_tab(study, query, unit_of(study))
+
+
 TABS = {
     "overview": overview,
     "leaderboard": leaderboard_tab,
     "curves": curves_tab,
     "model": model_tab,
+    "rungs": _rungs,
     "activity": activity_tab,
 }
-DRAWS = ("overview", "curves", "model")
+DRAWS = ("overview", "curves", "model", "rungs")

@@ -17,6 +17,7 @@ from tuning.selectors import exports
 from tuning.selectors.clones import clone_source
 from tuning.selectors.curves import study_curves
 from tuning.selectors.hindrances import hindrances
+from tuning.selectors.schedulers import has_rungs
 from tuning.selectors.sources import visible_sources
 from tuning.selectors.spaces import fit_of, space_versions
 from tuning.selectors.studies import may_edit, study_facts, study_for
@@ -39,6 +40,8 @@ HINDRANCE_SECONDS = 4
 def study_tab(request: SignedInRequest, study_id: int, tab: str) -> HttpResponse:
     """A tab, or for a poll its changing part: 304 where the version is the one that the page shows."""
     study = study_for(request.user, study_id)
+    if tab == "rungs" and not has_rungs(study):
+        raise NotFound("The trials of this study run to their ends by themselves: it has no rungs.")
     editable = may_edit(request.user, study)
     query = request.GET.urlencode()
     found = _hindrances(study) if tab == "overview" else []
@@ -81,6 +84,7 @@ def _header(request: SignedInRequest, study: Any, tab: str) -> dict[str, Any]:
         "editable": editable,
         "tab": tab,
         "unit": unit_of(study),
+        "rungs": has_rungs(study),
         "cloned_from": cloned or None,
     }
 
