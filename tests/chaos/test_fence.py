@@ -16,7 +16,8 @@ WAIT = 40.0
 
 def wake_a_zombie(**settings):
     """What the verdict says after a worker was stopped until another had its trial, and went on then."""
-    quick = {"HPWEB_LEASE_SECONDS": str(LEASE), "CHAOS_STEP_SECONDS": "0.05", **settings}
+    # A supervisor would end the frozen worker before the other slot's process has begun, where that begins slowly.
+    quick = {"HPWEB_LEASE_SECONDS": str(LEASE), "CHAOS_STEP_SECONDS": "0.05", "CHAOS_FROZEN_SECONDS": "600", **settings}
     with installed(1, slots=2, **quick) as (stage, desk):
         place = stage.place
         desk.ask("start", trials=1, steps=STEPS, parallel=2, seed=4)
