@@ -10,6 +10,7 @@ from tuning.models import CurveSummary, Metric, MetricChunk, Study, Trial, Workl
 from tuning.models.fields import storable
 from tuning.services.errors import Invalid
 
+Row = tuple[int, float, float]  # step, value, unix time
 CHUNK_POINTS = 512
 PREVIEW_POINTS = 64
 MAX_STEP = 2**31 - 1
@@ -104,19 +105,32 @@ def append_points(study: Study, trial: Trial, fence: int, points: Sequence[Point
     summaries = {
         summary.metric_id: summary for summary in CurveSummary.objects.filter(trial=trial, metric__in=metrics.values())
     }
+    for summary in summaries.values():
+        summary.pk = None  # written by trial and metric: an id of its own would be a second thing to conflict on
+    changed: list[MetricChunk] = []
     for name, rows in columns.items():
         metric = metrics[name]
-        summary = summaries.get(metric.pk) or CurveSummary(trial=trial, metric=metric)
-        fresh = _store(trial, metric, fence, rows)
-        for step, value, _wall in fresh:
+        summary = summaries.setdefault(metric.pk, CurveSummary(trial=trial, metric=metric))
+        for step, value, _wall in _stored(trial, metric, fence, rows, changed):
             _summarise(summary, metric.goal, step, value)
-        summary.save()
+    # One statement for the chunks of all metrics and one for their summaries, whatever the number of metrics.
+    MetricChunk.objects.bulk_create(
+        changed,
+        update_conflicts=True,
+        unique_fields=["trial", "metric", "fence", "first_step"],
+        update_fields=["n", "steps", "values", "wall_times"],
+    )
+    CurveSummary.objects.bulk_create(
+        summaries.values(),
+        update_conflicts=True,
+        unique_fields=["trial", "metric"],
+        update_fields=["n", "last_step", "last", "best", "best_step", "preview"],
+    )
 
 
-def _store(
-    trial: Trial, metric: Metric, fence: int, rows: list[tuple[int, float, float]]
-) -> list[tuple[int, float, float]]:
-    """Write rows that are new for this attempt; returns them in order of step."""
+def _stored(trial: Trial, metric: Metric, fence: int, rows: list[Row], changed: list[MetricChunk]) -> list[Row]:
+    """The rows that are new for this attempt, in order of step; the chunks that have to be written for them come into
+    `changed`."""
     chunks = MetricChunk.objects.filter(trial=trial, metric=metric, fence=fence).order_by("-first_step")
     tail = chunks.first()
     rows = sorted({row[0]: row for row in reversed(rows)}.values())
@@ -125,23 +139,20 @@ def _store(
     rest = rows
     if tail and tail.n < CHUNK_POINTS:
         head, rest = rows[: CHUNK_POINTS - tail.n], rows[CHUNK_POINTS - tail.n :]
-        tail.steps = bytes(tail.steps) + pack([row[0] for row in head], "i")
-        tail.values = bytes(tail.values) + pack([row[1] for row in head], "d")
-        tail.wall_times = bytes(tail.wall_times) + pack([row[2] for row in head], "d")
-        tail.n += len(head)
-        tail.save(update_fields=["steps", "values", "wall_times", "n"])
-    MetricChunk.objects.bulk_create(
-        [
-            new_chunk(trial.pk, metric.pk, fence, rest[start : start + CHUNK_POINTS])
-            for start in range(0, len(rest), CHUNK_POINTS)
-        ]
-    )
+        longer = new_chunk(trial.pk, metric.pk, fence, head)
+        longer.first_step, longer.n = tail.first_step, tail.n + len(head)
+        longer.steps = bytes(tail.steps) + longer.steps
+        longer.values = bytes(tail.values) + longer.values
+        longer.wall_times = bytes(tail.wall_times) + longer.wall_times
+        changed.append(longer)
+    changed += [
+        new_chunk(trial.pk, metric.pk, fence, rest[start : start + CHUNK_POINTS])
+        for start in range(0, len(rest), CHUNK_POINTS)
+    ]
     return rows
 
 
-def _merge(
-    trial: Trial, metric: Metric, fence: int, rows: list[tuple[int, float, float]]
-) -> list[tuple[int, float, float]]:
+def _merge(trial: Trial, metric: Metric, fence: int, rows: list[Row]) -> list[Row]:
     """Steps between those already stored: the attempt's chunks are made anew, so that they stay in order."""
     chunks = MetricChunk.objects.filter(trial=trial, metric=metric, fence=fence)
     known = {

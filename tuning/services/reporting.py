@@ -70,7 +70,7 @@ def _store(
     if study is not None and points and judges_while_running(study):
         study = lock_study(study.pk)  # before the trial's row: a decision at a rung changes what all compete for
     hold(trial_id, fence)
-    trial = Trial.objects.select_related("study").get(pk=trial_id)
+    trial = Trial.objects.get(pk=trial_id)
     study = study or trial.study
     trial.study = study
     if points:
