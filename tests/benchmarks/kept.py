@@ -14,7 +14,8 @@ from tests.benchmarks.report import ROOT
 from tests.benchmarks.searches import Task, Values
 
 ENGINE, BENCHMARKS = ROOT / "tuning" / "engine", ROOT / "tests" / "benchmarks"
-WITHOUT = ("schedulers", "simulation.py")  # of the engine: no search here has a scheduler that decides anything
+# Of the engine: no search here has a scheduler that decides anything, and the registry only names what there is.
+WITHOUT = ("schedulers", "simulation.py", "registry.py")
 PROBLEMS = ("contenders.py", "real.py", "searches.py", "spaces.py", "synthetic.py")
 PACKAGES = ("numpy", "scipy", "scikit-learn", "threadpoolctl")
 
