@@ -147,10 +147,10 @@ def run(*, quick: bool = False) -> Report:
         values = play_all(tasks, cores())
         earlier = 0
     else:
-        kept = Kept(Path(settings.STATE_DIR) / "benchmarks")
-        values, missing = kept.split(tasks)
+        own = Kept(Path(settings.STATE_DIR) / "benchmarks")
+        values, missing = own.split(tasks)
         earlier = len(tasks) - len(missing)
-        for name, played in play_all(missing, cores(), kept.add).items():
+        for name, played in play_all(missing, cores(), own.add).items():
             for contender, by_seed in played.items():
                 values.setdefault(name, {}).setdefault(contender, {}).update(by_seed)
         values = {name: values[name] for name in names}
@@ -171,7 +171,7 @@ def run(*, quick: bool = False) -> Report:
     if earlier:
         notes.append(
             f"{earlier} of our {len(tasks)} searches were played by an interrupted run of the same code, problems and "
-            f"libraries ({kept.path.stem.split('-')[1]})."
+            f"libraries ({own.path.stem.split('-')[1]})."
         )
     if quick:
         notes.append(
