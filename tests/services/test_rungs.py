@@ -252,6 +252,30 @@ def test_stopping_prunes_what_is_paused_and_cancels_the_rest(alice):
     check_books(study)
 
 
+@pytest.mark.parametrize("scheduler", ["successive_halving", "hyperband", "asha", "median"])
+def test_a_grid_that_runs_out_cuts_its_cohort_short_and_the_study_ends(alice, scheduler):
+    space = {"k": {"type": "int", "low": 1, "high": 4}}
+    study = make(alice, scheduler, n_trials=None, sampler="grid", space=space, max_resource=9)
+    run_out(study, by_number, workers=2)
+    study.refresh_from_db()
+    assert (study.state, study.n_created, study.n_open, study.best_trial.number) == ("FINISHED", 4, 0, 3)
+    check_books(study)
+
+
+def test_a_person_may_queue_more_than_the_grid_has(alice):
+    space = {"k": {"type": "int", "low": 1, "high": 4}}
+    study = make(alice, "successive_halving", n_trials=None, sampler="grid", space=space)
+    trials = [ask(study) for _ in range(4)]
+    assert ask(study) is None
+    enqueue_trial(study_id=study.pk, actor=alice, params={"k": 2})
+    for trial in [*trials, ask(study)]:
+        advance(trial, by_number)
+    run_out(study, by_number)
+    study.refresh_from_db()
+    assert (study.state, study.n_created, study.n_complete) == ("FINISHED", 5, 1)
+    check_books(study)
+
+
 def test_what_a_person_queues_joins_the_cohort(alice):
     study = make(alice, "successive_halving", n_trials=9)
     queued = enqueue_trial(study_id=study.pk, actor=alice, params={"x": 0.5})

@@ -10,6 +10,7 @@ from tuning.models import Study, Trial
 from tuning.selectors.schedulers import has_rungs, scheduler_of
 from tuning.services import rungs
 from tuning.services.metrics import Point
+from tuning.services.proposing import is_exhausted
 from tuning.services.scheduler_view import StudyRungView, StudyView
 from tuning.services.transitions import move_trial
 
@@ -19,7 +20,16 @@ State = Trial.State
 
 
 def view_of(study: Study) -> StudyView:
-    return StudyRungView(study) if has_rungs(study) else StudyView(study)
+    """What the study's scheduler sees; where a grid has run out its budget is what has been created.
+
+    A cohort that waited for members that nobody can propose would wait for ever.
+    """
+    if not has_rungs(study):
+        return StudyView(study)
+    view = StudyRungView(study)
+    if is_exhausted(study):
+        view.budget = view.created
+    return view
 
 
 def next_action(study: Study) -> Decision:
@@ -28,8 +38,9 @@ def next_action(study: Study) -> Decision:
 
 
 def next_start(study: Study) -> Start | None:
-    """Where a trial of a locked study begins that a person wants to have; None where the scheduler starts none."""
-    return scheduler_of(study).start(view_of(study))
+    """Where a trial of a locked study begins that a person wants to have, also where a grid has run out; None where the
+    scheduler starts none."""
+    return scheduler_of(study).start(StudyRungView(study) if has_rungs(study) else StudyView(study))
 
 
 def promote(study: Study, action: Promote) -> Trial:
@@ -105,7 +116,7 @@ def settle(study: Study) -> bool:
     """Carry out what the scheduler decides on the paused trials of a locked study; whether anything moved."""
     if not study.n_paused or not has_rungs(study):
         return False
-    transitions = scheduler_of(study).settle(StudyRungView(study), False)
+    transitions = scheduler_of(study).settle(view_of(study), False)
     for transition in transitions:
         trial = Trial.objects.get(study=study, number=transition.number)
         if transition.state == State.WAITING:
