@@ -152,7 +152,8 @@ def test_a_host_that_is_cut_off_ends_its_trials_and_takes_part_again_when_it_is_
         return next((one for one in team.ledger.runs() if one.slot == run.slot and one.began > healed_at), None)
 
     wait_for(takes_part, team.patience, "a run of alpha after it was healed")
-    assert team.host("alpha")["age"] < 5.0 * overload()
+    # its slot may be back before the supervisor's own connection is, which waits for what was sent into the void
+    wait_for(lambda: team.host("alpha")["age"] < 5.0, team.patience, "a heartbeat of alpha after it was healed")
     team.finish()
 
 
