@@ -27,6 +27,7 @@ SETTINGS = {
     "HPWEB_FLUSH_SECONDS": "0.2",
     "HPWEB_WARM_SECONDS": "20",
     "HPWEB_LOG_LEVEL": "WARNING",
+    "HPWEB_FREE_DISK_MB": "0",  # its disk is smaller than what is usual, and is filled under running trials
     "CHAOS_STEP_SECONDS": f"{STEP_SECONDS:g}",
 }
 

@@ -192,6 +192,23 @@ def test_a_held_gpu_takes_no_trial_until_it_is_free(alice, slot, machine, strang
     assert (Trial.objects.get().state, Device.objects.get().unavailable) == ("COMPLETE", "")
 
 
+def test_a_full_disk_starts_nothing_and_fails_nothing(alice, settings, tmp_path, django_capture_on_commit_callbacks):
+    settings.HOST_NAME, settings.SLOTS, settings.ARTIFACT_DIR = "host-1", 1, tmp_path / "not" / "made" / "yet"
+    register_host(name="host-1", boot_id="boot", facts={}, devices=find_devices())
+    slot = Slot.objects.select_related("device__host").get()
+    make_study(alice, started=True, workload="tiny", n_trials=1)
+    settings.FREE_DISK_MB = 2**40
+    assert tasks.work(slot.pk, FakeLauncher(finish)) == 0
+    assert not Trial.objects.exists(), "no trial of the budget is spent"
+    found = Device.objects.get().unavailable
+    assert "MB left of the 1,099,511,627,776 MB that must be free" in found
+    assert found.endswith(f"Make room in {settings.ARTIFACT_DIR}; trials then start by themselves.")
+    assert not idle_slots().exists(), "no hint is sent to it"
+    settings.FREE_DISK_MB = 0
+    assert tasks.work(slot.pk, FakeLauncher(finish)) == 1
+    assert (Trial.objects.get().state, Device.objects.get().unavailable) == ("COMPLETE", "")
+
+
 def test_what_a_trial_used_of_its_gpu_is_kept(alice, slot, machine):
     make_study(alice, started=True, workload="tiny", n_trials=1)
     machine(FakeGpu(busy=80))

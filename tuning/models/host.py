@@ -27,7 +27,7 @@ class Device(models.Model):
     uuid = models.CharField(max_length=80)  # the GPU's UUID, or "cpu"
     kind = models.CharField(max_length=120)
     memory = models.PositiveBigIntegerField(null=True)  # bytes
-    unavailable = models.CharField(max_length=300, blank=True)  # why it takes no work now: held by a foreign process
+    unavailable = models.CharField(max_length=300, blank=True)  # why it takes no work now: held, disk full
     # Until then only this person's trials start here; a reservation whose time is over counts as none.
     reserved_until = models.DateTimeField(null=True)
     reserved_for = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")

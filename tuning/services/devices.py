@@ -1,4 +1,4 @@
-"""A device that takes no work for now, because something that is no trial holds it."""
+"""A device that takes no work for now: something that is no trial holds it, or its host's disk is full."""
 
 from tuning.models import Device
 from tuning.services import hints

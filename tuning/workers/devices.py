@@ -5,7 +5,9 @@ CUDA is never initialised here: a worker forks, and a fork breaks CUDA.
 
 import os
 import platform
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 from django.conf import settings
 
@@ -42,16 +44,34 @@ def find_devices() -> list[FoundDevice]:
 
 
 def trouble_with(device: Device, slot_ids: Sequence[int]) -> str:
-    """Why a device takes no new trial now, in words: a process that is not of this installation's slots holds it.
+    """Why a device takes no new trial now, in words: the disk is full, or a process that is no trial holds the device.
 
     `slot_ids` are the device's slots. A CPU is always there to be shared.
     """
-    if device.uuid == "cpu":
-        return ""
+    if (trouble := disk_trouble()) or device.uuid == "cpu":
+        return trouble
     driver = gpus()
     if driver is None:
         return "NVIDIA's driver does not answer."
     return driver.holder(device.uuid, is_ours, any(process_runs(slot_id) for slot_id in slot_ids))
+
+
+def disk_trouble() -> str:
+    """Why no trial may start here, in words: it would fail at its first checkpoint, and so would all after it."""
+    folder = Path(settings.ARTIFACT_DIR)
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        free = shutil.disk_usage(folder).free / 2**20
+    except OSError as error:
+        return f"The disk with the checkpoints does not answer: {error}."
+    if free >= settings.FREE_DISK_MB:
+        return ""
+    return (
+        f"The disk with the checkpoints has {free:,.0f} MB left of the {settings.FREE_DISK_MB:,.0f} MB that must be "
+        f"free for a trial to start (HPWEB_FREE_DISK_MB). Make room in {settings.ARTIFACT_DIR}; trials then start by "
+        "themselves."
+    )
 
 
 def is_ours(pid: int) -> bool:

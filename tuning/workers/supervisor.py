@@ -200,7 +200,7 @@ class Supervisor:
             logger.warning("the database or the broker is away, trying again: %s", error)
 
     def look_at_devices(self) -> None:
-        """Note which devices a process that is no trial holds: they take no work until it has gone."""
+        """Note which devices take no work for now: a process that is no trial holds them, or the disk is full."""
         for device in host_devices(self._host().pk):
             note_device(device=device, unavailable=trouble_with(device, device_slots(device.pk)))
 

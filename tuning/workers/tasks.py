@@ -40,11 +40,11 @@ def claim_next(slot: Slot) -> Job | Trial | None:
     host.refresh_from_db()
     if host.draining or not slot.enabled:
         return None
-    if slot.device.uuid != "cpu":
-        trouble = trouble_with(slot.device, device_slots(slot.device_id))
+    trouble = trouble_with(slot.device, device_slots(slot.device_id))
+    if trouble != slot.device.unavailable:
         note_device(device=slot.device, unavailable=trouble)
-        if trouble:
-            return None
+    if trouble:
+        return None
     job = claim_job(slot=slot)
     if job is not None:
         return job
