@@ -348,7 +348,10 @@ class Client:
         only the new study varies; the study's document says how many of their trials fit.
         `settings` are the further fields of POST studies/: sampler, sampler_options, scheduler,
         scheduler_options, objective, parallel, min_resource, max_resource, reduction_factor, seed,
-        visibility, description, deterministic, trial_seconds, priority. Raises InvalidInput with every wrong field.
+        visibility, description, deterministic, total_resource, device_seconds, study_seconds, trial_seconds,
+        priority. The study ends when the first of n_trials, total_resource (steps of all trials together),
+        device_seconds (on slots) and study_seconds (from its start) is used up.
+        Raises InvalidInput with every wrong field.
         """
         fields = {
             "name": name,
@@ -488,7 +491,8 @@ class Study:
         return self
 
     def update(self, **changes: Any) -> "Study":
-        """Change name, description, visibility, parallel, n_trials, priority or trial_seconds (None: no limit)."""
+        """Change name, description, visibility, parallel, priority, trial_seconds, or a limit (None: no limit):
+        n_trials, total_resource, device_seconds, study_seconds."""
         self.document = self._call("PATCH", body=changes)
         return self
 
@@ -512,12 +516,26 @@ class Study:
         """End the study; trials that have not ended are cancelled."""
         return self._turn("stop")
 
-    def extend(self, n_trials: int | None = None, *, parallel: int | None = None) -> "Study":
-        """Set the number of trials in all, or how many run at once; a finished study runs again.
+    def extend(
+        self,
+        n_trials: int | None = None,
+        *,
+        parallel: int | None = None,
+        total_resource: int | None = None,
+        device_seconds: int | None = None,
+        study_seconds: int | None = None,
+    ) -> "Study":
+        """Set a limit of the study, or how many of its trials run at once; a finished study runs again.
 
-        Fewer trials than there are is InvalidInput.
+        A limit counts what is spent of it: less than that is InvalidInput.
         """
-        limits = {"n_trials": n_trials, "parallel": parallel}
+        limits = {
+            "n_trials": n_trials,
+            "parallel": parallel,
+            "total_resource": total_resource,
+            "device_seconds": device_seconds,
+            "study_seconds": study_seconds,
+        }
         return self._turn("extend", {name: limit for name, limit in limits.items() if limit is not None})
 
     def clone(self, name: str | None = None, **changes: Any) -> "Study":

@@ -253,7 +253,8 @@ def test_an_objective_has_nothing_to_fill_in_and_no_steps_of_its_own(as_alice: C
     address = "/studies/new/?workload=bowl"
     page = as_alice.get(address)
     assert "leave this empty" in words(page)
-    assert "in all" not in words(page)
+    assert "Steps in all" not in words(page)
+    assert "Epochs in all" not in words(page)
     checked = as_alice.post("/studies/new/check/?workload=bowl", filled(page))
     assert "empty: add" not in words(checked)
     assert as_alice.post(address, {**filled(page, name="free"), "create": "1"}).status_code == 302

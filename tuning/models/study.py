@@ -59,8 +59,11 @@ class Study(models.Model):
     seed = models.BigIntegerField(default=0)
     deterministic = models.BooleanField(default=False)
 
-    budget_kind = models.CharField(max_length=10, default="trials")
-    budget_total = models.PositiveIntegerField(null=True)
+    # What ends the study, whichever is used up first; NULL: no such limit.
+    budget_total = models.PositiveIntegerField(null=True)  # trials
+    total_resource = models.PositiveBigIntegerField(null=True)  # steps of all trials together
+    device_seconds = models.PositiveBigIntegerField(null=True)  # that its trials hold slots
+    study_seconds = models.PositiveBigIntegerField(null=True)  # from its start to its end
     parallel = models.PositiveIntegerField(default=1)
     priority = models.IntegerField(default=0)
     max_retries = models.PositiveIntegerField(default=3)

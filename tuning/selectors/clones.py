@@ -23,6 +23,9 @@ PLAIN = (
     "visibility",
     "description",
     "deterministic",
+    "total_resource",
+    "device_seconds",
+    "study_seconds",
     "trial_seconds",
     "priority",
 )

@@ -6,6 +6,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Avg, F, Q, QuerySet, Sum
 
 from tuning.models import Study, Trial
+from tuning.selectors.budget import Limit, expected_trials, limits_of, trial_limit
 from tuning.selectors.errors import NotFound
 from tuning.selectors.hosts import live_slots
 from tuning.selectors.pages import Page, page_of
@@ -67,6 +68,7 @@ class StudyFacts:
     best_trial_id: int | None
     done: int
     total: int | None
+    about_total: bool  # that many trials are an expectation: what the study's steps pay
     running: int
     waiting: int
     failed: int
@@ -75,6 +77,7 @@ class StudyFacts:
     epochs_done: int
     epochs_total: int | None  # that the study will use by its plan
     about: bool  # the plan is an expectation
+    limits: list[Limit]  # what ends the study beside its number of trials
     seconds_per_trial: float | None
     seconds_left: float | None
 
@@ -88,10 +91,13 @@ def study_facts(study: Study) -> StudyFacts:
     timed = Trial.objects.filter(study=study, state=Trial.State.COMPLETE, started__isnull=False)
     mean = timed.aggregate(mean=Avg(F("completed") - F("started")))["mean"]
     seconds = mean.total_seconds() if mean is not None else None
-    total = study.budget_total
+    total, limits = expected_trials(study), limits_of(study)
     left = None
     plan = scheduler_of(study).plan(total)
     epochs_total, epochs_done = plan.resource if total is not None else None, sums["epochs"] or 0
+    about = not plan.exact
+    if study.total_resource is not None and (about or total != trial_limit(study)):
+        epochs_total, about = study.total_resource, False
     if study.state == Study.State.RUNNING and seconds is not None and total is not None:
         remaining = max(0, total - study.n_ended)
         at_work = max(study.n_running, live_slots().count() if study.workload else 0)
@@ -99,6 +105,13 @@ def study_facts(study: Study) -> StudyFacts:
         if study.scheduler != "none" and epochs_total is not None and epochs_done:
             work = max(0, epochs_total - epochs_done) * (sums["seconds"] or 0.0) / epochs_done
         left = work / max(1, min(study.parallel, at_work, remaining))
+    if study.state == Study.State.RUNNING:
+        for limit in limits:
+            if limit.name == "study_seconds":
+                left = min(left, limit.left) if left is not None else limit.left
+            elif limit.name == "device_seconds" and study.n_running:
+                rest = limit.left / study.n_running
+                left = min(left, rest) if left is not None else rest
     best = study.best_trial
     return StudyFacts(
         best_value=best.value if best else None,
@@ -106,6 +119,7 @@ def study_facts(study: Study) -> StudyFacts:
         best_trial_id=best.pk if best else None,
         done=study.n_ended,
         total=total,
+        about_total=total is not None and total != trial_limit(study),
         running=study.n_running,
         waiting=study.n_waiting,
         failed=study.n_failed,
@@ -113,7 +127,8 @@ def study_facts(study: Study) -> StudyFacts:
         complete=study.n_complete,
         epochs_done=epochs_done,
         epochs_total=epochs_total,
-        about=not plan.exact,
+        about=about,
+        limits=limits,
         seconds_per_trial=seconds,
         seconds_left=left,
     )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from tuning.models import Attempt, Device, Job, Slot, Trial, Workload
 
@@ -58,8 +58,12 @@ def workload_document(name: str) -> dict[str, Any]:
 
 
 def dropped_with_checkpoints(limit: int = 100) -> list[Trial]:
-    """Trials that a scheduler has cut and whose checkpoints are still there; nothing will go on from them."""
+    """Trials that a scheduler has cut and whose checkpoints are still there; nothing will go on from them.
+
+    The best trial of a study that ended before any was complete keeps its own.
+    """
     rows = Trial.objects.select_related("study").filter(~Q(checkpoint=""), state=Trial.State.PRUNED)
+    rows = rows.exclude(pk=F("study__best_trial"))
     return list(rows.filter(cohort__isnull=False).order_by("pk")[:limit])
 
 

@@ -1,6 +1,6 @@
 """Reading what the workers found: workloads and their errors."""
 
-from tuning.models import Job, Split, Workload
+from tuning.models import Job, Split, Study, Workload
 from tuning.selectors.errors import NotFound
 
 
@@ -25,3 +25,9 @@ def split_of(workload: str) -> Split | None:
 def describe_pending() -> bool:
     """Whether a job that looks for workloads is waiting or running."""
     return Job.objects.filter(kind="describe", state__in=[Job.State.WAITING, Job.State.RUNNING]).exists()
+
+
+def unit_of(study: Study) -> str:
+    """What a step of the study's trials is called, in the plural: "epochs", mostly; "steps" where nobody says so."""
+    document = Workload.objects.filter(name=study.workload).values_list("document", flat=True).first() or {}
+    return str(document.get("resource_unit") or "steps")

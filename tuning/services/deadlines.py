@@ -11,8 +11,10 @@ from typing import Any
 
 from django.db import transaction
 
-from tuning.models import Study, Trial, Workload
+from tuning.models import Study, Trial
+from tuning.selectors.budget import time_words
 from tuning.selectors.clock import after, database_now
+from tuning.selectors.workloads import unit_of
 from tuning.services.endings import fail_trial
 from tuning.services.errors import StaleLease
 from tuning.services.transitions import lock_study
@@ -56,7 +58,7 @@ def fail_overdue(*, trial_id: int, fence: int, facts: Mapping[str, Any] | None =
 
 def missed_words(study: Study, trial: Trial) -> str:
     """How far a trial came within its time limit, and what to raise or lower."""
-    limit, unit = study.trial_seconds or 0, _unit(study)
+    limit, unit = study.trial_seconds or 0, unit_of(study)
     first = trial.attempts.filter(fence__gt=0).order_by("fence").values_list("start_step", flat=True).first() or 0
     done, planned = trial.resource_done, trial.resource
     ran = f"It has run for {time_words(limit)}, the study's time limit for a trial,"
@@ -72,19 +74,3 @@ def missed_words(study: Study, trial: Trial) -> str:
         f"{ran} and had done {done} of {planned} {unit}. At this pace all of them take {time_words(whole)}: raise the "
         f"time limit to that, or lower the {unit} to {done}."
     )
-
-
-def _unit(study: Study) -> str:
-    document = Workload.objects.filter(name=study.workload).values_list("document", flat=True).first() or {}
-    return str(document.get("resource_unit") or "steps")
-
-
-def time_words(seconds: float) -> str:
-    """Seconds as a person says them, rounded up to what is shown: 41 s, 6 min, 2 h 10 min."""
-    if seconds < 90:
-        return f"{math.ceil(seconds)} s"
-    minutes = math.ceil(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, rest = divmod(minutes, 60)
-    return f"{hours:,} h {rest} min" if rest else f"{hours:,} h"

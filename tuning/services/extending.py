@@ -6,13 +6,14 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
 from tuning.models import Study
+from tuning.selectors.budget import LIMITS
 from tuning.services import hints
 from tuning.services.audit import record
 from tuning.services.closing import EXHAUSTED, close_if_done, end_of
 from tuning.services.errors import Conflict, Invalid
 from tuning.services.permissions import study_for_change
 from tuning.services.problems import Problems
-from tuning.services.studies import MAX_PARALLEL, check_total
+from tuning.services.studies import MAX_PARALLEL, check_new_limits
 from tuning.services.transitions import count_change, reopen_study
 
 State = Study.State
@@ -20,9 +21,11 @@ State = Study.State
 
 @transaction.atomic
 def extend_study(
-    *, study_id: int, actor: AbstractBaseUser, n_trials: int | None = None, parallel: int | None = None
+    *, study_id: int, actor: AbstractBaseUser, parallel: int | None = None, **limits: int | None
 ) -> Study:
-    """Set the number of trials in all, and how many run at once; a FINISHED study with trials to come runs again.
+    """Set limits of the study (n_trials, LIMITS) and how many run at once; a FINISHED one that may go on runs again.
+
+    None leaves a limit as it is.
 
     The same again changes nothing. Raises Invalid (with the remedy where fewer are asked for than there are),
     Forbidden, NotFound, Conflict.
@@ -32,11 +35,13 @@ def extend_study(
         raise Conflict(f"The study is {study.state.lower()} for good; clone it to go on with the same settings.")
     problems = Problems()
     columns: dict[str, Any] = {}
-    if n_trials is None and parallel is None:
-        problems.add("n_trials", "Say how many trials the study is to have in all.")
-    if n_trials is not None:
-        columns["budget_total"] = n_trials
-        check_total(problems, study, n_trials)
+    if unknown := limits.keys() - {"n_trials", *LIMITS}:
+        raise TypeError(f"a study has no limit named {', '.join(sorted(unknown))}")
+    wanted = {name: limit for name, limit in limits.items() if limit is not None}
+    if not wanted and parallel is None:
+        problems.add("n_trials", "Say how many trials the study is to have in all, or raise another limit.")
+    columns |= {("budget_total" if name == "n_trials" else name): limit for name, limit in wanted.items()}
+    check_new_limits(problems, study, wanted)
     if parallel is not None:
         columns["parallel"] = parallel
         problems.whole("parallel", parallel, 1, MAX_PARALLEL)

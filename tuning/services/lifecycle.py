@@ -14,7 +14,7 @@ from tuning.services.errors import Conflict
 from tuning.services.permissions import study_for_change, trial_for_change
 from tuning.services.pinning import want_data
 from tuning.services.scheduling import settle_paused
-from tuning.services.transitions import count_change, move_trial
+from tuning.services.transitions import count_change, move_trial, renew_best
 
 State = Study.State
 POSSIBLE = {
@@ -73,7 +73,7 @@ def pause_study(*, study_id: int, actor: AbstractBaseUser | None, reason: str = 
         return study
     if study.state != State.RUNNING:
         raise _refuse(study, "paused")
-    _end_script_attempts("the study was paused", study_id=study.pk)
+    end_script_attempts("the study was paused", study_id=study.pk)
     for trial_id in list(Trial.objects.filter(study=study, state=Trial.State.RUNNING).values_list("pk", flat=True)):
         move_trial(study, trial_id, Trial.State.RUNNING, Trial.State.WAITING, reason="the study was paused")
     return _set_state(study, actor, "paused", State.PAUSED, state_reason=storable(reason))
@@ -101,7 +101,7 @@ def stop_study(*, study_id: int, actor: AbstractBaseUser | None) -> Study:
         return study
     if study.state == State.DRAFT:
         raise _refuse(study, "stopped")
-    _end_script_attempts("the study was stopped", study_id=study.pk)
+    end_script_attempts("the study was stopped", study_id=study.pk)
     for state in (Trial.State.RUNNING, Trial.State.WAITING):
         for trial_id in list(Trial.objects.filter(study=study, state=state).values_list("pk", flat=True)):
             move_trial(
@@ -113,7 +113,7 @@ def stop_study(*, study_id: int, actor: AbstractBaseUser | None) -> Study:
                 reason="the study was stopped",
             )
     settle_paused(study)
-    return _set_state(
+    ended = _set_state(
         study,
         actor,
         "stopped",
@@ -121,6 +121,9 @@ def stop_study(*, study_id: int, actor: AbstractBaseUser | None) -> Study:
         finished=Now(),
         state_reason=f"stopped by {actor.get_username()}" if actor else "stopped",
     )
+    if ended.best_trial_id is None:
+        renew_best(ended)
+    return ended
 
 
 @transaction.atomic
@@ -128,7 +131,7 @@ def cancel_trial(*, trial_id: int, actor: AbstractBaseUser | None) -> Trial:
     """WAITING, RUNNING or PAUSED -> FAILED (cancelled); a trial that has ended is left as it is."""
     study, trial = trial_for_change(trial_id, actor)
     if trial.is_open:
-        _end_script_attempts("the trial was cancelled", pk=trial.pk)
+        end_script_attempts("the trial was cancelled", pk=trial.pk)
         move_trial(
             study,
             trial.pk,
@@ -144,7 +147,7 @@ def cancel_trial(*, trial_id: int, actor: AbstractBaseUser | None) -> Trial:
     return trial
 
 
-def _end_script_attempts(outcome: str, **trials: int) -> None:
+def end_script_attempts(outcome: str, **trials: int) -> None:
     """Note the end of attempts that no worker will note: a script may never call again."""
     held = Trial.objects.filter(state=Trial.State.RUNNING, **trials).exclude(lease_hash="")
     Attempt.objects.filter(trial__in=held, fence=F("trial__fence"), ended__isnull=True).update(

@@ -1,10 +1,13 @@
 """Whether a sampler and a scheduler can serve a study."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from tuning.engine import OptionError, SearchSpace, SpaceError, registry
+from tuning.engine.schedulers.base import Scheduler
 from tuning.services.problems import Problems
 
+NO_MAX_RESOURCE = "Say how many steps a whole trial has (max_resource): without it nobody knows what a trial takes."
 STUDY_FIELDS = ("direction", "min_resource", "max_resource", "reduction_factor")
 
 
@@ -20,8 +23,11 @@ def check_methods(
     max_resource: int | None,
     reduction_factor: int,
     direction: str,
+    limits: Mapping[str, int | None],
 ) -> None:
     """Note where a method does not exist, does not take its options, or cannot serve the space or end the study.
+
+    limits: what else may end it (selectors.budget.LIMITS).
 
     What is wrong with a field already is not said again in the method's words.
     """
@@ -32,7 +38,7 @@ def check_methods(
         size = _check_sampler(problems, sampler, sampler_options, space, n_trials)
     if not problems.about("scheduler", *STUDY_FIELDS):
         try:
-            registry.make_scheduler(
+            method = registry.make_scheduler(
                 scheduler,
                 scheduler_options,
                 min_resource=min_resource,
@@ -43,16 +49,34 @@ def check_methods(
         except OptionError as error:
             own = error.option in STUDY_FIELDS
             problems.add(error.option if own else "scheduler_options", error.message if own else str(error))
-    if n_trials is None and size is None and not problems.about("space", "workload", "sampler"):
-        problems.add("n_trials", "Say how many trials to run; only a grid ends by itself.")
+        else:
+            _check_steps(problems, method, limits.get("total_resource"))
+    endless = n_trials is None and size is None and all(limit is None for limit in limits.values())
+    if endless and not problems.about("space", "workload", "sampler"):
+        words = "Say how many trials to run, or limit the steps or the time; only a grid ends by itself."
+        problems.add("n_trials", words)
+
+
+def _check_steps(problems: Problems, scheduler: Scheduler, steps: int | None) -> None:
+    """Note where a study's steps do not pay a single trial."""
+    if steps is None or problems.about("total_resource"):
+        return
+    if scheduler.max_resource is None:
+        problems.add("total_resource", NO_MAX_RESOURCE)
+    elif scheduler.trials_for(steps) == 0:
+        least = scheduler.plan(1).resource or scheduler.max_resource
+        problems.add("total_resource", f"A single trial takes {least:,} of them: allow at least {least:,}.")
 
 
 def check_space(
-    problems: Problems, sampler: str, options: dict[str, Any], space: SearchSpace, n_trials: int | None
+    problems: Problems, sampler: str, options: dict[str, Any], space: SearchSpace, n_trials: int | None, *, ends: bool
 ) -> None:
-    """Note where the sampler of a study that exists cannot serve this space."""
+    """Note where the sampler of a study that exists cannot serve this space.
+
+    ends: whether the study has a limit that ends it in any case.
+    """
     size = _check_sampler(problems, sampler, options, space, n_trials)
-    if n_trials is None and size is None and not problems.fields:
+    if not ends and size is None and not problems.fields:
         problems.add("space", "The study has no number of trials and would never end; extend it to one first.")
 
 

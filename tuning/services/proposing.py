@@ -12,6 +12,7 @@ from django.db import DatabaseError
 from tuning.engine import History, SearchSpace, SpaceExhausted, registry, rng_for
 from tuning.engine.samplers.base import Sampler
 from tuning.models import Study
+from tuning.selectors.budget import expected_trials
 from tuning.services.errors import SamplerFailed
 from tuning.services.history import fresh_history, study_history
 
@@ -49,15 +50,19 @@ def propose(study: Study) -> Proposal:
     return Proposal(number, version, suggestion.params, suggestion.why, study.sampler)
 
 
+def grid_size(study: Study) -> int | None:
+    """How many configurations the study's sampler tries before it has tried all; None where it never has."""
+    space = engine_space(study)
+    return None if space is None else _sampler_of(study).plan_size(space)
+
+
 def is_exhausted(study: Study) -> bool:
     """Whether every configuration of a finite plan has been handed out, seen from inside the present transaction."""
-    space = engine_space(study)
-    sampler = _sampler_of(study)
-    size = sampler.plan_size(space) if space is not None else None
+    space, size = engine_space(study), grid_size(study)
     if space is None or size is None or study.n_created < size:
         return False
     try:
-        sampler.suggest(space, fresh_history(study, space), rng_for(study.seed, study.next_number))
+        _sampler_of(study).suggest(space, fresh_history(study, space), rng_for(study.seed, study.next_number))
     except SpaceExhausted:
         return True
     return False
@@ -65,5 +70,5 @@ def is_exhausted(study: Study) -> bool:
 
 def _sampler_of(study: Study) -> Sampler:
     return registry.make_sampler(
-        study.sampler, study.sampler_options, budget=study.budget_total, parallel=study.parallel
+        study.sampler, study.sampler_options, budget=expected_trials(study), parallel=study.parallel
     )

@@ -15,6 +15,7 @@ from tuning.engine import SearchSpace as EngineSpace
 from tuning.engine.transfer import Misfit, fitted, usable_assumptions
 from tuning.models import SearchSpace, Study, Trial
 from tuning.models.fields import storable
+from tuning.selectors.budget import has_limit
 from tuning.services import hints
 from tuning.services.audit import record
 from tuning.services.closing import close_if_done
@@ -58,7 +59,7 @@ def change_ranges(
         raise Conflict("This study's parameters are suggested while its objective runs: change their ranges there.")
     new = parse_space(space)
     problems = Problems()
-    check_space(problems, study.sampler, study.sampler_options, new, study.budget_total)
+    check_space(problems, study.sampler, study.sampler_options, new, study.budget_total, ends=has_limit(study))
     given, issues = usable_assumptions(new, assumed or {})
     for issue in issues:
         problems.add(f"assumed.{issue.parameter}", f"{issue.message}.")

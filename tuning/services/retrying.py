@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from tuning.engine.transfer import Misfit, fitted
 from tuning.models import Attempt, Study, Trial
+from tuning.selectors.budget import trial_limit
 from tuning.selectors.curves import trial_curves
 from tuning.selectors.schedulers import has_rungs
 from tuning.services import hints
@@ -24,7 +25,7 @@ from tuning.services.metrics import Point, append_points
 from tuning.services.permissions import trial_for_change
 from tuning.services.proposing import engine_space
 from tuning.services.reporting import rebuild_progress
-from tuning.services.scheduling import next_start
+from tuning.services.scheduling import next_start, remedy_of_limit
 from tuning.services.starting import create_trial
 from tuning.services.transitions import reopen_study
 
@@ -95,10 +96,10 @@ def _check(study: Study, failed: Trial) -> None:
         )
     if study.state in (State.DRAFT, State.STOPPED):
         raise Conflict(f"The study is {study.state.lower()}, so nothing runs in it again; clone it to go on.")
-    if study.budget_total is not None and study.n_created >= study.budget_total:
+    limit = trial_limit(study)
+    if limit is not None and study.n_created >= limit:
         raise Conflict(
-            f"All {study.budget_total:,} trials of this study are taken, and a retry is one more: extend the study to "
-            f"{study.n_created + 1:,} trials first."
+            f"All {limit:,} trials of this study are taken, and a retry is one more: {remedy_of_limit(study)} first."
         )
     space = engine_space(study)
     if space is not None:

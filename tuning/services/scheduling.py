@@ -7,8 +7,11 @@ from django.db.models import F
 
 from tuning.engine.schedulers.base import Decision, Done, Promote, Start, Wait
 from tuning.models import Study, Trial
+from tuning.selectors.budget import cost_of, steps_committed, time_is_up, trial_limit
 from tuning.selectors.schedulers import has_rungs, scheduler_of
+from tuning.selectors.workloads import unit_of
 from tuning.services import rungs
+from tuning.services.errors import Conflict
 from tuning.services.metrics import Point
 from tuning.services.proposing import is_exhausted
 from tuning.services.scheduler_view import StudyRungView, StudyView
@@ -24,23 +27,64 @@ def view_of(study: Study) -> StudyView:
 
     A cohort that waited for members that nobody can propose would wait for ever.
     """
-    if not has_rungs(study):
-        return StudyView(study)
-    view = StudyRungView(study)
-    if is_exhausted(study):
+    view = _view(study)
+    if has_rungs(study) and is_exhausted(study):
         view.budget = view.created
+    return view
+
+
+def _view(study: Study) -> StudyView:
+    view = StudyRungView(study) if has_rungs(study) else StudyView(study)
+    view.budget = trial_limit(study)
     return view
 
 
 def next_action(study: Study) -> Decision:
     """What a locked study should do with a free slot: Start, Promote, Wait or Done."""
-    return scheduler_of(study).next(view_of(study))
+    if (words := time_is_up(study)) is not None:
+        return Done(words)
+    return _within_steps(study, scheduler_of(study).next(view_of(study)))
 
 
 def next_start(study: Study) -> Start | None:
     """Where a trial of a locked study begins that a person wants to have, also where a grid has run out; None where the
-    scheduler starts none."""
-    return scheduler_of(study).start(StudyRungView(study) if has_rungs(study) else StudyView(study))
+    scheduler starts none.
+
+    Raises Conflict where the study has too few steps left for one.
+    """
+    start = scheduler_of(study).start(_view(study))
+    if start is not None and isinstance(_within_steps(study, start), Wait | Done):
+        unit, needed = unit_of(study), steps_committed(study) + cost_of(study, start.resource)
+        raise Conflict(
+            f"The {study.total_resource:,} {unit} of this study are spent, or kept for trials that are at work: extend "
+            f"it to {needed:,} {unit} first."
+        )
+    return start
+
+
+def remedy_of_limit(study: Study) -> str:
+    """What a person may do who wants one more trial than the study is to have."""
+    if study.budget_total is not None and study.budget_total == trial_limit(study):
+        return f"extend the study to {study.n_created + 1:,} trials"
+    return f"extend the study to more than {study.total_resource:,} {unit_of(study)}"
+
+
+def _within_steps(study: Study, action: Decision) -> Decision:
+    """The scheduler's decision, where the study's steps pay for it in any case; else Wait or Done.
+
+    Each trial at work is counted with all that it may still train, so that the study cannot come out above its budget;
+    what a trial leaves over when it ends early pays for others.
+    """
+    if study.total_resource is None or not isinstance(action, Start | Promote):
+        return action
+    done = Trial.objects.get(study=study, number=action.number).resource_done if isinstance(action, Promote) else 0
+    cost, left = cost_of(study, action.resource, done), study.total_resource - steps_committed(study)
+    if cost <= left:
+        return action
+    if study.n_running or study.n_waiting:
+        return Wait("the steps that are left are kept for the trials at work")
+    rest = f"; {left:,} are left, too few to go on" if left else ""
+    return Done(f"the budget of {study.total_resource:,} {unit_of(study)} is used{rest}")
 
 
 def promote(study: Study, action: Promote) -> Trial:

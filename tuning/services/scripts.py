@@ -11,7 +11,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from tuning.models import Study, Trial
+from tuning.selectors.budget import is_timed
 from tuning.selectors.studies import may_edit
+from tuning.services.budget import end_if_timed_out, end_timed_out
 from tuning.services.deadlines import fail_overdue
 from tuning.services.endings import (
     complete_trial,
@@ -62,6 +64,7 @@ def ask_trials(*, study_id: int, actor: AbstractBaseUser, n: int = 1) -> list[As
         )
     if study.state != Study.State.RUNNING:
         raise Conflict(f"The study is {study.state.lower()}; trials can be asked for while it is running.")
+    end_timed_out()
     reap_expired()  # an installation of scripts alone has no supervisor that would
     asked: list[AskedTrial] = []
     for _ in range(n):
@@ -89,8 +92,13 @@ def _held(trial_id: int, lease: str) -> Trial:
 
 
 def _held_in_time(trial_id: int, lease: str) -> Trial:
-    """The running trial that this lease holds; one past its deadline ends here. Raises NotFound, StaleLease."""
+    """The running trial that this lease holds; one past its deadline, or its study's, ends here.
+
+    Raises NotFound, StaleLease.
+    """
     trial = _held(trial_id, lease)
+    if is_timed(trial.study) and end_if_timed_out(study_id=trial.study_id):
+        trial = _held(trial_id, lease)
     if trial.deadline is not None and fail_overdue(trial_id=trial.pk, fence=trial.fence):
         attempt_id = trial.attempts.values_list("pk", flat=True).get(fence=trial.fence)
         end_attempt(attempt_id=attempt_id, outcome="deadline passed")

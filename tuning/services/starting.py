@@ -13,7 +13,9 @@ from django.utils import timezone
 
 from tuning.engine import SpaceExhausted
 from tuning.models import Attempt, Slot, Study, Trial
+from tuning.selectors.budget import is_timed
 from tuning.selectors.clock import after
+from tuning.services.budget import end_if_timed_out
 from tuning.services.closing import close_if_done
 from tuning.services.deadlines import deadline_of_claim
 from tuning.services.errors import StaleLease
@@ -64,6 +66,8 @@ def start_next(*, study_id: int, holder: Holder) -> Trial | None:
             except SpaceExhausted:
                 exhausted = True
         with transaction.atomic():
+            if is_timed(study) and end_if_timed_out(study_id=study_id):
+                return None
             study = lock_study(study_id)
             if not may_start(study) or (holder.slot is not None and not has_room(study, holder.slot)):
                 return None

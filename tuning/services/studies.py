@@ -1,5 +1,6 @@
 """Creating, changing and deleting studies."""
 
+import math
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
@@ -11,14 +12,16 @@ from django.db import IntegrityError, transaction
 
 from tuning.engine import SearchSpace as EngineSpace
 from tuning.models import Study, Workload
+from tuning.selectors.budget import LIMITS, limits_of, time_words
 from tuning.selectors.studies import may_edit
 from tuning.services import hints
 from tuning.services.audit import record
 from tuning.services.closing import close_if_done
 from tuning.services.deadlines import renew_deadlines
 from tuning.services.errors import Conflict, Forbidden, Invalid
-from tuning.services.methods import check_methods
+from tuning.services.methods import NO_MAX_RESOURCE, check_methods
 from tuning.services.problems import Problems
+from tuning.services.proposing import grid_size
 from tuning.services.sources import check_sources, store_sources
 from tuning.services.spaces import add_space_version, parse_space
 from tuning.services.transitions import count_change, lock_study
@@ -27,6 +30,8 @@ MAX_TRIALS = 1_000_000
 MAX_PARALLEL = 1_000
 MAX_TRIAL_SECONDS = 366 * 24 * 3600
 LEAST_TRIAL_SECONDS = 1
+MAX_STEPS = 10**12
+MAX_DEVICE_SECONDS = 10**10
 MAX_PRIORITY = 1_000
 TAKEN = "You already have a study named {!r}; choose another name."
 DIRECTIONS = ("minimize", "maximize")
@@ -54,6 +59,9 @@ def create_study(
     visibility: str = "team",
     description: str = "",
     deterministic: bool = False,
+    total_resource: int | None = None,
+    device_seconds: int | None = None,
+    study_seconds: int | None = None,
     trial_seconds: int | None = None,
     priority: int = 0,
     warm_start: Sequence[Mapping[str, Any]] = (),
@@ -61,8 +69,10 @@ def create_study(
 ) -> Study:
     """A READY study with version 1 of its space. What is left out comes from the workload's description.
 
-    Without a workload the trials are run by scripts over REST. trial_seconds: how long a trial may run over all its
-    attempts. priority: studies with a higher one go first on the workers, whoever owns them.
+    Without a workload the trials are run by scripts over REST. The study ends when the first of its limits is used up:
+    n_trials, total_resource (the steps of all trials together), device_seconds (the time that its trials hold slots),
+    study_seconds (the time since its start); it needs one of them, unless it is a grid. trial_seconds: how long a trial
+    may run over all its attempts. priority: studies with a higher one go first on the workers, whoever owns them.
 
     warm_start: the earlier studies whose trials the sampler learns from, [{"study": id, "assumed": {name: value}}],
     copied as they are now. clone_of: the study whose settings these are, with changes (services.cloning). Raises
@@ -94,6 +104,8 @@ def create_study(
     problems.whole("min_resource", min_resource, 1, 10_000_000)
     problems.whole("reduction_factor", reduction_factor, 2, 10)
     problems.whole("trial_seconds", trial_seconds, LEAST_TRIAL_SECONDS, MAX_TRIAL_SECONDS, optional=True)
+    limits = {"total_resource": total_resource, "device_seconds": device_seconds, "study_seconds": study_seconds}
+    check_limits(problems, limits, workload)
     problems.whole("priority", priority, -MAX_PRIORITY, MAX_PRIORITY)
     if seed is None:
         seed = secrets.randbelow(2**31)
@@ -111,6 +123,7 @@ def create_study(
         max_resource,
         reduction_factor,
         direction,
+        limits,
     )
     sources = check_sources(
         problems, owner, warm_start, sampler=sampler, metric=metric, direction=direction, space=engine_space
@@ -140,6 +153,7 @@ def create_study(
             seed=seed,
             deterministic=deterministic,
             budget_total=n_trials,
+            **limits,
             parallel=parallel,
             trial_seconds=trial_seconds,
             priority=priority,
@@ -203,14 +217,15 @@ def _space(space: Any, document: dict[str, Any], problems: Problems) -> EngineSp
 
 @transaction.atomic
 def update_study(*, study: Study, actor: AbstractBaseUser, **changes: Any) -> Study:
-    """Change name, description, visibility, parallel, n_trials, priority or trial_seconds.
+    """Change name, description, visibility, parallel, n_trials, the other limits, priority or trial_seconds.
 
-    A changed time limit holds for the trials that run, too. Raises Invalid, Forbidden, Conflict.
+    A changed time limit holds for the trials that run, too; None takes a limit away. Raises Invalid, Forbidden,
+    Conflict.
     """
     study = lock_study(study.pk)
     if not may_edit(actor, study):
         raise Forbidden(f"Only {study.owner.get_username()} and administrators may change {study.name!r}.")
-    allowed = {"name", "description", "visibility", "parallel", "n_trials", "priority", "trial_seconds"}
+    allowed = {"name", "description", "visibility", "parallel", "n_trials", "priority", "trial_seconds", *LIMITS}
     problems = Problems()
     for field in changes.keys() - allowed:
         problems.add(field, f"This cannot be changed after creation; changeable are {', '.join(sorted(allowed))}.")
@@ -229,12 +244,12 @@ def update_study(*, study: Study, actor: AbstractBaseUser, **changes: Any) -> St
         problems.whole("priority", changes["priority"], -MAX_PRIORITY, MAX_PRIORITY)
     if "trial_seconds" in changes:
         problems.whole("trial_seconds", changes["trial_seconds"], LEAST_TRIAL_SECONDS, MAX_TRIAL_SECONDS, optional=True)
-    if "n_trials" in changes:
-        check_total(problems, study, changes["n_trials"])
+    if changes.keys() & {"n_trials", *LIMITS}:
+        check_new_limits(problems, study, changes)
         if study.state == Study.State.FINISHED:
             raise Conflict("The study is finished; extend it to give it more trials.")
         if study.state == Study.State.STOPPED:
-            raise Conflict("The study is stopped; its number of trials stands. Clone it, or make a new study.")
+            raise Conflict("The study is stopped; its limits stand. Clone it, or make a new study.")
     problems.raise_if_any()
     columns = {("budget_total" if name == "n_trials" else name): value for name, value in changes.items()}
     before = {name: getattr(study, name) for name in columns}
@@ -248,15 +263,39 @@ def update_study(*, study: Study, actor: AbstractBaseUser, **changes: Any) -> St
     return study
 
 
-def check_total(problems: Problems, study: Study, n_trials: Any) -> None:
-    """Note where a study cannot have this many trials in all."""
-    problems.whole("n_trials", n_trials, 1, MAX_TRIALS)
-    if not problems.about("n_trials") and n_trials < study.n_created:
-        problems.add(
-            "n_trials",
-            f"It has {study.n_created:,} trials already, so it cannot have {n_trials:,} in all: give at least "
-            f"{study.n_created:,}, or stop the study to end it now.",
-        )
+def check_limits(problems: Problems, limits: Mapping[str, Any], workload: str) -> None:
+    """Note where the limits of a study, beside its number of trials, are none."""
+    problems.whole("total_resource", limits.get("total_resource"), 1, MAX_STEPS, optional=True)
+    problems.whole("device_seconds", limits.get("device_seconds"), 1, MAX_DEVICE_SECONDS, optional=True)
+    problems.whole("study_seconds", limits.get("study_seconds"), 1, MAX_TRIAL_SECONDS, optional=True)
+    if limits.get("device_seconds") is not None and not workload:
+        problems.add("device_seconds", "Scripts hold no devices of hpweb: limit the time from the start instead.")
+
+
+def check_new_limits(problems: Problems, study: Study, changes: Mapping[str, Any]) -> None:
+    """Note where a study that exists cannot have these limits: n_trials and LIMITS, None to take one away."""
+    now = {"n_trials": study.budget_total, **{name: getattr(study, name) for name in LIMITS}}
+    limits = {name: changes.get(name, value) for name, value in now.items()}
+    check_limits(problems, limits, study.workload)
+    if limits["n_trials"] is not None:
+        problems.whole("n_trials", limits["n_trials"], 1, MAX_TRIALS)
+        if not problems.about("n_trials") and limits["n_trials"] < study.n_created:
+            problems.add(
+                "n_trials",
+                f"It has {study.n_created:,} trials already, so it cannot have {limits['n_trials']:,} in all: give at "
+                f"least {study.n_created:,}, or stop the study to end it now.",
+            )
+    if problems.fields:
+        return
+    if all(limit is None for limit in limits.values()) and not grid_size(study):
+        problems.add("n_trials", "The study would never end: say how many trials it is to have, or keep another limit.")
+    if limits["total_resource"] is not None and study.max_resource is None:
+        problems.add("total_resource", NO_MAX_RESOURCE)
+    for limit in limits_of(study):
+        wanted = changes.get(limit.name)
+        if wanted is not None and wanted < limit.spent:
+            spent = f"{math.ceil(limit.spent):,}" if limit.name == "total_resource" else time_words(limit.spent)
+            problems.add(limit.name, f"{spent} are spent already: give more, or stop the study to end it now.")
 
 
 @transaction.atomic

@@ -30,6 +30,7 @@ from tuning.engine.surrogates.surrogate import Surrogate, surrogate_of
 from tuning.engine.surrogates.validation import Validation, leave_one_out
 from tuning.engine.threads import on_one_thread
 from tuning.models import Study
+from tuning.selectors.budget import expected_trials
 from tuning.services.cuts import StudyCut, running_trials, seen_trials
 from tuning.services.errors import Invalid, SamplerFailed
 from tuning.services.history import study_history
@@ -128,7 +129,7 @@ class StudyModel:
         study = self._study
         if study.sampler != "auto" or self.space is None:
             return study.sampler
-        return advise(self.space, study.budget_total, study.parallel, self.n_finished).sampler
+        return advise(self.space, expected_trials(study), study.parallel, self.n_finished).sampler
 
     @property
     def sampler_title(self) -> str:
@@ -251,7 +252,7 @@ def study_model(study: Study) -> StudyModel:
     """The model of the study as it stands, fitted once for each history version."""
     digest = study.space.digest if study.space else ""
     # The last two are what "auto" decides by; a person may change them.
-    key = (study.pk, study.created, study.history_version, digest, study.budget_total, study.parallel)
+    key = (study.pk, study.created, study.history_version, digest, expected_trials(study), study.parallel)
     with _lock:
         model = _models.pop(key, None) or StudyModel(study)
         _models[key] = model

@@ -102,8 +102,12 @@ def move_trial(study: Study, trial_id: int, old: str, new: str, *, fence: int | 
 
 
 def consider_best(study: Study, trial_id: int, value: float) -> None:
-    """Make a completed trial the study's best where its value beats the present one (ties: the earlier stays)."""
-    best = study.best_trial.value if study.best_trial else None
+    """Make a completed trial the study's best where its value beats the present one (ties: the earlier stays).
+
+    One that was cut short is the best only while none is complete.
+    """
+    present = study.best_trial
+    best = present.value if present and present.state == State.COMPLETE else None
     better = best is None or (value < best if study.direction == "minimize" else value > best)
     if better:
         Study.objects.filter(pk=study.pk).update(best_trial_id=trial_id)
@@ -111,10 +115,16 @@ def consider_best(study: Study, trial_id: int, value: float) -> None:
 
 
 def renew_best(study: Study) -> None:
-    """Find the best trial of a locked study anew, after one has ceased to count or counts again."""
+    """Find the best trial of a locked study anew, after one has ceased to count or counts again, or it has ended.
+
+    A study that has ended without a complete trial has the best of those that were cut short.
+    """
     order = "value" if study.direction == "minimize" else "-value"
-    rows = Trial.objects.filter(study=study, state=State.COMPLETE, value__isnull=False, excluded_at__isnull=True)
-    best = rows.order_by(order, "finish_seq").first()
+    rows = Trial.objects.filter(study=study, value__isnull=False, excluded_at__isnull=True)
+    rows = rows.order_by(order, "finish_seq")
+    best = rows.filter(state=State.COMPLETE).first()
+    if best is None and study.state in (Study.State.STOPPED, Study.State.FINISHED):
+        best = rows.filter(state=State.PRUNED, infeasible=False).first()
     Study.objects.filter(pk=study.pk).update(best_trial=best)
     study.best_trial = best
 
@@ -125,6 +135,8 @@ def finish_study(study: Study, reason: str) -> None:
         state=Study.State.FINISHED, state_reason=reason, finished=Now()
     ):
         study.state = Study.State.FINISHED
+        if study.best_trial_id is None:
+            renew_best(study)
         count_change(study, {}, historical=False)
         record(actor=None, verb="finished", kind="study", object_id=study.pk, name=study.name, after={"reason": reason})
 
@@ -135,4 +147,5 @@ def reopen_study(study: Study) -> None:
         state=Study.State.RUNNING, state_reason="", finished=None
     ):
         study.state, study.state_reason, study.finished = Study.State.RUNNING, "", None
+        renew_best(study)
         count_change(study, {}, historical=False)

@@ -8,12 +8,13 @@ from django.db import transaction
 
 from tuning.engine import ParamsError, SearchSpace, rng_for
 from tuning.models import Study, Trial
+from tuning.selectors.budget import trial_limit
 from tuning.selectors.studies import may_edit
 from tuning.services import hints
 from tuning.services.audit import record
 from tuning.services.errors import Conflict, Forbidden, Invalid
 from tuning.services.proposing import engine_space
-from tuning.services.scheduling import next_start
+from tuning.services.scheduling import next_start, remedy_of_limit
 from tuning.services.starting import create_trial
 from tuning.services.transitions import lock_study
 
@@ -51,8 +52,9 @@ def enqueue_trial(*, study_id: int, actor: AbstractBaseUser, params: dict[str, A
         raise Invalid({"params": ['Give values by parameter, such as {"lr": 0.01}; those left out are sampled.']})
     if study.state not in (Study.State.READY, Study.State.RUNNING, Study.State.PAUSED):
         raise Conflict(f"The study is {study.state.lower()}; configurations can be queued until a study ends.")
-    if study.budget_total is not None and study.n_created >= study.budget_total:
-        raise Conflict(f"All {study.budget_total} trials of this study are taken; raise its number of trials first.")
+    limit = trial_limit(study)
+    if limit is not None and study.n_created >= limit:
+        raise Conflict(f"All {limit:,} trials of this study are taken; {remedy_of_limit(study)} first.")
     space = engine_space(study)
     if space is None:
         complete = dict(params)

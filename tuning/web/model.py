@@ -22,6 +22,7 @@ from tuning.charts import (
     slice_svg,
     validation_figure,
 )
+from tuning.selectors.budget import expected_trials
 from tuning.selectors.intents import study_intents
 from tuning.services.cuts import StudyCut
 from tuning.services.surrogates import StudyModel, study_model
@@ -38,7 +39,7 @@ def model_tab(study: Any, query: QueryDict) -> dict[str, Any]:
     Made once for each history version, not for each version: while trials run nothing here moves.
     """
     choice = {name: query.get(name, "") for name in ("x", "y", "at", "map")}
-    version = ("model", study.pk, study.history_version, study.state, study.budget_total, study.parallel)
+    version = ("model", study.pk, study.history_version, study.state, expected_trials(study), study.parallel)
     context = {"study": study, **once(tag_of(*version), lambda: _standing(study))}
     if not context["problem"]:
         context |= once(tag_of(*version, *choice.values()), lambda: _chosen(study, **choice))
@@ -61,7 +62,7 @@ def _standing(study: Any) -> dict[str, Any]:
         "n_finished": model.n_finished,
         "known": [influence.name for influence in model.influences],
         "promise_words": ACQUISITIONS[model.acquisition],
-        "intents": intent_figure(points, intents.counts, budget=study.budget_total),
+        "intents": intent_figure(points, intents.counts, budget=expected_trials(study)),
         "intent_rows": [
             (words, intents.counts[intent], intents.improved.get(intent, 0))
             for intent, words in LANES.items()

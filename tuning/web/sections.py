@@ -23,6 +23,7 @@ from tuning.charts import (
 )
 from tuning.findings import Finding
 from tuning.selectors.audit import study_events
+from tuning.selectors.budget import expected_trials
 from tuning.selectors.curves import Curve, curve_band, study_curves
 from tuning.selectors.history import history_points
 from tuning.selectors.trials import leaderboard
@@ -101,7 +102,7 @@ def overview(study: Any, query: QueryDict, hindrances: Sequence[Finding] = ()) -
     history = history_figure(
         [HistoryPoint(point.number, point.value, point.state) for point in points],
         direction=study.direction,
-        budget=study.budget_total,
+        budget=expected_trials(study),
         log=log,
     )
     complete = leaderboard(study, states=["COMPLETE"], limit=ON_OVERVIEW, counted=True).rows

@@ -24,6 +24,7 @@ from django_q.brokers import get_broker
 from tuning.models import Host
 from tuning.selectors.hosts import idle_slots
 from tuning.selectors.work import busy_slots, device_slots, enabled_slots, host_devices, open_attempts
+from tuning.services.budget import end_timed_out
 from tuning.services.devices import note_device
 from tuning.services.hosts import (
     beat_host,
@@ -187,6 +188,7 @@ class Supervisor:
                 beat_host(host_id=self._host().pk)
             if self._is_due("reap", REAP_SECONDS):
                 reap_expired()
+                end_timed_out()
                 self.release_left_slots()
             if self._is_due("devices", DEVICE_SECONDS):
                 self.look_at_devices()

@@ -12,6 +12,9 @@ class StudyExtension(StrictSerializer):
     """New limits; at least one of them."""
 
     n_trials = Integer(required=False, min_value=1, help_text="Trials in all, those that there are among them.")
+    total_resource = Integer(required=False, min_value=1, help_text="Steps of all trials, those trained among them.")
+    device_seconds = Integer(required=False, min_value=1, help_text="On slots, with what is spent.")
+    study_seconds = Integer(required=False, min_value=1, help_text="From its start.")
     parallel = Integer(required=False, min_value=1, help_text="How many trials may run at once.")
 
 

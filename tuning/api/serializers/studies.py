@@ -6,10 +6,14 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from tuning.api.serializers.strict import Choice, Document, Flag, Integer, MetricValue, StrictSerializer, Text
+from tuning.selectors.budget import limits_of
 from tuning.selectors.hindrances import hindrances
 from tuning.selectors.sources import sources_of
 
 STATES = ("DRAFT", "READY", "RUNNING", "PAUSED", "STOPPED", "FINISHED")
+STEPS_HELP = "The steps (epochs, mostly) that all trials together may train; the study ends within it. Null: no limit."
+DEVICE_HELP = "Seconds that its trials may hold slots in all; then it ends, cut short. Null: no limit."
+TIME_HELP = "Seconds from its start to its end; then it ends, cut short. Null: no limit."
 SPACE_HELP = (
     "The search space: an object from a parameter's name to its description, such as "
     '{"lr": {"type": "float", "low": 1e-5, "high": 0.1, "log": true}, '
@@ -56,7 +60,12 @@ class StudyCreation(StrictSerializer):
     sampler_options = Document(required=False)
     scheduler = Text(required=False, max_length=40, help_text="A name from schedulers/.")
     scheduler_options = Document(required=False)
-    n_trials = Integer(required=False, allow_null=True, min_value=1, help_text="Optional only for a grid.")
+    n_trials = Integer(
+        required=False, allow_null=True, min_value=1, help_text="Optional for a grid, or where another limit is given."
+    )
+    total_resource = Integer(required=False, allow_null=True, min_value=1, help_text=STEPS_HELP)
+    device_seconds = Integer(required=False, allow_null=True, min_value=1, help_text=DEVICE_HELP)
+    study_seconds = Integer(required=False, allow_null=True, min_value=1, help_text=TIME_HELP)
     parallel = Integer(required=False, min_value=1, help_text="How many trials may run at once.")
     min_resource = Integer(required=False, min_value=1)
     max_resource = Integer(
@@ -94,7 +103,10 @@ class StudyChange(StrictSerializer):
     description = Text(required=False, allow_blank=True, max_length=20_000)
     visibility = Choice(["team", "private"], required=False)
     parallel = Integer(required=False, min_value=1)
-    n_trials = Integer(required=False, min_value=1)
+    n_trials = Integer(required=False, allow_null=True, min_value=1)
+    total_resource = Integer(required=False, allow_null=True, min_value=1, help_text=STEPS_HELP)
+    device_seconds = Integer(required=False, allow_null=True, min_value=1, help_text=DEVICE_HELP)
+    study_seconds = Integer(required=False, allow_null=True, min_value=1, help_text=TIME_HELP)
     priority = Integer(
         required=False, min_value=-1000, max_value=1000, help_text="Of the studies on workers a higher one goes first."
     )
@@ -129,7 +141,7 @@ class TrialCounts(serializers.Serializer[Any]):
 
 
 class BestTrial(serializers.Serializer[Any]):
-    """The study's best complete trial, in short."""
+    """The study's best complete trial, in short; of a study that ended before one, the best that was cut short."""
 
     id = serializers.IntegerField()
     number = serializers.IntegerField()
@@ -194,6 +206,10 @@ class StudyDetail(StudyRow):
     parallel = serializers.IntegerField()
     priority = serializers.IntegerField()
     trial_seconds = serializers.IntegerField(allow_null=True, help_text="How long a trial may run; null: no limit.")
+    total_resource = serializers.IntegerField(allow_null=True, help_text=STEPS_HELP)
+    device_seconds = serializers.IntegerField(allow_null=True, help_text=DEVICE_HELP)
+    study_seconds = serializers.IntegerField(allow_null=True, help_text=TIME_HELP)
+    spent = serializers.SerializerMethodField(help_text="Of each limit beside n_trials that it has, what is spent.")
     hindrances = serializers.SerializerMethodField(help_text="Why no further trial starts; empty where one would.")
     version = serializers.IntegerField(help_text="Rises with any change.")
     space_version = serializers.IntegerField(
@@ -207,6 +223,10 @@ class StudyDetail(StudyRow):
     @extend_schema_field({"type": "object", "nullable": True, "additionalProperties": {}})
     def get_space(self, study: Any) -> Any:
         return study.space.document if study.space else None
+
+    @extend_schema_field({"type": "object", "additionalProperties": {"type": "number"}})
+    def get_spent(self, study: Any) -> Any:
+        return {limit.name: limit.spent for limit in limits_of(study)}
 
     @extend_schema_field(Hindrance(many=True))
     def get_hindrances(self, study: Any) -> Any:

@@ -22,6 +22,7 @@ from tuning.engine.options import Option, check_options, whole_setting
 from tuning.engine.schedulers.view import View
 from tuning.engine.trial import Direction, TrialState
 
+MOST_TRIALS = 1_000_000  # that anybody plans
 Verdict = Literal["continue", "pause", "stop"]
 
 
@@ -141,6 +142,26 @@ class Scheduler(ABC):
     @abstractmethod
     def plan(self, budget: int | None) -> Plan:
         """What a budget of this many trials (None: open) will do."""
+
+    def trials_for(self, resource: int) -> int:
+        """The most trials whose plan uses at most so many steps in all; 0 where not even one trial is paid, and no
+        more than MOST_TRIALS.
+
+        Raises ValueError where nobody knows how many steps a trial takes.
+        """
+        if self.max_resource is None:
+            raise ValueError("without max_resource nobody knows how many steps a trial takes")
+        most = min(max(0, resource // self.min_resource), MOST_TRIALS)
+        low, high = 0, min(1, most)
+        while high < most and (self.plan(high).resource or 0) <= resource:
+            low, high = high, min(2 * high, most)
+        while low < high:  # more trials never use fewer steps
+            middle = (low + high + 1) // 2
+            if (self.plan(middle).resource or 0) <= resource:
+                low = middle
+            else:
+                high = middle - 1
+        return low
 
     @abstractmethod
     def ladder(self, bracket: int | None) -> tuple[int, ...]:

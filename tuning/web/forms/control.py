@@ -4,10 +4,13 @@ from typing import Any
 
 from django import forms
 
+from tuning.selectors.budget import LIMITS
+from tuning.selectors.workloads import unit_of
 from tuning.services.errors import Invalid
 from tuning.services.exclusion import LONGEST_REASON
 from tuning.services.reserving import LONGEST_REASON as LONGEST_RESERVATION
 from tuning.services.sharing import MAX_CAP
+from tuning.web.forms.time import TimeField
 
 NUMBER = {"inputmode": "numeric", "autocomplete": "off"}
 
@@ -47,16 +50,24 @@ def _whole(label: str, help_text: str) -> forms.IntegerField:
 
 
 class ExtendForm(ControlForm):
-    """How many trials in all, and how many at once."""
+    """How many trials in all, the other limits that the study has, and how many trials at once."""
 
     n_trials = _whole("Trials in all", "Those that there are among them.")
+    total_resource = _whole("Steps in all", "Those that were trained among them.")
+    device_seconds = TimeField(label="Device time", help_text="With what is spent, such as 30 h.")
+    study_seconds = TimeField(label="Time in all", help_text="From its start, such as 2 d.")
     parallel = _whole("At once", "Trials that run at the same time, as far as slots are free.")
 
     def __init__(self, study: Any, data: Any = None) -> None:
-        super().__init__(data, initial={"n_trials": study.budget_total, "parallel": study.parallel})
-        if study.budget_total is None:  # a grid ends by itself
+        limits = {name: getattr(study, name) for name in LIMITS}
+        super().__init__(data, initial={"n_trials": study.budget_total, "parallel": study.parallel, **limits})
+        self.fields["total_resource"].label = f"{unit_of(study).capitalize()} in all"
+        for name, limit in limits.items():
+            if limit is None:
+                del self.fields[name]
+        if study.budget_total is None:  # a grid, or another limit, ends it
             self.fields["n_trials"].required = False
-            self.fields["n_trials"].help_text = "Empty: until every configuration of the grid has been tried."
+            self.fields["n_trials"].help_text = "Empty: until another limit, or the grid, is used up."
 
     def changes(self) -> dict[str, Any]:
         return {name: value for name, value in self.cleaned_data.items() if value is not None}

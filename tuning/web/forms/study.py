@@ -5,6 +5,8 @@ from typing import Any
 from django import forms
 
 from tuning.engine import registry
+from tuning.selectors.budget import LIMITS
+from tuning.selectors.workloads import unit_of
 from tuning.services.errors import Invalid
 from tuning.web.forms.time import TimeField
 
@@ -12,6 +14,9 @@ OBJECTIVES = (("best", "best step so far"), ("last", "last step"))
 VISIBILITIES = (("team", "everyone who can sign in may look"), ("private", "only I and administrators"))
 DIRECTIONS = (("minimize", "lower is better"), ("maximize", "higher is better"))
 WORDS = dict(DIRECTIONS)
+STEPS_WORDS = "That all trials together may train. The study ends within it, with a best trial."
+DEVICE_WORDS = "That its trials may hold GPUs or slots: 20 h. What runs then is cut short; its best stands."
+TIME_WORDS = "From its start: 8 h, 2 d. What runs then is cut short; its best stands."
 NUMBER = {"inputmode": "numeric", "autocomplete": "off"}
 
 
@@ -73,7 +78,12 @@ class StudyForm(ErrorsFromServices, forms.Form):
     )
     sampler = forms.ChoiceField(label="Sampler")
     scheduler = forms.ChoiceField(label="Scheduler")
-    n_trials = _whole("Trials", 1, required=False, help_text="A grid may leave this empty: it ends by itself.")
+    n_trials = _whole(
+        "Trials", 1, required=False, help_text="Empty: as many as the limits below allow; a grid ends by itself."
+    )
+    total_resource = _whole("Steps in all", 1, required=False, help_text=STEPS_WORDS)
+    device_seconds = TimeField(label="Device time", help_text=DEVICE_WORDS)
+    study_seconds = TimeField(label="Time in all", help_text=TIME_WORDS)
     parallel = _whole("At once", 1, help_text="Trials that run at the same time, as far as slots are free.")
     max_resource = _whole("Steps", 1, required=False, help_text="At most, for each trial. Empty: as far as it goes.")
     trial_seconds = TimeField(
@@ -108,6 +118,8 @@ class StudyForm(ErrorsFromServices, forms.Form):
                 self.fields[f"{entry['name']}-{option['name']}"] = _option_field(option)
         if workload is not None:
             self._from_workload(workload)
+        else:
+            del self.fields["device_seconds"]  # scripts hold no slots
 
     def _choices(self, name: str, choices: list[tuple[str, str]]) -> None:
         field = self.fields[name]
@@ -130,6 +142,9 @@ class StudyForm(ErrorsFromServices, forms.Form):
         self.fields["max_resource"].help_text = "At most, for each trial."
         if not workload.get("max_resource"):
             del self.fields["max_resource"]
+            del self.fields["total_resource"]
+        else:
+            self.fields["total_resource"].label = f"{unit.capitalize()} in all"
 
     def options_of(self, method: str) -> list[Any]:
         """The bound fields of the own options of a sampler or a scheduler."""
@@ -194,7 +209,7 @@ class StudyForm(ErrorsFromServices, forms.Form):
             "deterministic",
             "visibility",
         )
-        arguments = {name: cleaned[name] for name in names}
+        arguments = {name: cleaned[name] for name in names} | {name: cleaned.get(name) for name in LIMITS}
         arguments["max_resource"] = cleaned.get("max_resource")
         arguments["direction"] = cleaned.get("direction") or self.goals[cleaned["metric"]]
         arguments["sampler"] = sampler
@@ -244,6 +259,9 @@ class SettingsForm(ErrorsFromServices, forms.Form):
     name = _name()
     description = forms.CharField(label="Notes", required=False, widget=forms.Textarea({"rows": 2}))
     n_trials = _whole("Trials", 1, required=False, help_text="More lets the study go on; not fewer than it has.")
+    total_resource = _whole("Steps in all", 1, required=False, help_text=STEPS_WORDS)
+    device_seconds = TimeField(label="Device time", help_text=DEVICE_WORDS)
+    study_seconds = TimeField(label="Time in all", help_text=TIME_WORDS)
     parallel = _whole("At once", 1)
     trial_seconds = TimeField(
         label="Time limit of a trial",
@@ -266,15 +284,21 @@ class SettingsForm(ErrorsFromServices, forms.Form):
             "description": study.description,
             "n_trials": study.budget_total,
             "parallel": study.parallel,
+            **{name: getattr(study, name) for name in LIMITS},
             "trial_seconds": study.trial_seconds,
             "priority": study.priority,
             "visibility": study.visibility,
         }
         super().__init__(data, initial=initial)
         if study.state in ("STOPPED", "FINISHED"):
-            del self.fields["n_trials"]
-            for name in ("parallel", "trial_seconds", "priority"):
+            for name in ("n_trials", *LIMITS, "parallel", "trial_seconds", "priority"):
                 del self.fields[name]
+            return
+        self.fields["total_resource"].label = f"{unit_of(study).capitalize()} in all"
+        if study.max_resource is None:
+            del self.fields["total_resource"]
+        if not study.workload:
+            del self.fields["device_seconds"]
 
     def changes(self) -> dict[str, Any]:
         """The fields that differ from what the study has; no priority is the one that there is."""

@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
+from tuning.selectors.budget import expected_trials
 from tuning.selectors.errors import NotFound
 from tuning.selectors.hosts import HostRow, hosts_overview
 from tuning.selectors.studies import may_edit, study_for
@@ -128,7 +129,7 @@ def extend(request: SignedInRequest, study_id: int) -> HttpResponse:
             study = extend_study(study_id=study.pk, actor=request.user, **form.changes())
             messages.success(
                 request,
-                f"The study has {study.budget_total or 'no fixed number of'} trials and is {study.state.lower()}.",
+                f"The study has {expected_trials(study) or 'no fixed number of'} trials and is {study.state.lower()}.",
             )
             return redirect("study", study.pk)
     except Invalid as error:

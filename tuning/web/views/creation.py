@@ -28,7 +28,9 @@ from tuning.web.forms.rows import written_value
 from tuning.web.forms.sources import FIELD, PREFIX, SourceRows
 from tuning.web.forms.space import SpaceRows, initial_rows
 from tuning.web.forms.study import SHARED, StudyForm
+from tuning.web.forms.time import seconds_of
 
+TIMES = ("study_seconds", "device_seconds")
 SCRIPT = "script"  # in the address: trials that scripts run over REST
 
 
@@ -264,38 +266,71 @@ def _plan(
         plan["problem"] = f"{plan['sampler'].capitalize()} does not learn from trials: choose another sampler."
     if plan["grid"] is not None:
         trials = min(trials, plan["grid"]) if trials else plan["grid"]
-    plan["trials"] = trials
-    plan |= _schedule(form, trials, epochs)
     hosts = hosts_overview()
     plan["slots"] = sum(len(device.slots) for host in hosts if host.alive for device in host.devices)
-    if workload and plan["total"] and epochs:
-        plan |= _predicted(request, workload["name"], plan["total"], epochs, min(parallel or 1, plan["slots"] or 1))
-    return plan
+    at_once = min(parallel or 1, plan["slots"] or 1)
+    plan |= _pace(request, workload["name"], epochs) if workload and epochs else {}
+    plan |= _schedule(form, trials, epochs)
+    if "each" in plan and plan["total"]:
+        plan["seconds"] = plan["each"] / epochs * plan["total"] / at_once
+    return plan | _cut(form, plan, at_once)
 
 
 def _schedule(form: StudyForm, trials: int | None, epochs: int | None) -> dict[str, Any]:
-    """What the chosen scheduler makes of so many trials: brackets, their rungs, the epochs in all."""
+    """What the chosen scheduler makes of so many trials and steps: brackets, their rungs, the epochs in all.
+
+    "trials" None where neither is said; "about" where it is what the steps pay by an expectation.
+    """
+    steps = whole_number(form["total_resource"].value()) if "total_resource" in form.fields else None
     try:
         name, options = form.schedule()
         shared = {key: options.pop(key) for key in SHARED if key in options}
-        plan = registry.make_scheduler(name, options, max_resource=epochs, **shared).plan(trials)
+        scheduler = registry.make_scheduler(name, options, max_resource=epochs, **shared)
+        paid = scheduler.trials_for(steps) if steps and epochs else None
+        by_steps = paid is not None and (trials is None or paid < trials)
+        trials = paid if by_steps else trials
+        plan = scheduler.plan(trials or None)
     except ValueError as error:  # a setting that the form marks when it is sent
-        return {"total": None, "problem": str(error)}
+        return {"trials": trials, "total": None, "problem": str(error)}
     brackets = [
         {"rungs": bracket.rungs, "most": max(size for size, _ in bracket.rungs)}
         for bracket in plan.brackets
         if len(bracket.rungs) > 1 or len(plan.brackets) > 1
     ]
-    return {"total": plan.resource if trials else None, "exact": plan.exact, "brackets": brackets}
+    exact = plan.exact and not (by_steps and not scheduler.pauses)
+    few = f"{steps:,} in all do not pay a single trial, which takes {epochs:,}." if trials == 0 else ""
+    return {
+        "trials": trials,
+        "about": by_steps and not exact,
+        "exact": exact,
+        "brackets": brackets,
+        "steps": steps,
+        "total": plan.resource if trials else None,
+        **({"problem": few} if few else {}),
+    }
 
 
-def _predicted(request: SignedInRequest, workload: str, total: int, epochs: int, at_once: int) -> dict[str, Any]:
-    """The time from the newest study of the same workload whose trials all ran to their ends."""
+def _pace(request: SignedInRequest, workload: str, epochs: int) -> dict[str, Any]:
+    """The time of a whole trial, from the newest study of the same workload whose trials all ran to their ends."""
     for study in study_list(request.user, search=workload, per_page=10).rows:
         if study.workload != workload or not study.max_resource or not study.n_complete or study.scheduler != "none":
             continue
         seconds = study_facts(study).seconds_per_trial
         if seconds:
-            each = seconds / study.max_resource
-            return {"seconds": each * total / at_once, "each": each * epochs, "after": study}
+            return {"each": seconds / study.max_resource * epochs, "after": study}
+    return {}
+
+
+def _cut(form: StudyForm, plan: dict[str, Any], at_once: int) -> dict[str, Any]:
+    """Where a limit of time ends the study before its plan is done, as far as that can be said."""
+    given = {name: seconds_of(str(form[name].value() or "")) for name in TIMES if name in form.fields}
+    spans = {name: seconds / (at_once if name == "device_seconds" else 1) for name, seconds in given.items() if seconds}
+    if not spans:
+        return {}
+    ends = min(spans.values())
+    if "seconds" in plan and plan["seconds"] > ends:
+        return {"cut": ends, "seconds": ends, "share": max(1, round(100 * ends / plan["seconds"]))}
+    if "seconds" not in plan:
+        whole = int(ends * at_once / plan["each"]) if "each" in plan and not plan["trials"] else 0
+        return {"cut": ends, **({"seconds": ends} if "each" in plan else {}), "whole": whole}
     return {}
