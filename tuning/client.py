@@ -600,6 +600,12 @@ class Study:
         """
         return dict(self._call("GET", "export/", query={"format": "json"}))
 
+    def what_if(self) -> dict[str, Any]:
+        """What other schedulers would have made of the recorded curves, the study having ended: `record`, and
+        `alternatives` with their settings as create_study takes them. `problem` says why there is nothing.
+        """
+        return dict(self._call("GET", "what-if/"))
+
     def optimize(
         self,
         objective: "Callable[[Trial], float | None]",

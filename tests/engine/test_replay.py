@@ -34,6 +34,11 @@ def nine(*others):
     return list((trials | {trial.number: trial for trial in others}).values())
 
 
+def slow_nine():
+    """Nine curves of nine steps, of which the fifth is the worst until its last step and then the best."""
+    return [[float(number)] * 9 if number != 4 else [10.0] * 8 + [-1.0] for number in range(9)]
+
+
 # --- by hand ----------------------------------------------------------------------------------------------------------
 def test_successive_halving_of_nine_trials():
     """R = 9, eta = 3: nine to step 1, three to 3, one to 9, each going on from where it stood."""

@@ -28,6 +28,7 @@ from tuning.charts.slices import ACQUISITIONS, relative_promise, slice_figure
 from tuning.charts.small_slices import common_range, slice_svg
 from tuning.charts.sparkline import sparkline_svg
 from tuning.charts.validation import PredictedPoint, validation_figure
+from tuning.charts.what_if import OutcomePoint, what_if_figure
 
 __all__ = [
     "ACQUISITIONS",
@@ -37,6 +38,7 @@ __all__ = [
     "HistoryPoint",
     "IntentPoint",
     "Mark",
+    "OutcomePoint",
     "PredictedPoint",
     "RungPoint",
     "Series",
@@ -58,4 +60,5 @@ __all__ = [
     "sparkline_svg",
     "trial_curves_figure",
     "validation_figure",
+    "what_if_figure",
 ]

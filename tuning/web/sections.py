@@ -30,6 +30,7 @@ from tuning.selectors.trials import leaderboard
 from tuning.web.attention import study_findings
 from tuning.web.model import model_tab
 from tuning.web.rungs import rungs_tab
+from tuning.web.what_if import what_if_tab
 
 STATES = ("complete", "running", "waiting", "paused", "pruned", "failed")
 TOPS = (3, 10, 30)
@@ -211,12 +212,17 @@ def _rungs(study: Any, query: QueryDict) -> dict[str, Any]:
     return rungs_tab(study, query, unit_of(study))
 
 
+def _what_if(study: Any, query: QueryDict) -> dict[str, Any]:
+    return what_if_tab(study, unit_of(study))
+
+
 TABS = {
     "overview": overview,
     "leaderboard": leaderboard_tab,
     "curves": curves_tab,
     "model": model_tab,
     "rungs": _rungs,
+    "what_if": _what_if,
     "activity": activity_tab,
 }
-DRAWS = ("overview", "curves", "model", "rungs")
+DRAWS = ("overview", "curves", "model", "rungs", "what_if")

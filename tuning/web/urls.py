@@ -31,6 +31,7 @@ urlpatterns = [
     path("studies/<int:study_id>/curves/", study.study_tab, {"tab": "curves"}, name="study_curves"),
     path("studies/<int:study_id>/model/", study.study_tab, {"tab": "model"}, name="study_model"),
     path("studies/<int:study_id>/rungs/", study.study_tab, {"tab": "rungs"}, name="study_rungs"),
+    path("studies/<int:study_id>/what-if/", study.study_tab, {"tab": "what_if"}, name="study_what_if"),
     path("studies/<int:study_id>/activity/", study.study_tab, {"tab": "activity"}, name="study_activity"),
     path("studies/<int:study_id>/setup/", study.study_setup, name="study_setup"),
     path("studies/<int:study_id>/compare/", study.compare, name="study_compare"),

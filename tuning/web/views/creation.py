@@ -1,6 +1,7 @@
 """A new study: choose a workload, look at its space and change it, choose method and budget, create, start.
 
-With ?from= the form starts with everything of another study, which the new one then is a clone of.
+With ?from= the form starts with everything of another study, which the new one then is a clone of; ?scheduler= and its
+settings under their names in the form take the place of that study's.
 """
 
 from typing import Any
@@ -55,7 +56,7 @@ def new_study(request: SignedInRequest) -> HttpResponse:
     settings = settings_of(request.user, source) if source is not None else None
     sources = _sources(request, workload, settings)
     if request.method != "POST":
-        initial = _initial(workload) if source is None else _initial_clone(source, settings or {})
+        initial = _initial(workload) if source is None else _initial_clone(source, settings or {}, request.GET)
         rows = _first_rows(workload) if settings is None else SpaceRows(initial=initial_rows(settings["space"] or {}))
         return _page(request, workload, StudyForm(workload, initial=initial), rows, sources, source)
     data = request.POST.copy()
@@ -221,14 +222,18 @@ def _initial(workload: dict[str, Any] | None) -> dict[str, Any]:
     return initial
 
 
-def _initial_clone(source: Any, settings: dict[str, Any]) -> dict[str, Any]:
-    """Everything of the source, as the form's fields."""
+def _initial_clone(source: Any, settings: dict[str, Any], query: QueryDict) -> dict[str, Any]:
+    """Everything of the source, as the form's fields; a scheduler that the address names comes with its settings."""
     options = {
         f"{settings[method]}-{name}": value
         for method in ("sampler", "scheduler")
         for name, value in settings[f"{method}_options"].items()
     }
     options |= {f"{settings['scheduler']}-{name}": settings[name] for name in ("min_resource", "reduction_factor")}
+    chosen = query.get("scheduler", "")
+    if chosen in registry.schedulers():
+        names = ("scheduler", "max_resource", *(name for name in query if name.startswith(f"{chosen}-")))
+        options |= {name: query[name] for name in names if name in query}
     return {**settings, **options, "name": clone_name(source)}
 
 
