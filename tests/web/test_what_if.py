@@ -13,7 +13,7 @@ from tests.services.test_rungs import make, run_out
 from tests.web.conftest import words
 from tests.web.test_new_study import filled
 from tuning.models import Study
-from tuning.web.what_if import percent
+from tuning.web.what_if import percent, what_if_tab
 
 
 def follow_ups(page: object) -> list[str]:
@@ -30,6 +30,10 @@ def test_the_sentence_and_the_tables(as_alice: Client, alice: User) -> None:
     assert "1 at once; nothing is predicted" in text
     assert "What if" in words(as_alice.get(f"/studies/{study.pk}/"))
     assert b'id="what-if-figure-data"' in page.content
+    assert "scheduler=asha" in follow_ups(page)[0], "the first row is the one that the sentence names"
+    assert "asha-type=stopping" in follow_ups(page)[0]
+    every = [outcome.steps for outcome in what_if_tab(study, "steps")["best_of_each"]]
+    assert every == sorted(every)
 
 
 def test_a_winner_that_starts_slowly_and_one_that_nobody_keeps(as_alice: Client, alice: User) -> None:

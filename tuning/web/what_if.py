@@ -46,11 +46,19 @@ def what_if_tab(study: Any, unit: str) -> dict[str, Any]:
         "record": found.record,
         "scheduler_title": registry.schedulers()[study.scheduler].title,
         "sentence": sentence(found, unit),
-        "best_of_each": list({outcome.method: outcome for outcome in reversed(outcomes)}.values())[::-1],
+        "best_of_each": _first_of_each(outcomes),
         "outcomes": outcomes,
         "unknown": len(outcomes) - len(told),
         "figure": what_if_figure(points, recorded, direction=study.direction, unit=unit),
     }
+
+
+def _first_of_each(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The best setting of each method, in the order of the outcomes."""
+    first: dict[str, Outcome] = {}
+    for outcome in outcomes:
+        first.setdefault(outcome.method, outcome)
+    return list(first.values())
 
 
 def sentence(found: WhatIf, unit: str) -> str:
