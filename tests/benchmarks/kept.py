@@ -14,8 +14,8 @@ from tests.benchmarks.report import ROOT
 from tests.benchmarks.searches import Task, Values
 
 ENGINE, BENCHMARKS = ROOT / "tuning" / "engine", ROOT / "tests" / "benchmarks"
-# Of the engine: no search here has a scheduler that decides anything, and the registry only names what there is.
-WITHOUT = ("schedulers", "simulation.py", "registry.py")
+# Of the engine: no scheduler decides anything in a search here, none is replayed, and the registry only names things.
+WITHOUT = ("schedulers", "simulation.py", "replay.py", "alternatives.py", "registry.py")
 PROBLEMS = ("contenders.py", "real.py", "searches.py", "spaces.py", "synthetic.py")
 PACKAGES = ("numpy", "scipy", "scikit-learn", "threadpoolctl")
 
