@@ -123,6 +123,14 @@ def test_no_study_trains_a_step_above_its_budget(alice, scheduler, top, more, wo
     check_books(study)
 
 
+def test_trials_that_fail_at_once_use_the_budget_up(alice):
+    study = make(alice, "none", n_trials=None, total_resource=12, max_resource=9)
+    while (trial := ask(study)) is not None:
+        fail_trial(trial_id=trial.pk, fence=trial.fence, reason_code="code_error", reason="broken")
+    study.refresh_from_db()
+    assert (study.state, study.n_failed, steps_trained(study)) == ("FINISHED", 4, 0)
+
+
 def test_a_person_queues_no_more_than_the_steps_pay(alice):
     study = make(alice, "none", n_trials=None, total_resource=19, max_resource=9)
     for x in (0.1, 0.2):

@@ -53,10 +53,14 @@ def steps_trained(study: Study) -> int:
 
 
 def steps_committed(study: Study) -> int:
-    """The steps that the study's trials have come to, those that wait or run with all that they may still go."""
+    """The steps that the study's trials have come to, those that wait or run with all that they may still go.
+
+    A trial that failed before its first step counts as one, or a study whose every trial does would never end.
+    """
     goes_to = F("resource") if pauses(study) else study.max_resource
     at_work = Q(state__in=(State.WAITING, State.RUNNING))
-    steps = Case(When(at_work, then=Greatest(F("resource_done"), Coalesce(goes_to, 0))), default=F("resource_done"))
+    may_go = Greatest(F("resource_done"), Coalesce(goes_to, 0))
+    steps = Case(When(at_work, then=may_go), default=Greatest(F("resource_done"), 1))
     return Trial.objects.filter(study=study).aggregate(steps=Sum(steps))["steps"] or 0
 
 
