@@ -13,11 +13,11 @@ class ChaosConfig(AppConfig):
     label = "chaos"
 
     def ready(self) -> None:
-        from tuning.workers import launcher, supervisor
+        from tuning.workers import frozen, launcher
 
         launcher.RUNNER = "tests.chaos.runner"
         if settings.CHAOS_FROZEN_SECONDS:
-            supervisor.FROZEN_SECONDS = settings.CHAOS_FROZEN_SECONDS
+            frozen.FROZEN_SECONDS = settings.CHAOS_FROZEN_SECONDS
         if settings.CHAOS_CLOCK:
             shift_clock(settings.CHAOS_CLOCK)
         if not settings.CHAOS_FENCES:

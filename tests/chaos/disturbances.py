@@ -17,6 +17,8 @@ from tests.chaos.servers import Postgres, Redis
 from tuning.workers.processes import children
 
 HOURS = 3600.0
+CATCH_SECONDS = 5.0  # for which a worker is waited for that writes just then
+WAL_WRITE_LOCK = "120"  # https://www.sqlite.org/walformat.html, 2.3.1
 
 
 @dataclass
@@ -143,6 +145,32 @@ def freeze_worker(stage: Stage) -> Blow | None:
     return blow
 
 
+@kind("SIGSTOP of a worker in the middle of a write to SQLite")
+def freeze_writer(stage: Stage) -> Blow | None:
+    """It holds the lock of the whole database, and nobody but its supervisor can take that from it."""
+    database = stage.place.folder / "hpweb.sqlite3"
+    deadline = time.monotonic() + CATCH_SECONDS
+    while time.monotonic() < deadline:
+        for pid in writers(database) & set(stage.place.members()):
+            blow = Blow(time.monotonic(), set(children(pid)), frozen=True)
+            if kill(pid, signal.SIGSTOP):
+                if pid in writers(database):
+                    return blow
+                kill(pid, signal.SIGCONT)  # it was quicker
+    return None
+
+
+def writers(database: Path) -> set[int]:
+    """Who holds the write lock of a SQLite database in WAL mode: the byte WAL_WRITE_LOCK of its shared memory."""
+    inode = Path(f"{database}-shm").stat().st_ino
+    rows = (line.split() for line in Path("/proc/locks").read_text().splitlines() if "->" not in line)
+    return {
+        int(pid)
+        for _number, _posix, _advisory, access, pid, place, first, last in rows
+        if access == "WRITE" and place.endswith(f":{inode}") and first == last == WAL_WRITE_LOCK
+    }
+
+
 @kind("a clock that is hours off after a restart")
 def skew_clock(stage: Stage) -> Blow | None:
     """The supervisor's next life, and all that it starts, believes in another time; the one after that does not."""
@@ -214,7 +242,12 @@ def _tell_redis(stage: Stage, *words: str) -> Blow | None:
 
 def possible(stage: Stage) -> list[str]:
     """The kinds that this stage can have."""
-    needs: dict[str, Any] = {"PostgreSQL": stage.postgres, "Redis": stage.redis, "disk": stage.disk}
+    needs: dict[str, Any] = {
+        "PostgreSQL": stage.postgres,
+        "Redis": stage.redis,
+        "disk": stage.disk,
+        "SQLite": stage.postgres is None,
+    }
     return [name for name in KINDS if all(there for word, there in needs.items() if word in name)]
 
 

@@ -84,7 +84,7 @@ def test_a_wrong_range_is_told_beside_its_field_and_nothing_is_lost(page: Page) 
 
 def test_a_study_is_made_and_its_leaderboard_and_curves_fill_in_live(page: Page) -> None:
     page.fill("input[name=form-0-low]", "0.001")
-    page.fill("input[name=n_trials]", "40")
+    page.fill("input[name=n_trials]", "400")  # enough that it still runs when it is stopped
     page.fill("input[name=parallel]", "2")
     page.fill("input[name=max_resource]", "6")
     page.fill("input[name=seed]", "3")

@@ -18,14 +18,12 @@ from tuning.services.hosts import note_process
 from tuning.workers import supervisor
 from tuning.workers.launcher import SECRETS, environment_for
 from tuning.workers.processes import attempt_alive, boot_id, children, end_session, session_members, start_time
-from tuning.workers.slots import lock_folder, slot_holder, slot_lock
+from tuning.workers.slots import lock_folder, slot_lock
 from tuning.workers.supervisor import (
     DEAF_SECONDS,
-    FROZEN_SECONDS,
     SHAKEN_SECONDS,
     HostTaken,
     Supervisor,
-    nobody_works,
 )
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -221,41 +219,6 @@ def test_what_a_dead_worker_left_waits_again_at_once(watch, alice):
     trial.refresh_from_db()
     assert (trial.state, trial.retries, trial.attempts.get().outcome) == ("WAITING", 1, "process gone")
     assert Slot.objects.get().hinted is not None
-
-
-FREEZER = """
-import fcntl, os, signal, sys
-handle = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
-fcntl.flock(handle, fcntl.LOCK_EX)
-os.write(handle, str(os.getpid()).encode())
-print("held", flush=True)
-signal.pause()
-"""
-
-
-def test_a_frozen_worker_loses_its_slot_once_its_lease_is_over(watch):
-    slot = Slot.objects.get()
-    path = lock_folder() / f"slot-{slot.pk}.lock"
-    worker = subprocess.Popen([sys.executable, "-c", FREEZER, str(path)], stdout=subprocess.PIPE, text=True)
-    try:
-        assert worker.stdout.readline() == "held\n"
-        assert slot_holder(slot.pk) == worker.pid
-        age(watch, FROZEN_SECONDS + 1)
-        watch.end_frozen_workers()
-        assert worker.poll() is None, "it works, or will in a moment"
-        worker.send_signal(signal.SIGSTOP)
-        os.waitid(os.P_PID, worker.pid, os.WSTOPPED | os.WNOWAIT)
-        Slot.objects.update(hinted=None, unheard=None)
-        watch.end_frozen_workers()
-        assert worker.poll() is None, "nobody wants the slot"
-        age(watch, FROZEN_SECONDS + 1)
-        watch.end_frozen_workers()
-        assert worker.wait(5) == -signal.SIGKILL
-        assert nobody_works(slot.pk)
-    finally:
-        worker.kill()
-        worker.communicate()
-    watch.end_frozen_workers()
 
 
 def test_a_busy_slot_is_not_deaf(watch, alice, monkeypatch):

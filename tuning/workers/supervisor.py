@@ -39,6 +39,7 @@ from tuning.services.reaper import reap_dead, reap_expired, release_slot
 from tuning.workers import wake
 from tuning.workers.checkpoints import drop_checkpoints
 from tuning.workers.devices import find_devices, host_facts, trouble_with
+from tuning.workers.frozen import FrozenWatch
 from tuning.workers.processes import (
     attempt_alive,
     boot_id,
@@ -46,7 +47,6 @@ from tuning.workers.processes import (
     end_marked,
     end_session,
     is_cluster,
-    is_stopped,
     session_members,
 )
 from tuning.workers.slots import slot_holder, slot_lock, slot_mark
@@ -59,7 +59,6 @@ REAP_SECONDS = 2.0
 HINT_SECONDS = 2.0
 DEVICE_SECONDS = 3.0
 DROPPED_SECONDS = 5.0  # checkpoints of trials that a scheduler has cut go within this
-FROZEN_SECONDS = 3.0  # a hint this old on a slot whose worker is frozen: its lease has run out, and it blocks the slot
 DEAF_SECONDS = 20.0  # a hint this old on a free slot means that the cluster does not listen
 SHAKEN_SECONDS = 4.0  # the same once a process of the cluster has died: it may have died with the queue's lock
 STOP_SECONDS = 5.0  # from SIGTERM of the idle cluster's main to SIGKILL of its session, where the grace allows it
@@ -86,6 +85,7 @@ class Supervisor:
         self.working: set[int] = set()  # those of them that held a slot then
         self.shaken = False  # whether another of them has died since the cluster was started
         self.stopping = threading.Event()
+        self.frozen = FrozenWatch(lambda: self.cluster.pid if self.cluster else None)
         self._due: dict[str, float] = {}
 
     def run(self) -> None:
@@ -93,12 +93,14 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._stop)
         self.start()
+        self.frozen.start()
         try:
             while not self.stopping.is_set():
                 self.step()
                 self.stopping.wait(LOOP_SECONDS)  # a sleep would be finished after the signal
         finally:
             self.shut_down()
+            self.frozen.stop()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.stopping.set()
@@ -181,6 +183,7 @@ class Supervisor:
 
     def step(self) -> None:
         """One look: is the cluster well, is a heartbeat, a reaping or a hint due?"""
+        self.frozen.asks(True)
         try:
             if not self.cluster_is_well():
                 self.restart_cluster()
@@ -194,12 +197,13 @@ class Supervisor:
                 self.look_at_devices()
             if self._is_due("dropped", DROPPED_SECONDS):
                 drop_checkpoints()
-            self.end_frozen_workers()
             if self._is_due("hint", HINT_SECONDS):
                 wake.send()
         except (OperationalError, InterfaceError, ConnectionError) as error:
             connection.close()
             logger.warning("the database or the broker is away, trying again: %s", error)
+        finally:
+            self.frozen.asks(False)
 
     def look_at_devices(self) -> None:
         """Note which devices take no work for now: a process that is no trial holds them, or the disk is full."""
@@ -213,18 +217,6 @@ class Supervisor:
                 if free:
                     end_marked(slot_mark(slot))
                     release_slot(slot.pk)
-
-    def end_frozen_workers(self) -> None:
-        """Kill a worker that was stopped past its lease: its trial is waiting again, but it holds the slot's lock.
-
-        Its trial process dies with it, and the sentinel starts another worker.
-        """
-        aged = slots_with_aged_hints(host_id=self._host().pk, seconds=FROZEN_SECONDS)
-        for slot_id in idle_slots(settings.HOST_NAME).filter(pk__in=aged).values_list("pk", flat=True):
-            holder = slot_holder(slot_id)
-            if holder is not None and is_stopped(holder) and not nobody_works(slot_id):
-                logger.warning("ending worker %s, which is frozen and holds slot %s", holder, slot_id)
-                os.kill(holder, signal.SIGKILL)
 
     def cluster_is_well(self) -> bool:
         """Main lives, has its sentinel, and no free slot has ignored a hint for DEAF_SECONDS.
@@ -282,6 +274,7 @@ class Supervisor:
     def shut_down(self) -> None:
         """Stop claims, let running trials go back to waiting at a checkpoint, end the cluster, leave nothing behind."""
         host = self._host()
+        self.frozen.asks(True)
         try:
             drain_host(host_id=host.pk)
             deadline = time.monotonic() + settings.GRACE_SECONDS
