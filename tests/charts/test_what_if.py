@@ -32,6 +32,14 @@ def test_share_against_value_and_what_was_recorded_at_a_hundred():
     json.dumps(figure, allow_nan=False)
 
 
+def test_the_words_stand_on_the_better_side_where_few_points_are():
+    shifts = {}
+    for direction in ("minimize", "maximize"):
+        (note,) = what_if_figure(POINTS, 0.1, direction=direction, unit="epochs")["layout"]["annotations"]
+        shifts[direction] = note["yshift"]
+    assert shifts["minimize"] < 0 < shifts["maximize"]
+
+
 def test_where_nothing_can_be_told_it_says_so():
     for points, recorded in (([], 0.1), (POINTS, None)):
         figure = what_if_figure(points, recorded, direction="maximize", unit="steps")
