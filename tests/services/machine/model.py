@@ -187,8 +187,12 @@ class StudyModel:
             self.state = "FINISHED"
 
     def best(self) -> int | None:
-        """The best completed trial that counts; of equals the one that ended first."""
-        rows = [t for t in self.trials.values() if t.state == "COMPLETE" and not t.excluded and t.value is not None]
+        """The best completed trial that counts, of equals the one that ended first; once the study has ended without
+        any, the best of those that were cut short."""
+        counted = [t for t in self.trials.values() if not t.excluded and t.value is not None]
+        rows = [t for t in counted if t.state == "COMPLETE"]
+        if not rows and self.state in ("FINISHED", "STOPPED"):
+            rows = [t for t in counted if t.state == "PRUNED"]
         sign = 1 if self.direction == "minimize" else -1
         return min(rows, key=lambda t: (sign * t.value, t.finish)).pk if rows else None
 
