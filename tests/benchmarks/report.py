@@ -86,7 +86,7 @@ def run_facts(packages: Sequence[str], **more: Any) -> dict[str, Any]:
     versions = {}
     for package in packages:
         try:
-            versions[package] = metadata.version(package)
+            versions[package] = metadata.version(package).split("+")[0]  # without the kind of the build
         except metadata.PackageNotFoundError:
             continue
     return {
