@@ -9,7 +9,7 @@ from tests.engine.sampler_contract import CONTINUOUS, FINITE, SamplerContract
 from tuning.engine import History, Optimizer, OptionError, SearchSpace, Trial, TrialState, registry, rng_for
 from tuning.engine.samplers.qmc import sobol_point
 from tuning.engine.samplers.tpe import blocks, within_conditions
-from tuning.engine.surrogates.ranking import gamma, rank, recency
+from tuning.engine.surrogates.ranking import Known, gamma, rank, recency
 
 SQUARE = SearchSpace.from_json({name: {"type": "float", "low": 0.0, "high": 1.0} for name in "xy"})
 LINE = SearchSpace.from_json({"x": {"type": "float", "low": 0.0, "high": 1.0}})
@@ -99,6 +99,23 @@ def test_the_rank(direction, sign):
     ranked, n_comparable = rank(history.with_pending([Trial(11, {"x": 0.1}, TrialState.RUNNING)]))
     assert ranked.tolist() == [7, 0, 10, 4, 3, 2, 9, 1, 5]
     assert n_comparable == 6
+
+
+def test_those_that_wait_at_a_rung_are_ranked_with_those_that_were_cut():
+    """A model on top of halving learns from them: they are the good ones of the highest rungs, not running trials."""
+    history = History(LINE)
+    history.append(0, {"x": 0.5}, "PRUNED", value=0.4, intermediate={1: 0.4})
+    history.append(1, {"x": 0.5}, "PRUNED", value=0.6, intermediate={1: 0.8, 3: 0.6})
+    reports = [{}, {1: 0.3}, {1: 0.9, 3: 0.5}, {1: 0.2}]
+    states = ["PAUSED", "PAUSED", "PAUSED", "RUNNING"]
+    view = history.with_pending(
+        Trial(number, {"x": 0.1}, TrialState(state), intermediate=told)
+        for number, (state, told) in enumerate(zip(states, reports, strict=True), start=2)
+    )
+    ranked, n_comparable = rank(view)
+    assert view.numbers[ranked].tolist() == [4, 1, 3, 0]
+    assert n_comparable == 4
+    assert view.numbers[Known(view, ()).open].tolist() == [2, 5]
 
 
 def test_blocks():

@@ -1,8 +1,10 @@
 """Which trials of a history are good and which bad, for a model that compares the two (`samplers.tpe`).
 
-The rank: COMPLETE trials by value; PRUNED ones after them, those that got further first, by value at equal steps;
-trials that failed for their configuration; last those that broke a constraint. Neither of the last two is ever good.
-Trials cancelled or lost, and those that were told no value, say nothing.
+The rank: COMPLETE trials by value; PRUNED ones and those PAUSED at a rung after them, those that got further first, by
+value at equal steps (so that a model on top of halving learns from the highest rungs that hold enough trials, as in
+Falkner, Klein & Hutter, "BOHB", ICML 2018); trials that failed for their configuration; last those that broke a
+constraint. Neither of the last two is ever good. Trials cancelled or lost, and those that were told no value, say
+nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ Rows = NDArray[np.intp]
 class Known:
     """The rows of a history after those of earlier studies, which so count as the older ones.
 
-    unit (n, d); first: the row at which the study's own begin; open: its open rows.
+    unit (n, d); first: the row at which the study's own begin; open: its open rows, but for those that have come to a
+    rung and so are ranked.
     """
 
     def __init__(self, history: History, earlier: Sequence[History]) -> None:
@@ -34,7 +37,10 @@ class Known:
         if earlier:
             self.unit = np.concatenate([part.unit for part in self._histories])
         self.first = int(self._starts[-1])
-        self.open: Rows = self.first + np.arange(history.n_finished, history.n)
+        running = np.ones(history.n, dtype=bool)
+        running[: history.n_finished] = False
+        running[at_rungs(history)[0]] = False
+        self.open: Rows = self.first + np.flatnonzero(running)
 
     def split(self, share: float, cap: int) -> tuple[Rows, Rows]:
         """Good and bad rows, oldest first. Each study's are ranked by themselves: another data set's losses lie on
@@ -55,19 +61,31 @@ class Known:
 
 
 def rank(history: History) -> tuple[Rows, int]:
-    """The finished rows that say something, best first, and how many of them have values to compare by."""
-    finished = slice(history.n_finished)
-    losses, steps = history.losses[finished], history.steps[finished]
-    pruned = history.mask(TrialState.PRUNED)[finished]
-    complete = history.mask(TrialState.COMPLETE)[finished]
-    infeasible = history.infeasible[finished]
-    deters = history.deters[finished]
-    comparable = (complete | pruned) & np.isfinite(losses) & ~infeasible
-    kind = np.select([infeasible, deters, comparable & complete, pruned], [3, 2, 0, 1], default=4)
-    reached = np.where(pruned, np.nan_to_num(steps), 0.0)
+    """The rows that say something, best first, and how many of them have values to compare by."""
+    paused, so_far = at_rungs(history)
+    rows = np.concatenate([np.arange(history.n_finished), paused])
+    losses = np.concatenate([history.losses[: history.n_finished], so_far])
+    steps = history.steps[rows]
+    cut = history.mask(TrialState.PRUNED, TrialState.PAUSED)[rows]
+    complete = history.mask(TrialState.COMPLETE)[rows]
+    infeasible = history.infeasible[rows]
+    deters = history.deters[rows]
+    comparable = (complete | cut) & np.isfinite(losses) & ~infeasible
+    kind = np.select([infeasible, deters, comparable & complete, cut], [3, 2, 0, 1], default=4)
+    reached = np.where(cut, np.nan_to_num(steps), 0.0)
     order = np.lexsort((np.where(comparable, losses, np.inf), -reached, ~comparable, kind))
     n = int(np.count_nonzero(kind < 4))
-    return order[:n], int(np.count_nonzero(comparable))
+    return rows[order[:n]], int(np.count_nonzero(comparable))
+
+
+def at_rungs(history: History) -> tuple[Rows, NDArray[np.float64]]:
+    """The rows of trials that have paused with a report, and their last losses, (p,) each."""
+    rows, losses = [], []
+    for row in np.flatnonzero(history.mask(TrialState.PAUSED)).tolist():
+        if reports := history.trial(row).intermediate:
+            rows.append(row)
+            losses.append(history.direction.sign * reports[max(reports)])
+    return np.array(rows, dtype=np.intp), np.array(losses, dtype=np.float64)
 
 
 def gamma(n: int, share: float = 0.1, cap: int = 25) -> int:
