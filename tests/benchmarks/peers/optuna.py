@@ -15,9 +15,11 @@ def optuna_suggest(trial: Any, space: dict[str, Any]) -> dict[str, Any]:
         if form["type"] == "categorical":
             params[name] = trial.suggest_categorical(name, form["choices"])
         elif form["type"] == "int":
-            params[name] = trial.suggest_int(name, form["low"], form["high"], log=form.get("log", False))
+            step, log = form.get("step", 1), form.get("log", False)
+            params[name] = trial.suggest_int(name, form["low"], form["high"], step=step, log=log)
         else:
-            params[name] = trial.suggest_float(name, form["low"], form["high"], log=form.get("log", False))
+            step, log = form.get("step"), form.get("log", False)
+            params[name] = trial.suggest_float(name, form["low"], form["high"], step=step, log=log)
     return params
 
 
