@@ -1,4 +1,4 @@
-"""Real learning curves: hpweb's own workloads, every configuration of a grid trained once, so that a race takes seconds.
+"""Real learning curves: hpweb's own workloads, a grid of configurations trained once, so that a race takes seconds.
 
 `python -m tests.benchmarks.learning_curves` trains the tables anew: 378 multilayer perceptrons to 81 epochs and 144
 convolutional networks to 27, on the digits, three seeds each, which takes the better part of an hour on two cores. They
