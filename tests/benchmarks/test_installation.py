@@ -44,11 +44,12 @@ def test_nothing_of_an_installation_lives_on(number, tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell may have started us ignoring it
     )
     folder = bench.stdout.readline().strip()
     assert folder and members(folder), "the installation has come up"
     bench.send_signal(number)
-    bench.communicate()
+    bench.communicate(timeout=60 * overload())
     deadline = time.monotonic() + 30 * overload()
     while (left := members(folder)) and time.monotonic() < deadline:
         time.sleep(0.1)
