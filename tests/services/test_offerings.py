@@ -11,9 +11,11 @@ from tuning.services.jobs import (
     claim_job,
     complete_job,
     finish_job,
+    request_counts,
     request_describe,
     request_descriptions,
     request_split,
+    requeue_job,
 )
 from tuning.services.lifecycle import stop_study
 from tuning.services.offerings import note_refusal
@@ -118,6 +120,36 @@ def test_the_first_host_that_counts_pins_the_study(study):
     assert "other data" in words(b)[0]
     counted(b, "d" * 64)
     assert (claims(b), words(b)) == (["wide"], [])
+
+
+def test_a_host_that_looked_before_the_study_was_pinned_counts_too(study):
+    """Nobody had asked it: its look found no pinned study, and the first count came from another host."""
+    b = described("b")
+    counted(Host.objects.get(name="a"), "d" * 64)
+    Job.objects.all().delete()
+    assert claims(b) == []
+    request_counts(host=b)
+    request_counts(host=b)
+    assert [job.args for job in Job.objects.all()] == [{"workload": "tiny", "host": "b"}]
+    counted(b, "d" * 64)
+    assert claims(b) == ["wide"]
+    Job.objects.all().delete()
+    request_counts(host=b)
+    assert not Job.objects.exists()
+
+
+def test_a_count_that_is_lost_again_and_again_is_given_up(study):
+    b = described("b")
+    counted(Host.objects.get(name="a"), "d" * 64)
+    request_counts(host=b)
+    slot = Slot.objects.select_related("device__host").get(device__host=b)
+    for _ in range(4):
+        job = claim_job(slot=slot)
+        assert requeue_job(job_id=job.pk, fence=job.fence, why="its process was killed")
+    assert Job.objects.get(pk=job.pk).state == "FAILED"
+    request_counts(host=b)
+    assert claim_job(slot=slot) is None
+    assert words(b) == ["could not read the data of tiny: its process was killed"]
 
 
 def test_a_host_that_cannot_read_the_data_says_why(study):

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from tuning.models import Job, Slot
+from tuning.models import Host, Job, Slot, Workload
 from tuning.models.fields import storable
 from tuning.selectors.clock import after
 from tuning.selectors.offerings import live_hosts, uncounted_workloads
@@ -55,6 +55,18 @@ def request_split(*, actor: AbstractBaseUser | None, workload: str, host: str = 
     """Let a worker (of one host, where its name is given) count and fingerprint the workload's data splits."""
     args = {"workload": workload, **({"host": host} if host else {})}
     return request_job(kind="split", actor=actor, args=args, dedupe=_dedupe(f"split:{workload}", host))
+
+
+def request_counts(*, host: Host) -> None:
+    """Let the host count the data that open studies are pinned to, as far as it has not.
+
+    Its supervisor asks again and again, because a study may be pinned to what another host has counted at any time.
+    """
+    if wanted := uncounted_workloads(host):
+        found = Workload.objects.filter(name__in=wanted).order_by("name").values_list("name", "document")
+        for name, document in found:
+            if document.get("kind") == "pytorch":
+                request_split(actor=None, workload=name, host=host.name)
 
 
 def _dedupe(request: str, host: str) -> str:
@@ -110,11 +122,9 @@ def complete_job(*, job_id: int, fence: int, answer: dict[str, Any]) -> bool:
 def _store(job: Job, answer: dict[str, Any]) -> None:
     host = job.slot.device.host if job.slot else None
     if job.kind == "describe":
-        rows = store_descriptions(entries=answer["workloads"], host=host)
-        kinds = {row.name: row.document.get("kind") for row in rows}
-        for workload in uncounted_workloads(host) if host else ():
-            if kinds.get(workload) == "pytorch":
-                request_split(actor=None, workload=workload, host=host.name if host else "")
+        store_descriptions(entries=answer["workloads"], host=host)
+        if host is not None:
+            request_counts(host=host)
     elif job.kind == "split":
         store_split(workload=job.args["workload"], result=answer, host=host)
 
@@ -153,6 +163,8 @@ def requeue_job(*, job_id: int, fence: int, why: str, lost: bool = True, expired
     if expired:
         held = held.filter(lease_until__lt=Now())
     again = held.filter(retries__lt=MAX_RETRIES) if lost else held
+    if lost and held.filter(retries__gte=MAX_RETRIES).exists():
+        _note_failed_split(job_id, why)
     moved = again.update(
         state=State.WAITING, retries=F("retries") + (1 if lost else 0), slot=None, lease_until=None
     ) or held.update(state=State.FAILED, error=why, completed=Now(), slot=None, lease_until=None)

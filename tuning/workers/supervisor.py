@@ -34,7 +34,7 @@ from tuning.services.hosts import (
     register_host,
     slots_with_aged_hints,
 )
-from tuning.services.jobs import request_describe
+from tuning.services.jobs import request_counts, request_describe
 from tuning.services.reaper import reap_dead, reap_expired, release_slot
 from tuning.workers import wake
 from tuning.workers.checkpoints import drop_checkpoints
@@ -58,6 +58,7 @@ BEAT_SECONDS = 3.0
 REAP_SECONDS = 2.0
 HINT_SECONDS = 2.0
 DEVICE_SECONDS = 3.0
+COUNT_SECONDS = 3.0  # a study is pinned to data: within this the host is asked whether it has the same
 DROPPED_SECONDS = 5.0  # checkpoints of trials that a scheduler has cut go within this
 DEAF_SECONDS = 20.0  # a hint this old on a free slot means that the cluster does not listen
 SHAKEN_SECONDS = 4.0  # the same once a process of the cluster has died: it may have died with the queue's lock
@@ -195,6 +196,8 @@ class Supervisor:
                 self.release_left_slots()
             if self._is_due("devices", DEVICE_SECONDS):
                 self.look_at_devices()
+            if self._is_due("counts", COUNT_SECONDS):
+                request_counts(host=self._host())
             if self._is_due("dropped", DROPPED_SECONDS):
                 drop_checkpoints()
             if self._is_due("hint", HINT_SECONDS):
