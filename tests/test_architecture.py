@@ -63,6 +63,10 @@ ASKS_NOTHING = ("tuning.workers", "tuning.web", "tuning.api", "tuning.management
 # The arrows out of the table, imported only where somebody walks through them: samplers come with a door to Optuna, and
 # workers ask NVIDIA's library on a machine that has the driver.
 LAZY: dict[str, tuple[str, ...]] = {"tuning.engine": ("optuna",), "tuning.workers": ("pynvml",)}
+TOP_LEVEL = {
+    "manage.py", "dev.py", "hpweb", "tuning", "templates", "static", "tests", "README.md", "pyproject.toml",
+    "requirements.txt", "requirements-dev.txt", "requirements-bench.txt",
+}  # fmt: skip
 BY_NAME = ("importlib.import_module", "import_module", "__import__")
 
 
@@ -141,6 +145,13 @@ def wrong_arrows(root: Path) -> list[str]:
 
 def test_every_import_is_an_arrow_of_the_plan():
     assert wrong_arrows(ROOT) == []
+
+
+def test_the_top_level_is_the_plans():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("this is no checkout of git")
+    assert {name.split("/")[0] for name in listed.stdout.splitlines() if not name.startswith(".")} <= TOP_LEVEL
 
 
 def test_every_module_has_a_room():

@@ -97,7 +97,7 @@ def test_the_host_finds_its_gpus_without_torch_and_without_a_context(folder):
         "from tuning.workers.devices import find_devices\n"
         "from tuning.workers.gpus import gpus\n"
         "uuid = find_devices()[0].uuid\n"
-        "print(uuid, 'torch' in sys.modules, gpus().memory_of(uuid, os.getpid()))"
+        "print(uuid, 'torch' in sys.modules, gpus().memory_of(uuid, [os.getpid()]))"
     )
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "hpweb.settings", "HPWEB_HOME": str(folder)}
     result = subprocess.run(
@@ -133,7 +133,7 @@ def test_a_warm_process_gives_its_gpu_memory_back(alice, folder, slots, settings
     facts = facts_of(study)
     assert len({one["pid"] for one in facts}) == 1
     assert [one["before"] for one in facts] == [0, 0, 0], "bytes that the allocator held when the trial began"
-    assert DRIVER.memory_of(FOUND[0].uuid, facts[0]["pid"]) is None, "the process has gone with the task"
+    assert DRIVER.memory_of(FOUND[0].uuid, [facts[0]["pid"]]) is None, "the process has gone with the task"
 
 
 def test_warm_trainings_on_the_gpu_equal_cold_ones(alice, folder, slots, settings):
@@ -172,7 +172,7 @@ def test_two_trials_share_a_gpu_where_the_host_allows_it(tmp_path):
             time.sleep(0.1)
         for pid in pids:
             assert f"CUDA_VISIBLE_DEVICES={FOUND[0].uuid}".encode() in Path(f"/proc/{pid}/environ").read_bytes()
-        used = [DRIVER.memory_of(FOUND[0].uuid, pid) for pid in pids]
+        used = [DRIVER.memory_of(FOUND[0].uuid, [pid]) for pid in pids]
         print("two processes on", FOUND[0].name, "hold", used, "bytes")
         assert all(one is None or one > 1 << 20 for one in used)
         devices = place.ask("SELECT uuid, unavailable FROM tuning_device ORDER BY id")
@@ -292,7 +292,7 @@ def test_a_cancelled_training_leaves_the_gpu_within_a_second(alice, folder, slot
     run.actor = alice
     assert "ended from outside" in run.run()
     assert time.monotonic() - run.cancelled < 1.0 * overload()
-    assert DRIVER.memory_of(FOUND[0].uuid, run.process.pid) is None
+    assert DRIVER.memory_of(FOUND[0].uuid, [run.process.pid]) is None
 
 
 class Cancelled(TrialRun):

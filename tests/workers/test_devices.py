@@ -1,6 +1,7 @@
 """Devices: what the driver says, who holds a GPU, and that a GPU which somebody else holds takes no trial."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -15,8 +16,9 @@ from tuning.services.devices import note_device
 from tuning.services.hosts import register_host
 from tuning.workers import devices, gauges, gpus, tasks
 from tuning.workers.devices import find_devices, trouble_with
-from tuning.workers.gauges import Gauge, resident_peak
+from tuning.workers.gauges import Gauge, resident_now, resident_peak
 from tuning.workers.gpus import UNSEEN_BYTES, Gpu, Gpus
+from tuning.workers.processes import family
 from tuning.workers.slots import lock_folder, slot_mark
 
 NOBODY = 2**22 + 1  # no process has such a number
@@ -229,6 +231,24 @@ def test_gauges_of_a_gpu(slot, machine):
     gpu.broken, gpu.processes = True, {}
     gauge.sample()
     assert (gauge.peak_memory, gauge.utilisation) == (2**30, pytest.approx(0.75)), "what is known stays"
+
+
+def test_gauges_follow_what_a_process_starts(slot, machine, db):
+    code = "import time, subprocess, sys; x = bytearray(300 << 20); print('up', flush=True); time.sleep(600)"
+    above = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {code!r}])"
+    process = subprocess.Popen([sys.executable, "-c", above], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        assert process.stdout.readline() == "up\n"
+        root, below = family(process.pid)
+        machine(FakeGpu(busy=50, processes={root: 2**20, below: 2**30, 7: 2**40}))
+        gauge = Gauge(process.pid, slot)
+        gauge.sample()
+        assert gauge.peak_memory == 2**30 + 2**20, "what both hold of the GPU"
+        assert resident_peak(root) < 100 << 20 < 300 << 20 < resident_now([root, below]) < 400 << 20
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    assert (family(process.pid), resident_now([root, below])) == ([process.pid], None)
 
 
 def test_gauges_of_the_cpu(db, settings):

@@ -190,9 +190,29 @@ print('{{"value": 0.5}}')
 """
 
 
-def test_a_trial_that_prints_200_megabytes_harms_nobody(alice, slot, tmp_path, settings):
+HOLDS = """
+import subprocess, sys, time
+held = bytearray(200 << 20)
+code = "import time; held = bytearray(300 << 20); print('up', flush=True); time.sleep(600)"
+below = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+below.stdout.readline()
+time.sleep(2.5)
+below.kill()
+print('{"value": 0.5}')
+"""
+
+
+def test_the_memory_told_of_a_program_is_its_own_and_that_of_what_it_starts(alice, slot, tmp_path):
+    write_program(tmp_path, "holds", HOLDS, metrics_from="stdout")
+    study_of(alice, "holds")
+    assert work(slot.pk) == 1
+    attempt = Attempt.objects.get()
+    assert 500 << 20 < attempt.peak_memory < 900 << 20, "not the 100 MB or so of the process that starts it"
+
+
+def test_a_trial_that_prints_1_gigabyte_harms_nobody(alice, slot, tmp_path, settings):
     """The disk holds 5 MB of it, the trial and its heartbeat go on, and the last words are there."""
-    write_program(tmp_path, "prints", PRINTS.format(megabytes=200), metrics_from="stdout")
+    write_program(tmp_path, "prints", PRINTS.format(megabytes=1000), metrics_from="stdout")
     study_of(alice, "prints")
     began = time.monotonic()
     work(slot.pk)

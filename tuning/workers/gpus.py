@@ -3,7 +3,7 @@ asks may fork afterwards. Everything that hpweb knows of a GPU outside of trial 
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -71,16 +71,16 @@ class Gpus:
             return ""
         return f"Processes that cannot be seen from here use {_size(used)} of its memory."
 
-    def memory_of(self, uuid: str, pid: int) -> int | None:
-        """Bytes of the GPU's memory that a process holds; None where the driver does not tell."""
+    def memory_of(self, uuid: str, pids: Collection[int]) -> int | None:
+        """Bytes of the GPU's memory that processes hold together; None where the driver does not tell."""
         try:
             handle = self._nvml.nvmlDeviceGetHandleByUUID(uuid)
-            for process in self._nvml.nvmlDeviceGetComputeRunningProcesses(handle):
-                if process.pid == pid and process.usedGpuMemory is not None:
-                    return int(process.usedGpuMemory)
+            processes = self._nvml.nvmlDeviceGetComputeRunningProcesses(handle)
         except self._nvml.NVMLError as error:
-            logger.debug("the memory of process %s on %s is not known: %s", pid, uuid, error)
-        return None
+            logger.debug("the memory of processes %s on %s is not known: %s", pids, uuid, error)
+            return None
+        held = [int(each.usedGpuMemory) for each in processes if each.pid in pids and each.usedGpuMemory is not None]
+        return sum(held) if held else None
 
     def utilisation(self, uuid: str) -> float | None:
         """The share of the last moments, 0 to 1, in which the GPU computed anything; None where it is not told."""

@@ -45,6 +45,14 @@ def children(pid: int) -> list[int]:
     return found
 
 
+def family(pid: int) -> list[int]:
+    """A process and everything below it, it itself first."""
+    found = [pid]
+    for member in found:  # the list grows while it is walked
+        found += [child for child in children(member) if child not in found]
+    return found
+
+
 def attempt_alive(attempt: Attempt) -> bool:
     """Whether the process that ran this attempt still runs on this host."""
     return bool(
