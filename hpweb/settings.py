@@ -239,6 +239,7 @@ TRIALS_PER_GPU = max(1, int(number("HPWEB_TRIALS_PER_GPU", 1, 1)))  # slots of e
 FREE_DISK_MB = number("HPWEB_FREE_DISK_MB", 512)  # below it no trial starts here: its checkpoints would not fit; 0: off
 LABELS = labels("HPWEB_LABELS")  # what workloads may require of this host, beside memory
 MAX_RUNNING = optional_count("HPWEB_MAX_RUNNING")  # trials of one person on workers at once; None: any number
+LAUNCHER = "tuning.workers.local.LocalLauncher"  # how trial processes are run: tuning/workers/launcher.py
 WARM_SECONDS = number("HPWEB_WARM_SECONDS", 30)  # how long a trial process waits for its slot's next job; 0: not at all
 WARM_TRIALS = int(number("HPWEB_WARM_TRIALS", 100, 1))  # jobs that one process serves at most
 WARM_GROWTH_MB = number("HPWEB_WARM_GROWTH_MB", 512)  # growth of its memory since its first job that ends it

@@ -26,7 +26,7 @@ from tuning.services.lifecycle import start_study, stop_study
 from tuning.services.studies import create_study
 from tuning.workers.devices import find_devices, trouble_with
 from tuning.workers.gpus import Gpu, gpus
-from tuning.workers.launcher import LocalLauncher
+from tuning.workers.local import LocalLauncher
 from tuning.workers.tasks import work
 from tuning.workers.trial_run import TrialRun
 

@@ -21,7 +21,8 @@ from tuning.services.jobs import request_split
 from tuning.services.lifecycle import start_study, stop_study
 from tuning.services.studies import create_study
 from tuning.workers import tasks
-from tuning.workers.launcher import LocalLauncher, Rest
+from tuning.workers.launcher import Rest
+from tuning.workers.local import LocalLauncher
 from tuning.workers.processes import marked, session_members, start_time
 from tuning.workers.slots import process_lock, slot_lock, slot_mark
 from tuning.workers.tasks import work
@@ -298,9 +299,9 @@ def test_what_a_killed_worker_left_of_a_trial_is_ended_before_the_next(alice, fo
     assert orphan.stdout.readline() == "up\n"
     assert marked(slot_mark(slot)) == [orphan.pid]
     with slot_lock(slot.pk):
-        assert work(slot.pk, FakeLauncher()) == 0
+        assert work(slot.pk) == 0
     assert orphan.poll() is None, "somebody works on the slot: it may be his"
-    assert work(slot.pk, FakeLauncher()) == 0
+    assert work(slot.pk) == 0
     assert orphan.wait(5) == -signal.SIGKILL
     orphan.stdout.close()
 

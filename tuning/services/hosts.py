@@ -84,7 +84,7 @@ def forget_hints(*, host_id: int) -> None:
     Slot.objects.filter(device__host_id=host_id).update(hinted=None, unheard=None)
 
 
-def note_process(*, attempt_id: int, pid: int, boot_id: str, process_started: str, log: str) -> None:
+def note_process(*, attempt_id: int, pid: int | None, boot_id: str, process_started: str, log: str) -> None:
     """Which process runs the attempt, so that a supervisor can find and end it after a crash."""
     Attempt.objects.filter(pk=attempt_id).update(pid=pid, boot_id=boot_id, process_started=process_started, log=log)
 

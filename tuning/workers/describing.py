@@ -9,7 +9,7 @@ from django.conf import settings
 from tuning.models import Device, Host, Slot, Workload
 from tuning.selectors.offerings import host_named
 from tuning.services.workloads import store_descriptions
-from tuning.workers.launcher import LocalLauncher, ask_to_leave
+from tuning.workers.launcher import ask_to_leave, configured_launcher
 
 DESCRIBE_SECONDS = 120.0
 
@@ -23,7 +23,7 @@ def describe_here() -> list[Workload]:
     slot = Slot(device=Device(host=Host(name="here"), uuid="cpu", kind="CPU"), index=0, threads=1)
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "describe.log"
-        process = LocalLauncher().launch(slot, log)
+        process = configured_launcher().launch(slot, log)
         try:
             with suppress(ConnectionError):  # it has died already; its last words follow
                 process.start({"type": "start", "kind": "describe", "spec": {}})

@@ -23,7 +23,7 @@ from django_q.brokers import get_broker
 
 from tuning.models import Host
 from tuning.selectors.hosts import idle_slots
-from tuning.selectors.work import busy_slots, device_slots, enabled_slots, host_devices, open_attempts
+from tuning.selectors.work import busy_slots, device_slots, enabled_slots, host_devices, host_slots, open_attempts
 from tuning.services.budget import end_timed_out
 from tuning.services.devices import note_device
 from tuning.services.hosts import (
@@ -40,16 +40,9 @@ from tuning.workers import wake
 from tuning.workers.checkpoints import drop_checkpoints
 from tuning.workers.devices import find_devices, host_facts, trouble_with
 from tuning.workers.frozen import FrozenWatch
-from tuning.workers.processes import (
-    attempt_alive,
-    boot_id,
-    children,
-    end_marked,
-    end_session,
-    is_cluster,
-    session_members,
-)
-from tuning.workers.slots import slot_holder, slot_lock, slot_mark
+from tuning.workers.launcher import Launcher, configured_launcher
+from tuning.workers.processes import boot_id, children, end_session, is_cluster, session_members
+from tuning.workers.slots import slot_holder, slot_lock
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +71,8 @@ class HostTaken(Exception):
 class Supervisor:
     """One per host. `run` loops over `step` until a signal; each step can be called on its own in a test."""
 
-    def __init__(self) -> None:
+    def __init__(self, launcher: Launcher | None = None) -> None:
+        self.launcher = launcher or configured_launcher()
         self.host: Host | None = None
         self.cluster: subprocess.Popen[bytes] | None = None
         self.cluster_started = 0.0
@@ -119,7 +113,7 @@ class Supervisor:
             devices=devices,
             labels=settings.LABELS,
         )
-        reap_dead(host=settings.HOST_NAME, is_alive=attempt_alive)
+        reap_dead(host=settings.HOST_NAME, is_alive=self.launcher.alive)
         get_broker(list_key=wake.queue_of(settings.HOST_NAME)).purge_queue()
         request_describe(actor=None, host=settings.HOST_NAME)
         self.start_cluster()
@@ -154,11 +148,16 @@ class Supervisor:
         note.unlink()
 
     def end_leftovers(self) -> None:
-        """End the processes of this host's unfinished attempts; their trials are then requeued at once."""
+        """End the processes of this host's unfinished attempts, whose trials are then requeued at once, and whatever
+        others were left on slots that nobody works: a process that is gone may have started some."""
         for attempt in open_attempts(settings.HOST_NAME):
-            if attempt.pid and attempt_alive(attempt):
-                logger.warning("ending process %s, left by a former supervisor", attempt.pid)
-                end_session(attempt.pid)
+            if self.launcher.alive(attempt):
+                logger.warning("ending the process of trial %s, left by a former supervisor", attempt.trial_id)
+                self.launcher.end_leftover(attempt)
+        for slot in host_slots(settings.HOST_NAME):
+            with slot_lock(slot.pk) as free:
+                if free:
+                    self.launcher.clear(slot)
 
     def start_cluster(self) -> None:
         """Start `manage.py qcluster` on this host's queue, in a session of its own."""
@@ -218,7 +217,7 @@ class Supervisor:
         for slot in busy_slots(settings.HOST_NAME):
             with slot_lock(slot.pk) as free:
                 if free:
-                    end_marked(slot_mark(slot))
+                    self.launcher.clear(slot)
                     release_slot(slot.pk)
 
     def cluster_is_well(self) -> bool:
@@ -258,7 +257,7 @@ class Supervisor:
         logger.error("the cluster is not well; starting it anew")
         self.end_cluster(0.0)
         self.end_leftovers()
-        reap_dead(host=settings.HOST_NAME, is_alive=attempt_alive)
+        reap_dead(host=settings.HOST_NAME, is_alive=self.launcher.alive)
         self.start_cluster()
 
     def end_cluster(self, grace: float) -> None:
@@ -290,7 +289,7 @@ class Supervisor:
         self._note().unlink(missing_ok=True)
         try:
             self.end_leftovers()
-            reap_dead(host=settings.HOST_NAME, is_alive=attempt_alive, lost=False)
+            reap_dead(host=settings.HOST_NAME, is_alive=self.launcher.alive, lost=False)
             leave_host(host_id=host.pk)
         except (OperationalError, InterfaceError) as error:
             logger.warning("the next start will requeue this host's trials: %s", error)

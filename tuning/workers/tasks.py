@@ -23,8 +23,7 @@ from tuning.workers.devices import trouble_with
 from tuning.workers.job_run import JobRun
 from tuning.workers.launcher import Launcher
 from tuning.workers.patience import DATABASE_AWAY
-from tuning.workers.processes import end_marked
-from tuning.workers.slots import slot_lock, slot_mark
+from tuning.workers.slots import slot_lock
 from tuning.workers.trial_run import TrialRun
 from tuning.workers.warm import WarmLauncher
 
@@ -74,7 +73,7 @@ def work(slot_id: int, launcher: Launcher | None = None) -> int:
         if not held:
             return 0  # the hint stays: a task that waits there looks for it, and one that is frozen must let it age
         clear_hint(slot_id)
-        end_marked(slot_mark(slot))  # whatever a worker that was killed has left of its trial
+        launcher.clear(slot)  # whatever a worker that was killed has left of its trial
         release_slot(slot_id)
         try:
             while True:

@@ -35,10 +35,8 @@ from tuning.services.offerings import note_refusal
 from tuning.services.reporting import CheckpointNote, forget_checkpoint, record_points, renew
 from tuning.services.suggestions import answer_suggestion
 from tuning.workers.checkpoints import checkpoint_folder, tidy_checkpoints
-from tuning.workers.gauges import Gauge
-from tuning.workers.launcher import Launcher, TrialProcess
+from tuning.workers.launcher import Launcher, TrialProcess, Usage
 from tuning.workers.messages import checkpoint_of, constraints_of, peak_memory_of, point_of, text_of, value_of
-from tuning.workers.oom import MemoryKills
 from tuning.workers.patience import AWAY_SECONDS, DATABASE_AWAY, LeaseInDanger, Patience, Watch
 from tuning.workers.specs import trial_start
 
@@ -67,8 +65,7 @@ class TrialRun:
         self.outcome = ""
         self.stepped = False
         self.answered = False  # with a result that settled the trial: then the process may serve another
-        self.gauge: Gauge | None = None
-        self.memory_kills: MemoryKills | None = None
+        self.usage: Usage | None = None
         self.patience = Patience(f"trial {trial.pk}")
         self.watch: Watch | None = None
         self.flushed = self.looked = self.beaten = self.gauged = time.monotonic()
@@ -89,8 +86,8 @@ class TrialRun:
             if self.watch:
                 self.watch.stop()  # before the process may be kept for another trial
             code = self.process.exit_code() if self.process else None  # None: it is kept, or ended here
-            if self.gauge:
-                self.gauge.sample()
+            if self.usage:
+                self.usage.sample(time.monotonic())
             if self.process:
                 self.launcher.finish(self.process, clean=self.answered)
             if not self._note_end(code):
@@ -120,8 +117,7 @@ class TrialRun:
             process_started=self.process.started,
             log=stored(self.log),
         )
-        self.gauge = Gauge(self.process.pid, self.slot)
-        self.memory_kills = MemoryKills(self.process.pid)
+        self.usage = self.process.usage(self.slot)
         try:
             self.process.start(message)
         except ConnectionError:
@@ -160,11 +156,9 @@ class TrialRun:
             now - self.flushed >= settings.FLUSH_SECONDS or len(self.points) >= FLUSH_ROWS
         ):
             self.flush()
-        if self.gauge and now - self.gauged >= GAUGE_SECONDS:
+        if self.usage and now - self.gauged >= GAUGE_SECONDS:
             self.gauged = now
-            self.gauge.sample()
-            if self.memory_kills:
-                self.memory_kills.sample(now)
+            self.usage.sample(now)
         if not self.outcome and now - self.looked >= settings.CONTROL_SECONDS:
             self.looked = now
             control = self.patience.ask(lambda: trial_control(self.trial.pk, self.fence), renews=False)
@@ -228,8 +222,8 @@ class TrialRun:
     def result(self, message: Message) -> None:
         """The process has finished what it was told: settle the trial. Raises ProtocolError."""
         value, constraints = value_of(message), constraints_of(message)
-        if self.gauge:
-            self.gauge.note_memory(peak_memory_of(message))
+        if self.usage:
+            self.usage.note_memory(peak_memory_of(message))
         if not self.flush(final=True):
             return
         facts = {
@@ -258,7 +252,7 @@ class TrialRun:
             return
         if code == EXIT_LOCKED:
             self._requeue("A process that was ended before still holds the slot.", lost=False)
-        elif code == -signal.SIGKILL and self.memory_kills and self.memory_kills.happened():
+        elif code == -signal.SIGKILL and self.usage and self.usage.out_of_memory():
             remedy = host_memory_remedy(self.trial.params)
             self._fail("out_of_memory", f"The host ran out of memory, and the kernel ended the trial process. {remedy}")
         elif code < 0:
@@ -373,8 +367,8 @@ class TrialRun:
                 attempt_id=self.attempt.pk,
                 outcome=self.outcome or "the worker failed",
                 exit_code=code,
-                peak_memory=self.gauge.peak_memory if self.gauge else None,
-                utilisation=self.gauge.utilisation if self.gauge else None,
+                peak_memory=self.usage.peak_memory if self.usage else None,
+                utilisation=self.usage.utilisation if self.usage else None,
             )
         except DATABASE_AWAY:
             connection.close()
