@@ -194,6 +194,8 @@ class LocalLauncher(Launcher):
     def end_leftover(self, attempt: Attempt) -> None:
         if attempt.pid and attempt_alive(attempt):
             end_session(attempt.pid)
+            if attempt.slot:
+                end_marked(slot_mark(attempt.slot))
 
     def clear(self, slot: Slot) -> None:
         end_marked(slot_mark(slot))
