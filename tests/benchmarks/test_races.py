@@ -77,8 +77,6 @@ CONTENDERS = {
 
 @pytest.mark.parametrize("name", CONTENDERS)
 def test_a_contender_runs_its_race_and_repeats_it_for_a_seed(name):
-    if name.startswith("optuna"):
-        pytest.importorskip("optuna", reason="requirements-bench.txt has it")
     if name.startswith("syne"):
         pytest.importorskip("syne_tune.optimizer.schedulers.asha", reason="requirements-bench.txt has it")
     problem = problem_named("digits_cnn")
