@@ -247,6 +247,10 @@ HEARTBEAT_SECONDS = number("HPWEB_HEARTBEAT_SECONDS", 5, 0.1)
 CONTROL_SECONDS = number("HPWEB_CONTROL_SECONDS", 0.4, 0.05)  # how often a worker looks for a cancel, a pause, a drain
 FLUSH_SECONDS = number("HPWEB_FLUSH_SECONDS", 0.5, 0.05)
 GRACE_SECONDS = number("HPWEB_GRACE_SECONDS", 30)
+JOB_SECONDS = {  # how long a job of each kind may run
+    "describe": number("HPWEB_DESCRIBE_SECONDS", 120, 1),
+    "split": number("HPWEB_SPLIT_SECONDS", 1800, 1),
+}
 if LEASE_SECONDS < 3 * HEARTBEAT_SECONDS:
     raise ImproperlyConfigured(
         f"HPWEB_LEASE_SECONDS ({LEASE_SECONDS:g}) must be at least three heartbeats ({HEARTBEAT_SECONDS:g} s each)."

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.factories import DESCRIPTION, make_slot, make_workload
+from tests.factories import DESCRIPTION, make_place, make_slot, make_workload
 from tuning.models import Job, Split, Workload
 from tuning.services.errors import StaleLease
 from tuning.services.jobs import (
@@ -26,13 +26,13 @@ SPLIT = {"sizes": {"train": 8, "validation": 2}, "hashes": {"train": ["a"]}, "di
 @pytest.fixture
 def claimed():
     request_describe(actor=None)
-    return claim_job(slot=make_slot())
+    return claim_job(slot=make_place("quick"))
 
 
 def test_the_same_request_is_one_job_while_it_is_open(alice):
     first = request_describe(actor=alice)
     assert request_describe(actor=None).pk == first.pk
-    job = claim_job(slot=make_slot())
+    job = claim_job(slot=make_place("quick"))
     assert request_describe(actor=None).pk == first.pk
     finish_job(job_id=job.pk, fence=job.fence)
     assert request_describe(actor=None).pk != first.pk
@@ -44,7 +44,7 @@ def test_different_requests_are_different_jobs():
 
 
 def test_jobs_are_claimed_oldest_first_and_once():
-    jobs = [request_split(actor=None, workload=name) for name in "abc"]
+    jobs = [request_job(kind="preflight", actor=None) for _ in range(3)]
     claims = [claim_job(slot=make_slot(slots=4, index=index)) for index in range(4)]
     assert [job and job.pk for job in claims] == [*(job.pk for job in jobs), None]
     assert all((job.state, job.fence) == ("RUNNING", 1) for job in claims[:3])
@@ -61,7 +61,7 @@ def test_a_heartbeat_needs_the_newest_claim(claimed):
 
 def test_a_lost_job_is_retried_and_then_given_up():
     request_describe(actor=None)
-    slot = make_slot()
+    slot = make_place("quick")
     for retry in range(MAX_RETRIES + 1):
         job = claim_job(slot=slot)
         assert job.fence == retry + 1
@@ -91,7 +91,7 @@ def test_an_answer_is_stored_and_the_job_complete(claimed):
 
 def test_a_stale_answer_stores_nothing(claimed):
     requeue_job(job_id=claimed.pk, fence=1, why="lost")
-    claim_job(slot=make_slot())
+    claim_job(slot=make_place("quick"))
     assert not complete_job(job_id=claimed.pk, fence=1, answer=ANSWER)
     assert not finish_job(job_id=claimed.pk, fence=1, error="late")
     assert not Workload.objects.exists()
@@ -109,7 +109,7 @@ def test_an_answer_that_cannot_be_read_fails_the_job_and_keeps_what_was(claimed,
 
 def test_a_split_keeps_sizes_in_the_table_and_hashes_in_a_private_file(settings):
     request_split(actor=None, workload="tiny")
-    job = claim_job(slot=make_slot())
+    job = claim_job(slot=make_place("bulk"))
     assert complete_job(job_id=job.pk, fence=1, answer={"type": "result", **SPLIT})
     split = Split.objects.get()
     path = settings.ARTIFACT_DIR / split.artifact
@@ -121,7 +121,7 @@ def test_a_full_disk_fails_a_split_in_words(settings):
     settings.ARTIFACT_DIR.parent.mkdir(exist_ok=True)
     settings.ARTIFACT_DIR.write_text("a file where the folder should be")
     request_split(actor=None, workload="tiny")
-    job = claim_job(slot=make_slot())
+    job = claim_job(slot=make_place("bulk"))
     complete_job(job_id=job.pk, fence=1, answer=SPLIT)
     assert "cannot be stored" in Job.objects.get().error
     assert not Split.objects.exists()

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from django.conf import settings
 
 from tuning.models import Slot
+from tuning.models.host import NO_DEVICE
 from tuning.runner.protocol import Channel, Message, ProtocolError
 from tuning.workers.logs import LogWriter, drain
 from tuning.workers.processes import TERM_SECONDS, boot_id, end_marked, start_time
@@ -88,7 +89,7 @@ class Launcher(Protocol):
 def environment_for(slot: Slot) -> dict[str, str]:
     """What a trial process may see: no secrets, its own device alone, and its share of the cores."""
     environment = {name: value for name, value in os.environ.items() if name not in SECRETS}
-    device = "" if slot.device.uuid == "cpu" else slot.device.uuid
+    device = "" if slot.device.uuid in ("cpu", NO_DEVICE) else slot.device.uuid
     threads = str(slot.threads)
     environment |= {
         "CUDA_VISIBLE_DEVICES": device,
