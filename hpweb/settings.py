@@ -224,10 +224,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {  # three sets of words are called "state"
+    "ENUM_NAME_OVERRIDES": {  # four sets of words are called "state"
         "StudyState": "tuning.api.serializers.studies.STATES",
         "TrialState": "tuning.api.serializers.trials.STATES",
         "TrialEnding": "tuning.api.serializers.scripts.ENDINGS",
+        "JobStage": "tuning.api.serializers.jobs.STATES",
     },
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024

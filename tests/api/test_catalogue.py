@@ -51,6 +51,8 @@ def test_workers_show_what_runs_on_each_slot_and_what_waits(as_bob, alice):
         {"index": 1, "trial": None, "study": None, "job": "preflight"},
         {"index": 2, "trial": None, "study": None, "job": None},
     ]
+    assert host["places"] == [{"lane": "quick", "job": "describe"}, {"lane": "bulk", "job": None}]
+    assert len(host["devices"]) == 1
     assert document["queue"] == {"waiting_trials": 0, "waiting_jobs": 0}
 
 

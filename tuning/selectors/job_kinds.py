@@ -60,8 +60,13 @@ def limit_of(kind: str) -> float | None:
     return seconds
 
 
+def kind_title(kind: str) -> str:
+    """What jobs of the kind do, for people."""
+    return KINDS[kind].title if kind in KINDS else kind
+
+
 def title_of(job: Job) -> str:
-    """What the job does, for people: "count data of digits_mlp"."""
-    title = KINDS[job.kind].title if job.kind in KINDS else job.kind
+    """What the job does: "count data of digits_mlp"."""
+    title = kind_title(job.kind)
     workload = job.args.get("workload")
     return f"{title} of {workload}" if workload else title

@@ -7,7 +7,7 @@ from django.db.models import Case, IntegerField, Q, Value, When
 
 from tuning.models import Job
 from tuning.selectors.clock import before
-from tuning.selectors.job_kinds import title_of
+from tuning.selectors.job_kinds import kind_title, title_of
 
 SHOWN = 50
 FAILED_SECONDS = 3600.0  # how long the workers page shows a job that has failed
@@ -15,11 +15,15 @@ FAILED_SECONDS = 3600.0  # how long the workers page shows a job that has failed
 
 @dataclass(frozen=True)
 class JobRow:
-    """A job with what it does in words, the host that it is for or runs on, and what the person may do."""
+    """A job with what it does in words, the host that it is for or runs on, and what the person may do.
+
+    Which workload a job is about, and with it which studies there are, is not everybody's to know.
+    """
 
     job: Job
     title: str
     host: str
+    error: str
     may_cancel: bool
 
 
@@ -40,10 +44,13 @@ def jobs_overview(person: AbstractBaseUser, *, ended: bool = False) -> list[JobR
     )
     rows = Job.objects.all() if ended else Job.objects.filter(open_ones | recent)
     rows = rows.select_related("slot__device__host", "requested_by").order_by(order, "-pk")
-    return [_row(person, job) for job in rows[:SHOWN]]
+    return [job_row(person, job) for job in rows[:SHOWN]]
 
 
-def _row(person: AbstractBaseUser, job: Job) -> JobRow:
+def job_row(person: AbstractBaseUser, job: Job) -> JobRow:
+    """One job as the person sees it."""
     host = job.slot.device.host.name if job.slot else str(job.args.get("host", ""))
-    is_open = job.state in (Job.State.WAITING, Job.State.RUNNING)
-    return JobRow(job, title_of(job), host, is_open and may_cancel(person, job))
+    is_open, own = job.state in (Job.State.WAITING, Job.State.RUNNING), may_cancel(person, job)
+    if "workload" in job.args and not own:
+        return JobRow(job, kind_title(job.kind), host, "", False)
+    return JobRow(job, title_of(job), host, job.error, is_open and own)

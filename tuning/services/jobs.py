@@ -199,7 +199,7 @@ def cancel_job(*, job_id: int, actor: AbstractBaseUser) -> Job:
         raise Forbidden(f"Only {who} may cancel this job.")
     if job.state not in (State.WAITING, State.RUNNING):
         return job
-    error = f"Cancelled by {actor.get_username()}."
+    error = cancelled_words(actor)
     _note_failed_split(job.pk, error)
     before = {"state": job.state}
     job.state, job.error, job.slot, job.lease_until, job.deadline = State.FAILED, error, None, None, None
@@ -218,6 +218,10 @@ def cancel_job(*, job_id: int, actor: AbstractBaseUser) -> Job:
     hints.announce()  # its slot may take something else
     job.refresh_from_db()
     return job
+
+
+def cancelled_words(actor: AbstractBaseUser) -> str:
+    return f"Cancelled by {actor.get_username()}."
 
 
 def _note_failed_split(job_id: int, error: str) -> None:
