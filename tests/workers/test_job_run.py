@@ -18,7 +18,9 @@ from tuning.services.hosts import drain_host
 from tuning.services.jobs import cancel_job, claim_job, request_describe, request_split
 from tuning.workers import job_run, patience
 from tuning.workers.job_run import JobRun
+from tuning.workers.launcher import LocalLauncher
 from tuning.workers.patience import LeaseInDanger
+from tuning.workers.processes import session_members
 from tuning.workers.tasks import work
 
 pytestmark = pytest.mark.django_db
@@ -319,3 +321,46 @@ def test_no_file_spoils_the_search_for_others(settings, tmp_path):
     assert "exit code 3" in errors["a_exit.py"]
     assert "so long" in errors["a_exit.py"]
     assert "No module named" in errors["c_error.py"]
+
+
+class Disturbed(JobRun):
+    """Does something once, as soon as the process imports the file that waits."""
+
+    def __init__(self, job, slot, act):
+        super().__init__(job, slot, LocalLauncher())
+        self._act = act
+        self.disturbed_at, self.pid = 0.0, 0
+
+    def step(self):
+        if not self.disturbed_at and self.search.source == "slow.py":
+            self.disturbed_at, self.pid = time.monotonic(), self.running().pid
+            self._act(self)
+        super().step()
+
+
+ACTS = {
+    "cancel": lambda run, person: cancel_job(job_id=run.job.pk, actor=person),
+    "deadline": lambda run, person: Job.objects.update(deadline=PAST),
+    "drain": lambda run, person: start_drain(host_id=run.slot.device.host_id, actor=person, now=True),
+}
+
+
+@pytest.mark.parametrize(("act", "state"), [("cancel", "FAILED"), ("deadline", "FAILED"), ("drain", "WAITING")])
+def test_it_is_through_within_a_second(settings, tmp_path, admin, act, state):
+    folder = tmp_path / "workloads"
+    folder.mkdir()
+    (folder / "slow.py").write_text("import time\ntime.sleep(600)\n")
+    settings.WORKLOADS, settings.WORKLOAD_DIR = "", str(folder)
+    settings.JOB_SECONDS = {**settings.JOB_SECONDS, "describe": 600.0}
+    request_describe(actor=admin)
+    place = make_place("quick")
+    run = Disturbed(claim_job(slot=place), place, lambda run: ACTS[act](run, admin))
+    run.run()
+    took = time.monotonic() - run.disturbed_at
+    print(f"{act}: the job's process is gone after {took:.2f} s")
+    assert took < 1.0 * overload()
+    assert session_members(run.pid) == []
+    job = Job.objects.get()
+    assert (job.state, job.retries, job.slot) == (state, 0, None)
+    assert (act == "deadline") == ("It was importing slow.py." in job.error)
+    assert Workload.objects.filter(name="digits_mlp").exists() == (act == "deadline"), "what was found is kept"
