@@ -224,10 +224,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {  # three sets of words are called "state"
+    "ENUM_NAME_OVERRIDES": {  # four sets of words are called "state"
         "StudyState": "tuning.api.serializers.studies.STATES",
         "TrialState": "tuning.api.serializers.trials.STATES",
         "TrialEnding": "tuning.api.serializers.scripts.ENDINGS",
+        "JobStage": "tuning.api.serializers.jobs.STATES",
     },
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
@@ -248,6 +249,10 @@ HEARTBEAT_SECONDS = number("HPWEB_HEARTBEAT_SECONDS", 5, 0.1)
 CONTROL_SECONDS = number("HPWEB_CONTROL_SECONDS", 0.4, 0.05)  # how often a worker looks for a cancel, a pause, a drain
 FLUSH_SECONDS = number("HPWEB_FLUSH_SECONDS", 0.5, 0.05)
 GRACE_SECONDS = number("HPWEB_GRACE_SECONDS", 30)
+JOB_SECONDS = {  # how long a job of each kind may run
+    "describe": number("HPWEB_DESCRIBE_SECONDS", 120, 1),
+    "split": number("HPWEB_SPLIT_SECONDS", 1800, 1),
+}
 if LEASE_SECONDS < 3 * HEARTBEAT_SECONDS:
     raise ImproperlyConfigured(
         f"HPWEB_LEASE_SECONDS ({LEASE_SECONDS:g}) must be at least three heartbeats ({HEARTBEAT_SECONDS:g} s each)."

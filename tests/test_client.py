@@ -38,6 +38,7 @@ from tuning.client import (
 )
 from tuning.models import Trial as TrialRow
 from tuning.selectors.curves import trial_curves
+from tuning.services.jobs import request_describe
 from tuning.services.lifecycle import pause_study, stop_study
 from tuning.services.tokens import create_token
 
@@ -383,6 +384,12 @@ def test_an_administrator_drains_a_host_from_a_script(client: Client, admin: Any
     with pytest.raises(Forbidden, match="administrators"):
         client.undrain_host(host["id"])
     assert staff.undrain_host(host["id"])["draining"] is False
+
+
+def test_a_job_is_seen_and_ended_from_a_script(client: Client, alice: Any):
+    job = request_describe(actor=alice)
+    assert [row["kind"] for row in client.jobs()] == ["describe"]
+    assert client.cancel_job(job.pk)["error"] == client.cancel_job(job.pk)["error"] == "Cancelled by alice."
 
 
 def test_a_device_is_reserved_and_given_back_from_a_script(client: Client):

@@ -406,6 +406,14 @@ class Client:
         """The hosts that run workers, with their devices, slots and what runs there."""
         return list(self.connection.call("GET", "workers/")["results"])
 
+    def jobs(self) -> list[dict[str, Any]]:
+        """What the workers do besides trials: what runs, what waits, and the newest that have ended."""
+        return list(self.connection.call("GET", "jobs/")["results"])
+
+    def cancel_job(self, job_id: int) -> dict[str, Any]:
+        """End a job that waits or runs; for the person who asked for it and administrators."""
+        return self._turn(f"jobs/{int(job_id)}/cancel/")
+
     def drain_host(self, host_id: int, *, now: bool = False) -> dict[str, Any]:
         """Let a host claim nothing more; with `now` its trials go back to waiting at their next checkpoint.
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.factories import make_running, make_slot, make_study, make_workload
-from tuning.services.jobs import claim_job, request_describe
+from tests.factories import make_place, make_running, make_slot, make_study, make_workload
+from tuning.services.jobs import claim_job, request_describe, request_job
 
 LISTS = ["workloads", "samplers", "schedulers", "workers"]
 
@@ -31,8 +31,10 @@ def test_workers_show_what_runs_on_each_slot_and_what_waits(as_bob, alice):
     slot = make_slot("host-1", slots=3)
     study = make_study(alice, workload="tiny", started=True)
     trial = make_running(study, slot)
-    request_describe(actor=alice)
+    request_job(kind="preflight", actor=alice)
     claim_job(slot=make_slot("host-1", slots=3, index=1))
+    request_describe(actor=alice)
+    claim_job(slot=make_place("quick", "host-1", slots=3))
     document = as_bob.get("workers/").json()
     host = document["results"][0]
     assert (host["name"], host["alive"], host["draining"], host["facts"]) == (
@@ -46,9 +48,11 @@ def test_workers_show_what_runs_on_each_slot_and_what_waits(as_bob, alice):
     assert (device["kind"], device["memory"]) == ("CPU, 2 cores", 8 * 2**30)
     assert device["slots"] == [
         {"index": 0, "trial": trial.pk, "study": study.pk, "job": None},
-        {"index": 1, "trial": None, "study": None, "job": "describe"},
+        {"index": 1, "trial": None, "study": None, "job": "preflight"},
         {"index": 2, "trial": None, "study": None, "job": None},
     ]
+    assert host["places"] == [{"lane": "quick", "job": "describe"}, {"lane": "bulk", "job": None}]
+    assert len(host["devices"]) == 1
     assert document["queue"] == {"waiting_trials": 0, "waiting_jobs": 0}
 
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.factories import make_running, make_slot, make_study
+from tests.factories import make_place, make_running, make_slot, make_study
 from tests.workers.flood import METRIC
 from tests.workers.workloads import overload
 from tuning.models import Attempt, Job, Trial, Workload
@@ -241,7 +241,7 @@ class RuntimeContract:
         settings.WORKLOADS, settings.WORKLOAD_DIR = "", str(tmp_path / "workloads")
         monkeypatch.setattr(launchers, "RUNNER", "tuning.runner")
         request_describe(actor=None, host="host-1")
-        assert work(self.slot.pk) >= 1
+        assert work(make_place("quick").pk) >= 1
         assert Job.objects.get(kind="describe").state == "COMPLETE"
         assert Workload.objects.get(name="ripples").error == ""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.factories import make_running, make_slot, make_study, make_workload
+from tests.factories import make_place, make_running, make_slot, make_study, make_workload
 from tests.workers.fakes import FakeLauncher
 from tests.workers.workloads import NAME, SPACE, overload, write_workload
 from tuning.models import Attempt, Slot, Trial
@@ -266,9 +266,12 @@ def test_test_data_never_meets_a_trial(alice, folder):
     request_split(actor=None, workload=NAME)
     study = create_study(owner=alice, name="after", workload=NAME, n_trials=2, seed=1, parallel=1)
     start_study(study_id=study.pk, actor=alice)
-    assert work(slot.pk, WarmLauncher(launcher)) == 3
-    split, one, two = launcher.served
+    assert work(slot.pk, WarmLauncher(launcher)) == 2
+    place = WarmLauncher(launcher)
+    assert work(make_place("bulk").pk, place) == 1
+    one, two, split = launcher.served
     assert split != one == two
+    assert not place.keeps(), "nor does it serve another job"
 
 
 class Counting(LocalLauncher):

@@ -4,7 +4,19 @@ from django.urls import path, re_path
 
 from tuning.api import schema
 from tuning.api.endpoint import Unknown
-from tuning.api.views import catalogue, control, exports, scripts, sharing, studies, surrogates, tokens, trials, what_if
+from tuning.api.views import (
+    catalogue,
+    control,
+    exports,
+    jobs,
+    scripts,
+    sharing,
+    studies,
+    surrogates,
+    tokens,
+    trials,
+    what_if,
+)
 
 urlpatterns = [
     path("studies/", studies.Studies.as_view(), name="api-studies"),
@@ -39,6 +51,8 @@ urlpatterns = [
     path("workers/", catalogue.Workers.as_view(), name="api-workers"),
     path("workers/<int:host_id>/drain/", control.DrainHost.as_view(), name="api-worker-drain"),
     path("workers/<int:host_id>/undrain/", control.UndrainHost.as_view(), name="api-worker-undrain"),
+    path("jobs/", jobs.Jobs.as_view(), name="api-jobs"),
+    path("jobs/<int:job_id>/cancel/", jobs.CancelJob.as_view(), name="api-job-cancel"),
     path("devices/<int:device_id>/reserve/", sharing.ReserveDevice.as_view(), name="api-device-reserve"),
     path("devices/<int:device_id>/release/", sharing.ReleaseDevice.as_view(), name="api-device-release"),
     path("people/", sharing.AllPeople.as_view(), name="api-people"),

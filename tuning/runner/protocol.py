@@ -19,6 +19,8 @@ Runner to worker
     checkpoint     kind ("last" or "best"), step, path: sent once the file is complete on disk
     suggest        id, name, distribution (a parameter in the search space's JSON form)
     finding        rule, severity, message, evidence, fix
+    looking        (describe) source: the file or module that is imported next
+    found          (describe) workloads: what that source has
     result         the fields that belong to the kind
     error          reason_code ("diverged", "out_of_memory", "disk_full", "code_error"), message,
                    traceback, remedy

@@ -112,12 +112,16 @@ class Session:
         }
 
     def _load(self, start: dict[str, Any]) -> None:
-        """Import the workload's module before the surroundings are noted: what it sets at its top belongs to it."""
+        """Import the workload's module before the surroundings are noted: what it sets at its top belongs to it.
+
+        The spec says in which source it was seen last, so that a file that hangs holds up no trial of another.
+        """
         spec = start.get("spec")
         name = spec.get("workload") if isinstance(spec, dict) else None
         if isinstance(name, str):
+            source = spec.get("source") if isinstance(spec, dict) else None
             with suppress(UnknownWorkload):  # which the job tells
-                self._catalogue.find(name)
+                self._catalogue.find(name, source if isinstance(source, str) else "")
 
     def _note_code(self, began: int) -> None:
         """Note in which state files were loaded; one written during the job may have been loaded before that."""

@@ -16,8 +16,11 @@ from tuning.services import hints
 OPEN = (Study.State.READY, Study.State.RUNNING, Study.State.PAUSED)
 
 
-def note_offerings(host: Host, entries: list[dict[str, Any]]) -> None:
-    """Make the host's rows equal to what it found; data that belong to other code count no more."""
+def note_offerings(host: Host, entries: list[dict[str, Any]], *, partial: bool = False) -> None:
+    """Make the host's rows equal to what it found; data that belong to other code count no more.
+
+    `partial`: it has not seen all, and rows that it has not come to stay.
+    """
     for entry in entries:
         name = entry["name"][:120]
         digest = "" if entry.get("error") else entry.get("digest", "")
@@ -28,6 +31,8 @@ def note_offerings(host: Host, entries: list[dict[str, Any]]) -> None:
         if not created and row.digest != digest:
             changes = {"digest": digest, "data_digest": "", "data_error": "", **changes}
         Offering.objects.filter(pk=row.pk).update(**changes)
+    if partial:
+        return
     names = [entry["name"][:120] for entry in entries]
     Offering.objects.filter(host=host).exclude(workload__in=names).delete()
 

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from tuning.models import Attempt, Slot
+from tuning.models.host import NO_DEVICE
 from tuning.runner.protocol import Channel, Message
 from tuning.workers.slots import slot_mark
 
@@ -137,7 +138,7 @@ def configured_launcher() -> Launcher:
 def environment_for(slot: Slot) -> dict[str, str]:
     """What a trial process may see: no secrets, its own device alone, and its share of the cores."""
     environment = {name: value for name, value in os.environ.items() if name not in SECRETS}
-    device = "" if slot.device.uuid == "cpu" else slot.device.uuid
+    device = "" if slot.device.uuid in ("cpu", NO_DEVICE) else slot.device.uuid
     threads = str(slot.threads)
     environment |= {
         "CUDA_VISIBLE_DEVICES": device,

@@ -38,7 +38,7 @@ from tuning.services.jobs import request_counts, request_describe
 from tuning.services.reaper import reap_dead, reap_expired, release_slot
 from tuning.workers import wake
 from tuning.workers.checkpoints import drop_checkpoints
-from tuning.workers.devices import find_devices, host_facts, trouble_with
+from tuning.workers.devices import PLACES, find_devices, host_facts, trouble_with
 from tuning.workers.frozen import FrozenWatch
 from tuning.workers.launcher import Launcher, configured_launcher
 from tuning.workers.processes import boot_id, children, end_session, is_cluster, session_members
@@ -103,7 +103,7 @@ class Supervisor:
     def start(self) -> None:
         """Clear what a former supervisor of this host left, announce the host, start the cluster."""
         self.take_host()
-        devices = find_devices()
+        devices = [*find_devices(), PLACES]
         self.end_former_cluster()
         self.end_leftovers()
         self.host = register_host(

@@ -33,7 +33,10 @@ CALL_SECONDS = 0.1  # between two looks of a task that waits with a warm process
 
 
 def claim_next(slot: Slot) -> Job | Trial | None:
-    """Claim what this slot should run now: a job first, else a trial of the study whose turn it is."""
+    """Claim what this slot should run now: a job of its lane first, else a trial of the study whose turn it is.
+
+    A place for short jobs takes no trial.
+    """
     slot.refresh_from_db()
     host = slot.device.host
     host.refresh_from_db()
@@ -45,7 +48,7 @@ def claim_next(slot: Slot) -> Job | Trial | None:
     if trouble:
         return None
     job = claim_job(slot=slot)
-    if job is not None:
+    if job is not None or slot.lane != Slot.Lane.DEVICE:
         return job
     holder = Holder(slot=slot, host=host.name, device=f"{slot.device.kind}, slot {slot.index}")
     for study_id in claimable_studies(slot):

@@ -74,6 +74,15 @@ class SlotState(serializers.Serializer[Any]):
     job = serializers.CharField(source="job.kind", default=None, allow_null=True, help_text="The kind of the job.")
 
 
+class PlaceState(serializers.Serializer[Any]):
+    """A place for short jobs, which need no device and never wait behind trials."""
+
+    lane = serializers.ChoiceField(
+        ["quick", "bulk"], source="slot.lane", help_text="Jobs of seconds, or those that read whole data sets."
+    )
+    job = serializers.CharField(source="job.kind", default=None, allow_null=True, help_text="The kind of the job.")
+
+
 class Reservation(serializers.Serializer[Any]):
     """For whom a device is kept: nothing of others starts there."""
 
@@ -120,6 +129,7 @@ class WorkerHost(serializers.Serializer[Any]):
         child=serializers.CharField(), source="host.labels", help_text="What it offers to workloads that require it."
     )
     devices = WorkerDevice(many=True)
+    places = PlaceState(many=True)
 
 
 class Queue(serializers.Serializer[Any]):

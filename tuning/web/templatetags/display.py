@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from tuning.selectors.job_kinds import kind_title
 from tuning.selectors.requirements import size_words
 
 register = template.Library()
@@ -102,6 +103,12 @@ def took(thing: Any) -> str:
         None,
     )
     return duration(((end or timezone.now()) - thing.started).total_seconds())
+
+
+@register.filter
+def does(job: Any) -> str:
+    """What a job of its kind does; which workload it is about is not everybody's to know."""
+    return kind_title(job.kind)
 
 
 @register.filter
