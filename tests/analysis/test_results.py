@@ -44,7 +44,7 @@ def test_an_optimum_beyond_the_end_is_seen_and_the_range_extended_by_a_decade():
     assert (edge.parameter, edge.severity, edge.evidence["side"]) == ("lr", "warning", "high")
     assert edge.evidence["near"] >= 3 and edge.evidence["trials"] == 60
     assert edge.fix == {**SPACE["lr"], "high": 1.0}
-    assert "lr at its upper end, 0.1" in edge.message and "Extend the range to 1." in edge.message
+    assert "lr near its upper end, 0.1" in edge.message and "Extend the range to 1." in edge.message
     wider = {**SPACE, "lr": edge.fix}
     assert rules(lint_space(wider, trials=trials), "EDGE") == []
 

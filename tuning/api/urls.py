@@ -4,7 +4,19 @@ from django.urls import path, re_path
 
 from tuning.api import schema
 from tuning.api.endpoint import Unknown
-from tuning.api.views import catalogue, control, exports, scripts, sharing, studies, surrogates, tokens, trials, what_if
+from tuning.api.views import (
+    catalogue,
+    control,
+    exports,
+    lint,
+    scripts,
+    sharing,
+    studies,
+    surrogates,
+    tokens,
+    trials,
+    what_if,
+)
 
 urlpatterns = [
     path("studies/", studies.Studies.as_view(), name="api-studies"),
@@ -21,6 +33,8 @@ urlpatterns = [
     path("studies/<int:study_id>/trials/", trials.Trials.as_view(), name="api-study-trials"),
     path("studies/<int:study_id>/leaderboard/", trials.BestTrials.as_view(), name="api-study-leaderboard"),
     path("studies/<int:study_id>/surrogate/", surrogates.Surrogate.as_view(), name="api-study-surrogate"),
+    path("lint/", lint.Lint.as_view(), name="api-lint"),
+    path("studies/<int:study_id>/lint/", lint.StudyLint.as_view(), name="api-study-lint"),
     path("studies/<int:study_id>/what-if/", what_if.StudyWhatIf.as_view(), name="api-study-what-if"),
     path("studies/<int:study_id>/export/", exports.Export.as_view(), name="api-study-export"),
     path("trials/<int:trial_id>/", trials.OneTrial.as_view(), name="api-trial"),

@@ -37,6 +37,7 @@ def lint_space(
     scheduler: str = "none",
     metric: str = "",
     direction: str = "minimize",
+    first_round: bool = True,
 ) -> list[Finding]:
     """The findings about a space: what the reader refuses, then each parameter's, then the trials', then the whole's.
 
@@ -48,13 +49,15 @@ def lint_space(
             and TOO-WIDE. Trials that do not fit the space are left out.
         sampler, scheduler: their names in the registry, for the rules about grids and about epochs.
         metric: the name of the objective's metric. direction: of the pairs' values; a History knows its own.
+        first_round: whether no trial has said yet where to look; with `trials` they say it themselves.
 
     Each finding's `fix` is the new entry of its `parameter` in the JSON form, or None where only a person can decide.
     """
     known, issues = _read(space)
     document = space.to_json() if isinstance(space, SearchSpace) else space
     history = _history(known, trials, direction) if known is not None and trials is not None else None
-    plan = Plan(budget, sampler or "auto", scheduler or "none", first_round=history is None or not history.n_finished)
+    first_round = first_round if history is None else not history.n_finished
+    plan = Plan(budget, sampler or "auto", scheduler or "none", first_round)
     found = [refusal(issue, document) for issue in issues]
     for parameter in _parameters(known, document):
         found += [finding for rule in RULES if (finding := rule(parameter, plan)) is not None]

@@ -1,10 +1,10 @@
 """EDGE: the best trials lie at an end of a range, and the optimum may lie beyond it.
 
 The Google tuning playbook has the idea (a best point close to the boundary is suspicious), the numbers are rules of
-thumb. Within five percent of the end lies the best trial, or three and more of the best tenth, and more than chance puts
-there. That is a warning where the loss falls towards the end while the other parameters are held, and else a remark
-("info"): with ten parameters some range has its best trial there in two studies of three, and samplers that learn come
-to an end of parameters that do not matter, too.
+thumb. Within five percent of the end lies the best trial, or three and more of the best tenth, and more than chance
+puts there. That is a warning where the loss falls towards the end while the other parameters are held, and else a
+remark ("info"): with ten parameters some range has its best trial there in two studies of three, and samplers that
+learn come to an end of parameters that do not matter, too.
 
 Columns alone are read, so that 10,000 trials cost milliseconds.
 """
@@ -28,7 +28,8 @@ from tuning.findings import Finding
 
 FEWEST = 10  # trials below which the rule does not speak
 MARGIN = 0.05
-TOP_SHARE, TOP_LEAST, TOP_NEAR = 0.1, 5, 3
+TOP_SHARE, TOP_LEAST = 0.1, 5
+NEAR_LEAST, NEAR_SHARE = 3, 0.15  # of the best trials; 3 of 5, and still 3 of 20
 CHANCE = 0.005  # that so many of the best lie at one end of a parameter that does not matter
 WIDEST_ZONE = 0.1  # of a range with few values the last is no edge that one trial could show
 FALLING = 3.5  # standard errors by which the loss falls towards the end
@@ -84,7 +85,7 @@ def _edge(parameter: Parameter, side: str, unit: Column, position: int, slopes: 
     """`unit`: the coordinates of the best trials, the best first, NaN where the parameter took no part."""
     zone = _zone(parameter, side)
     near, active = int(zone.holds(unit).sum()), int(np.isfinite(unit).sum())
-    many = near >= TOP_NEAR and float(stats.binom.sf(near - 1, active, zone.share)) < CHANCE
+    many = near >= max(NEAR_LEAST, NEAR_SHARE * active) and float(stats.binom.sf(near - 1, active, zone.share)) < CHANCE
     best = bool(zone.holds(unit[:1])[0]) and zone.share <= WIDEST_ZONE
     falls = (many or best) and slopes.falling(position, side) >= FALLING
     if not falls and not best:
@@ -95,7 +96,7 @@ def _edge(parameter: Parameter, side: str, unit: Column, position: int, slopes: 
     bound: Any = parameter.low if side == "low" else parameter.effective_high  # type: ignore[attr-defined]
     end = f"its {'lower' if side == 'low' else 'upper'} end, {written(bound)}"
     who = f"{near} of the {active} best trials have" if near > 1 else "The best trial has"
-    message = f"{who} {parameter.name} at {end}: the optimum may lie beyond it. Extend the range to {written(wider)}."
+    message = f"{who} {parameter.name} near {end}: the optimum may lie beyond it. Extend the range to {written(wider)}."
     evidence = {"side": side, "bound": bound, "near": near, "of": active, "trials": slopes.n}
     fix = changed(parameter, **{side: wider})
     return Finding("EDGE", "warning" if falls else "info", message, evidence, fix, parameter.name)
