@@ -179,6 +179,14 @@ def test_the_form_of_the_ranges_lints_but_does_not_preach_to_the_experienced(as_
     assert edge.space.number == 1
 
 
+def test_where_the_ranges_are_changed_what_the_trials_say_stands_beside_its_row(as_alice: Client, edge: Study) -> None:
+    page = as_alice.get(f"/studies/{edge.pk}/ranges/")
+    assert "lr near its upper end, 0.1" in words(page) and 'value="form-0:EDGE"' in page.content.decode()
+    answer = as_alice.post(f"/studies/{edge.pk}/ranges/", form(SPACE, fix="form-0:EDGE"))
+    assert re.search(r'name="form-0-high" value="1"', answer.content.decode())
+    assert "near its upper end" not in words(answer), "it was said of another range"
+
+
 def test_enter_presses_no_button(as_alice: Client, edge: Study) -> None:
     for address in (FORM, f"/studies/{edge.pk}/ranges/"):
         page = as_alice.get(address).content.decode()

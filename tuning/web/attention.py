@@ -36,7 +36,7 @@ def study_findings(
     """What stands in the study's way.
 
     reasons: how many trials failed for each reason code. ranges: what the trials say about the space, of which remarks
-    ("info") are left out: whoever looks for them finds them where the ranges are changed.
+    ("info") are left out: they stand beside the row where the ranges are changed.
     """
     found = [*hindrances, *(finding for finding in ranges if finding.severity != "info")]
     told = {"diverged"} if any(finding.rule == "TOO-WIDE" for finding in ranges) else set()

@@ -1,5 +1,6 @@
 """The lint beside the rows of a search space, and the click that takes a fix over: the same with and without script."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,10 +26,17 @@ class Advice:
     fields: dict[str, str]
 
 
-def lint_rows(rows: Any, **plan: Any) -> list[Finding]:
-    """Put each finding to its row, as `form.advice`; those about the whole space are returned."""
+# what a study's trials say of a parameter, and the entry that they say it of
+Known = Mapping[str, tuple[dict[str, Any], list[Finding]]]
+
+
+def lint_rows(rows: Any, known: Known | None = None, **plan: Any) -> list[Finding]:
+    """Put each finding to its row, as `form.advice`; those about the whole space are returned.
+
+    known: findings that rest on trials; they stand beside a row while it is as the trials found it.
+    """
     read = _read(rows)
-    findings = _findings(read, plan)
+    findings = _findings(read, known or {}, plan)
     for name, (form, entry) in read.items():
         own = [finding for finding in findings if finding.parameter == name]
         form.advice = [_advice(form, entry, finding) for finding in sorted(own, key=_weight)]
@@ -36,12 +44,12 @@ def lint_rows(rows: Any, **plan: Any) -> list[Finding]:
     return sorted((finding for finding in findings if finding.parameter is None), key=_weight)
 
 
-def apply_fix(data: QueryDict, rows: Any, **plan: Any) -> bool:
+def apply_fix(data: QueryDict, rows: Any, known: Known | None = None, **plan: Any) -> bool:
     """Type into `data` what the fix that it asks for ("form-3:LOG-LR") changes; False where nothing is to be fixed."""
     prefix, _, rule = data.get("fix", "").partition(":")
     rows.is_valid()
     read = _read(rows)
-    for finding in _findings(read, plan):
+    for finding in _findings(read, known or {}, plan):
         if finding.parameter in read and finding.rule == rule and finding.fix is not None:
             form, entry = read[finding.parameter]
             if form.prefix == prefix:
@@ -63,12 +71,14 @@ def _read(rows: Any) -> dict[str, tuple[Any, dict[str, Any]]]:
     return read
 
 
-def _findings(read: dict[str, tuple[Any, dict[str, Any]]], plan: dict[str, Any]) -> list[Finding]:
-    """What the lint says, without what the form shows as an error of the row in any case."""
+def _findings(read: dict[str, tuple[Any, dict[str, Any]]], known: Known, plan: dict[str, Any]) -> list[Finding]:
+    """What is known and what the lint says, without what the form shows as an error of the row in any case."""
     if not read:
         return []
     document = parents_first({name: entry for name, (_, entry) in read.items()})
-    return [finding for finding in space_findings(document, **plan) if finding.rule != "UNREADABLE"]
+    told = [finding for name, (entry, own) in known.items() if document.get(name) == entry for finding in own]
+    rules = {("UNREADABLE", name) for name in (None, *document)} | {(one.rule, one.parameter) for one in told}
+    return told + [one for one in space_findings(document, **plan) if (one.rule, one.parameter) not in rules]
 
 
 def _typed(finding: Finding, entry: dict[str, Any]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
+from tuning.findings import Finding
 from tuning.selectors.spaces import fit_of, misfits_waiting, space_versions
 from tuning.selectors.studies import may_edit, study_for
 from tuning.services.errors import Conflict, Forbidden, Invalid
@@ -153,7 +154,12 @@ def _changeable(request: SignedInRequest, study_id: int) -> Any:
 
 
 def _lint_plan(study: Any) -> dict[str, Any]:
-    return {"sampler": study.sampler, "scheduler": study.scheduler, "first_round": not study.n_ended}
+    known: dict[str, tuple[dict[str, Any], list[Finding]]] = {}
+    for finding in range_findings(study):
+        if finding.parameter is not None:
+            known.setdefault(finding.parameter, (study.space.document[finding.parameter], []))[1].append(finding)
+    plan = {"sampler": study.sampler, "scheduler": study.scheduler, "first_round": not study.n_ended}
+    return {"known": known, **plan}
 
 
 def _page(
