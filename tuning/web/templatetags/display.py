@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from tuning.selectors.job_kinds import kind_title
 from tuning.selectors.requirements import size_words
+from tuning.web.forms.rows import entry_words
 
 register = template.Library()
 
@@ -148,6 +149,21 @@ def headline(message: str) -> str:
 def after_headline(message: str) -> str:
     """What follows the first sentence."""
     return message.partition(". ")[2]
+
+
+SEVERITY_WORDS = {"error": "Likely a mistake:", "warning": "Look again:", "info": "Hint:"}
+
+
+@register.filter
+def severity_words(severity: str) -> str:
+    """How heavy a finding weighs, in the words that stand before it."""
+    return SEVERITY_WORDS[severity]
+
+
+@register.filter
+def entry_text(entry: Any) -> str:
+    """A parameter's entry of a search space in a few words."""
+    return entry_words(entry)
 
 
 @register.filter
