@@ -5,8 +5,10 @@ A backend's test inherits both and names its class. Nothing here knows how its p
 
 import threading
 import time
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from tests.factories import make_running, make_slot, make_study
 from tests.workers.flood import METRIC
@@ -16,6 +18,7 @@ from tuning.selectors.curves import trial_curves
 from tuning.services.jobs import request_describe
 from tuning.services.lifecycle import cancel_trial
 from tuning.workers import launcher as launchers
+from tuning.workers.job_run import JobRun
 from tuning.workers.launcher import SECRETS, Launcher, NoRest, ask_to_leave, configured_launcher
 from tuning.workers.processes import start_time
 from tuning.workers.supervisor import Supervisor
@@ -240,9 +243,11 @@ class RuntimeContract:
         (tmp_path / "workloads" / "ripples.py").write_text("def objective(trial):\n    return 1.0\n")
         settings.WORKLOADS, settings.WORKLOAD_DIR = "", str(tmp_path / "workloads")
         monkeypatch.setattr(launchers, "RUNNER", "tuning.runner")
-        request_describe(actor=None, host="host-1")
-        assert work(self.slot.pk) >= 1
-        assert Job.objects.get(kind="describe").state == "COMPLETE"
+        job = request_describe(actor=None, host="host-1")
+        lease = timezone.now() + timedelta(hours=1)
+        Job.objects.filter(pk=job.pk).update(state="RUNNING", fence=1, slot=self.slot, lease_until=lease)
+        JobRun(Job.objects.get(pk=job.pk), self.slot, configured_launcher()).run()
+        assert Job.objects.get(pk=job.pk).state == "COMPLETE"
         assert Workload.objects.get(name="ripples").error == ""
 
     def test_a_process_that_is_killed_sends_its_trial_back_and_the_next_attempt_ends_it(self, alice, monkeypatch):
