@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.factories import make_study
 from tuning.engine import NothingToRun, Optimizer
 from tuning.models import Cohort, Rung, RungEntry, Study, Trial
+from tuning.selectors.budget import pauses, steps_committed
 from tuning.selectors.work import attempt_of
 from tuning.services.endings import fail_trial, finish_run, prune_trial, requeue_trial
 from tuning.services.history import study_history
@@ -39,7 +40,7 @@ def ask(study):
 def advance(trial, value, steps=None):
     """Report step by step as a worker's process does, up to where the run ends; the decision that ended it."""
     study = Study.objects.get(pk=trial.study_id)
-    resource = resource_of_run(study, trial)
+    resource, step = resource_of_run(study, trial), trial.resource_done
     for step in range(trial.resource_done + 1, resource + 1):
         point = Point(step, {METRIC: value(trial, step)}, 1.0)
         decision = record_points(trial_id=trial.pk, fence=trial.fence, points=[point])
@@ -79,6 +80,14 @@ def check_books(study):
     assert [study.n_paused, study.n_waiting, study.n_running] == [
         counts["PAUSED"], counts["WAITING"], counts["RUNNING"],
     ]  # fmt: skip
+    assert steps_committed(study) == sum(may_train(study, trial) for trial in Trial.objects.filter(study=study))
+
+
+def may_train(study, trial):
+    """The steps that a trial has come to, or may come to while it is at work; at least one where it is not."""
+    if trial.state in ("WAITING", "RUNNING"):
+        return max(trial.resource_done, (trial.resource if pauses(study) else study.max_resource) or 0)
+    return max(trial.resource_done, 1)
 
 
 def ends(study):
