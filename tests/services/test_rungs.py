@@ -4,6 +4,8 @@ import math
 from collections import Counter
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -174,6 +176,45 @@ def test_the_database_decides_as_the_optimizer_does(alice, scheduler, budget, R,
     assert study.state == "FINISHED"
     assert study.best_trial.number == optimizer.best.number
     check_books(study)
+
+
+def closing_queries(alice, size):
+    """How many queries the run takes that closes a rung of so many trials, and then a stop of the study."""
+    options = {"cohort_size": size}
+    study = make(alice, "successive_halving", n_trials=2 * size, max_resource=3, scheduler_options=options)
+    trials = [ask(study) for _ in range(size)]
+    for trial in trials[:-1]:
+        advance(trial, by_number)
+    record_points(trial_id=trials[-1].pk, fence=1, points=[Point(1, {METRIC: 0.5}, 1.0)])
+    with CaptureQueriesContext(connection) as closing:
+        assert finish_run(trial_id=trials[-1].pk, fence=1) == "PAUSED"
+    check_books(study)
+    cut = study.trials.filter(state="PRUNED").order_by("finish_seq")
+    assert (study.n_waiting, study.n_pruned, study.finish_seq) == (size // 3, size - size // 3, size - size // 3)
+    assert [trial.finish_seq for trial in cut] == list(range(1, study.finish_seq + 1))
+    words = f"of {size}, and {size // 3} go on"
+    assert [t.reason for t in cut] == [f"cut at 1: place {n} {words}" for n in range(size // 3 + 1, size + 1)]
+    assert set(study.trials.filter(state="WAITING").values_list("resource", "rung", "reason")) == {(3, 1, "promoted")}
+    stop_study(study_id=study.pk, actor=alice)
+    return len(closing)
+
+
+def test_a_rung_that_closes_takes_as_many_queries_for_sixty_trials_as_for_six(alice):
+    assert closing_queries(alice, 60) == closing_queries(alice, 6)
+
+
+def test_a_study_that_stops_prunes_what_is_paused_in_as_many_queries_whatever_their_number(alice):
+    counts = []
+    for paused in (3, 30):  # nobody is promoted before somebody asks
+        study = make(alice, "asha", n_trials=100, max_resource=3)
+        for trial in [ask(study) for _ in range(paused)]:
+            advance(trial, by_number)
+        with CaptureQueriesContext(connection) as stopping:
+            stop_study(study_id=study.pk, actor=alice)
+        check_books(study)
+        assert (study.n_pruned, study.finish_seq) == (paused, paused)
+        counts.append(len(stopping))
+    assert counts[0] == counts[1]
 
 
 def test_a_trial_that_is_lost_on_its_way_up_goes_on_from_its_checkpoint_and_the_rung_waits(alice):

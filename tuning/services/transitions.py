@@ -50,13 +50,16 @@ def counter(state: str) -> str:
     return f"n_{state.lower()}"
 
 
-def count_change(study: Study, changes: dict[str, int], *, historical: bool, **literal: Any) -> None:
-    """Add to the counters of a locked study and raise its versions, in the row and in the object."""
+def count_change(study: Study, changes: dict[str, int], *, historical: int, **literal: Any) -> None:
+    """Add to the counters of a locked study and raise its versions, in the row and in the object.
+
+    historical: how many changes the history has seen, which is how far its version rises.
+    """
     updates: dict[str, Any] = {name: F(name) + delta for name, delta in changes.items() if delta}
     updates |= {"version": F("version") + 1, "last_activity": Now(), **literal}
     if historical:
-        updates["history_version"] = F("history_version") + 1
-        study.history_version += 1
+        updates["history_version"] = F("history_version") + int(historical)
+        study.history_version += historical
     Study.objects.filter(pk=study.pk).update(**updates)
     study.version += 1
     for name, delta in changes.items():
@@ -96,7 +99,7 @@ def move_trial(study: Study, trial_id: int, old: str, new: str, *, fence: int | 
         follow(Member(trial_id, before.number, before.cohort_id, before.rung), old, new)
     if old == State.RUNNING and before.slot_id is not None:
         book_device_time(study, seconds=before.lasted, until=before.now)
-    counts = {counter(old): -1, counter(new): +1, "steps_settled": _steps_settled(old, new, before.resource_done)}
+    counts = {counter(old): -1, counter(new): +1, "steps_settled": steps_settled(old, new, before.resource_done)}
     count_change(study, counts, historical=new in HISTORICAL or old == State.PAUSED, **literal)
     return True
 
@@ -120,7 +123,7 @@ def _locked_row(rows: QuerySet[Trial]) -> _Before | None:
     return next((_Before(*row) for row in found), None)
 
 
-def _steps_settled(old: str, new: str, done: int) -> int:
+def steps_settled(old: str, new: str, done: int) -> int:
     """What a move adds to the study's steps_settled; a trial that ended or rests before its first step is one."""
     return max(done, 1) * ((old in AT_WORK) - (new in AT_WORK))
 
