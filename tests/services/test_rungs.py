@@ -77,6 +77,9 @@ def check_books(study):
             states = Counter(RungEntry.objects.filter(cohort=cohort, rung=rung.number).values_list("state", flat=True))
             found = {"busy": rung.busy, **{state: getattr(rung, state) for state in RungEntry.State.values}}
             assert found == {"busy": busy[rung.number], **{state: states[state] for state in RungEntry.State.values}}
+            waiting = RungEntry.objects.filter(cohort=cohort, rung=rung.number, state="reached", loss__isnull=False)
+            best = min(waiting.values_list("loss", "number"), default=(None, None))
+            assert (rung.best_loss, rung.best_number) == best
     study.refresh_from_db()
     counts = Counter(Trial.objects.filter(study=study).values_list("state", flat=True))
     assert [study.n_paused, study.n_waiting, study.n_running] == [

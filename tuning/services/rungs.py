@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, Subquery
 
 from tuning.engine import Direction
 from tuning.engine.schedulers.base import Start
@@ -161,7 +161,12 @@ def _complete(member: Member) -> None:
 
 
 def _count(cohort_id: int, rung: int, **changes: int) -> None:
-    """Add to the counts of a rung."""
-    columns = {name: F(name) + change for name, change in changes.items()}
-    if not Rung.objects.filter(cohort_id=cohort_id, number=rung).update(**columns):
-        Rung.objects.create(cohort_id=cohort_id, number=rung, **changes)
+    """Add to the counts of a rung; where somebody came to wait there, or waits no more, also note the best who does."""
+    columns: dict[str, Any] = {name: F(name) + change for name, change in changes.items()}
+    best: dict[str, Any] = {}
+    if "reached" in changes:
+        waiting = RungEntry.objects.filter(cohort_id=cohort_id, rung=rung, state=Entry.REACHED)
+        first = waiting.filter(loss__isnull=False).order_by("loss", "number")
+        best = {"best_number": Subquery(first.values("number")[:1]), "best_loss": Subquery(first.values("loss")[:1])}
+    if not Rung.objects.filter(cohort_id=cohort_id, number=rung).update(**columns, **best):
+        Rung.objects.create(cohort_id=cohort_id, number=rung, **changes, **best)

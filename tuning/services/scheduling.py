@@ -80,7 +80,9 @@ def _within_steps(study: Study, action: Decision) -> Decision:
     """
     if study.total_resource is None or not isinstance(action, Start | Promote):
         return action
-    done = Trial.objects.get(study=study, number=action.number).resource_done if isinstance(action, Promote) else 0
+    done = 0
+    if isinstance(action, Promote):
+        done = Trial.objects.values_list("resource_done", flat=True).get(study=study, number=action.number)
     cost, left = cost_of(study, action.resource, done), study.total_resource - steps_committed(study)
     if cost <= left:
         return action
