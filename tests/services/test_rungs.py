@@ -158,7 +158,8 @@ def test_the_database_decides_as_the_optimizer_does(alice, scheduler, budget, R,
                 raise AssertionError("nothing runs, and yet it waits") from nothing
             break
         running += optimizer.ask_many(workers - 1)
-        trials = [ask(study) for _ in running]  # the same ones; of several that wait, in another order
+        trials = [ask(study) for _ in running]
+        assert [trial.number for trial in trials] == [trial.number for trial in running], "also of several that wait"
         assert {one.number: one.params for one in study.trials.all()} == {
             one.number: one.params for one in optimizer.trials
         }
@@ -179,6 +180,32 @@ def test_the_database_decides_as_the_optimizer_does(alice, scheduler, budget, R,
     assert study.state == "FINISHED"
     assert study.best_trial.number == optimizer.best.number
     check_books(study)
+
+
+LOSSES = [5.0, 1.0, 8.0, 0.5, 7.0, 1.0, 6.0, 9.0, 4.0]  # the best three: 3, then 1, then 5
+
+
+def order_in_memory():
+    """Which trials go on, in the order in which they are handed out, with one that a person queues afterwards."""
+    optimizer = Optimizer(SPACE, "random", "successive_halving", max_resource=9, budget=20)
+    for trial in optimizer.ask_many(9):
+        optimizer.report(trial.number, 1, LOSSES[trial.number])
+    optimizer.enqueue({"x": 0.5})
+    return [trial.number for trial in optimizer.ask_many(4)]
+
+
+def test_those_that_wait_go_by_their_rank_and_one_that_was_lost_keeps_its_turn(alice):
+    study = make(alice, "successive_halving", n_trials=20)
+    for trial in [ask(study) for _ in range(9)]:
+        advance(trial, lambda trial, step: LOSSES[trial.number])
+    enqueue_trial(study_id=study.pk, actor=alice, params={"x": 0.5})
+    first, second = ask(study), ask(study)
+    requeue_trial(trial_id=second.pk, fence=second.fence, why="lost", lost=True)
+    requeue_trial(trial_id=first.pk, fence=first.fence, why="lost", lost=True)
+    assert [ask(study).number for _ in range(4)] == [3, 1, 5, 9] == order_in_memory()
+    pause_study(study_id=study.pk, actor=alice)
+    resume_study(study_id=study.pk, actor=alice)
+    assert [ask(study).number for _ in range(4)] == [3, 1, 5, 9]
 
 
 def closing_queries(alice, size):

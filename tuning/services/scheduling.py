@@ -95,8 +95,8 @@ def _within_steps(study: Study, action: Decision) -> Decision:
 def promote(study: Study, action: Promote) -> Trial:
     """PAUSED -> WAITING, to run to the next rung."""
     trial = Trial.objects.get(study=study, number=action.number)
-    columns: dict[str, Any] = {"resource": action.resource, "rung": F("rung") + 1, "reason": "promoted"}
-    move_trial(study, trial.pk, State.PAUSED, State.WAITING, **columns)
+    columns: dict[str, Any] = {"rung": F("rung") + 1, "resource": action.resource, "turn": study.version}
+    move_trial(study, trial.pk, State.PAUSED, State.WAITING, reason="promoted", **columns)
     trial.refresh_from_db()
     return trial
 

@@ -17,14 +17,15 @@ from tuning.services.rungs import AT_ONCE, Member
 from tuning.services.transitions import count_change, counter, steps_settled
 
 State = Trial.State
-PROMOTED = "UPDATE tuning_trial SET resource = %s WHERE id = %s"
+PROMOTED = "UPDATE tuning_trial SET resource = %s, turn = %s WHERE id = %s"
 CUT = "UPDATE tuning_trial SET reason = %s, finish_seq = %s WHERE id = %s"
 
 
 def move_paused(study: Study, transitions: Sequence[Transition]) -> int:
     """Promote (WAITING) or prune PAUSED trials of a locked study in this order; returns how many moved.
 
-    A trial that is PAUSED no more stays as it is. Nobody but the holder of the study's lock changes a PAUSED trial.
+    Those that are promoted wait in this order. A trial that is PAUSED no more stays as it is; nobody but the holder of
+    the study's lock changes a PAUSED one.
     """
     paused = _paused(study, [transition.number for transition in transitions])
     known = [transition for transition in transitions if transition.number in paused]
@@ -59,7 +60,8 @@ def _store(study: Study, new: str, moved: Sequence[Transition], trials: Sequence
     pairs = list(zip(trials, moved, strict=True))
     if new == State.WAITING:
         rows.update(**free, rung=F("rung") + 1, reason="promoted")
-        _write(PROMOTED, [(transition.resource, trial.pk) for trial, transition in pairs])
+        turn = study.version + first
+        _write(PROMOTED, [(transition.resource, turn + i, trial.pk) for i, (trial, transition) in enumerate(pairs)])
     else:
         rows.update(**free, completed=timezone.now())
         place = study.finish_seq + first + 1

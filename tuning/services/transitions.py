@@ -56,12 +56,13 @@ def count_change(study: Study, changes: dict[str, int], *, historical: int, **li
     historical: how many changes the history has seen, which is how far its version rises.
     """
     updates: dict[str, Any] = {name: F(name) + delta for name, delta in changes.items() if delta}
-    updates |= {"version": F("version") + 1, "last_activity": Now(), **literal}
+    steps = max(1, historical)
+    updates |= {"version": F("version") + steps, "last_activity": Now(), **literal}
     if historical:
         updates["history_version"] = F("history_version") + int(historical)
         study.history_version += historical
     Study.objects.filter(pk=study.pk).update(**updates)
-    study.version += 1
+    study.version += steps
     for name, delta in changes.items():
         setattr(study, name, getattr(study, name) + delta)
     for name, value in literal.items():
