@@ -21,6 +21,7 @@ from tuning.services.rungs import Member, follow
 
 State = Trial.State
 HISTORICAL = frozenset({State.COMPLETE, State.PRUNED, State.FAILED, State.PAUSED})
+ERRORS = frozenset({Trial.Reason.CODE_ERROR, Trial.Reason.OUT_OF_MEMORY})  # that the next trial may meet as well
 AT_WORK = frozenset({State.WAITING, State.RUNNING})
 
 
@@ -89,6 +90,7 @@ def move_trial(study: Study, trial_id: int, old: str, new: str, *, fence: int | 
         changes |= {"finish_seq": study.finish_seq + 1, "completed": timezone.now()}
         literal["finish_seq"] = study.finish_seq + 1
     if old == State.RUNNING:
+        literal |= _failures(study, new, changes.get("reason_code", ""))
         changes |= {"run_seconds": F("run_seconds") + before.lasted, "claimed": None, "deadline": None}
     if new == State.RUNNING:
         changes |= {"claimed": Now()}
@@ -122,6 +124,13 @@ def _locked_row(rows: QuerySet[Trial]) -> _Before | None:
     lasted = Greatest(Coalesce(SecondsSince("claimed"), 0.0), 0.0)
     found = rows.select_for_update(no_key=True).annotate(lasted=lasted, now=Now()).values_list(*_Before._fields)
     return next((_Before(*row) for row in found), None)
+
+
+def _failures(study: Study, new: str, reason_code: str) -> dict[str, int]:
+    """The study's count of failures in a row after a run has ended in `new`; empty where it stays."""
+    if new == State.FAILED:
+        return {"failed_in_a_row": study.failed_in_a_row + 1} if reason_code in ERRORS else {}
+    return {"failed_in_a_row": 0} if study.failed_in_a_row and new != State.WAITING else {}
 
 
 def steps_settled(old: str, new: str, done: int) -> int:

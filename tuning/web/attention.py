@@ -34,7 +34,8 @@ def study_findings(study: Any, reasons: Counter[str], hindrances: Sequence[Findi
     """What stands in the study's way. `reasons`: how many trials failed for each reason code."""
     found = list(hindrances)
     if study.state_reason and study.state in ("PAUSED", "STOPPED"):
-        found.append(Finding("study-state", "info", f"The study is {study.state.lower()}: {study.state_reason}."))
+        severity = "info" if study.state == "STOPPED" else "error"  # hpweb has paused it for a trouble
+        found.append(Finding("study-state", severity, f"The study is {study.state.lower()}: {study.state_reason}."))
     failed = {code: count for code, count in reasons.items() if code in REASONS}
     for code, count in sorted(failed.items(), key=lambda item: -item[1]):
         what, remedy = REASONS[code]
