@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.factories import make_running, make_slot, make_study, report
-from tests.services.test_rungs import METRIC, SCHEDULERS, advance, ask, by_number, check_books, make, run_out
+from tests.services.test_rungs import METRIC, SCHEDULERS, advance, ask, by_number, check_books, leap, make, run_out
 from tuning import migrations
 from tuning.models import DeviceTime, Study, Trial
 from tuning.selectors.budget import (
@@ -63,7 +63,7 @@ def test_a_round_of_hyperband_is_what_its_epochs_pay(alice):
     assert trial_limit(study) == expected_trials(study) == 143
     study = make(alice, n_trials=None, max_resource=81, total_resource=1580)
     assert trial_limit(study) < 143
-    run_out(study, by_number, workers=4)
+    run_out(study, by_number, workers=4, run=leap)
     study.refresh_from_db()
     assert study.state == "FINISHED"
     assert study.state_reason == f"the budget of {trial_limit(study)} trials is used"
