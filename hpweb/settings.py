@@ -238,6 +238,7 @@ HOST_NAME = text("HPWEB_HOST") or socket.gethostname()
 SLOTS = int(number("HPWEB_SLOTS", 0))  # CPU slots of this host; 0: one per core where there is no GPU
 TRIALS_PER_GPU = max(1, int(number("HPWEB_TRIALS_PER_GPU", 1, 1)))  # slots of each GPU of this host
 FREE_DISK_MB = number("HPWEB_FREE_DISK_MB", 512)  # below it no trial starts here: its checkpoints would not fit; 0: off
+CHECKPOINT_DISK_MB = number("HPWEB_CHECKPOINT_DISK_MB", 0)  # of kept checkpoints in all; 0: no limit
 LABELS = labels("HPWEB_LABELS")  # what workloads may require of this host, beside memory
 MAX_RUNNING = optional_count("HPWEB_MAX_RUNNING")  # trials of one person on workers at once; None: any number
 LAUNCHER = "tuning.workers.local.LocalLauncher"  # how trial processes are run: tuning/workers/launcher.py

@@ -74,6 +74,8 @@ class Study(models.Model):
     history_version = models.PositiveBigIntegerField(default=0)  # created, terminal, paused, promoted trials only
     history_epoch = models.PositiveBigIntegerField(default=0)  # rises when the past itself changes: exclusions
     finish_seq = models.PositiveBigIntegerField(default=0)
+    steps_settled = models.PositiveBigIntegerField(default=0)  # of trials not at work, each at least 1: the budget's
+    failed_in_a_row = models.PositiveIntegerField(default=0)  # by an error, since one came to a rung or to its end
     n_waiting = models.PositiveIntegerField(default=0)
     n_running = models.PositiveIntegerField(default=0)
     n_paused = models.PositiveIntegerField(default=0)

@@ -41,7 +41,8 @@ def study_findings(
     found = [*hindrances, *(finding for finding in ranges if finding.severity != "info")]
     told = {"diverged"} if any(finding.rule == "TOO-WIDE" for finding in ranges) else set()
     if study.state_reason and study.state in ("PAUSED", "STOPPED"):
-        found.append(Finding("study-state", "info", f"The study is {study.state.lower()}: {study.state_reason}."))
+        severity = "info" if study.state == "STOPPED" else "error"  # hpweb has paused it for a trouble
+        found.append(Finding("study-state", severity, f"The study is {study.state.lower()}: {study.state_reason}."))
     failed = {code: count for code, count in reasons.items() if code in REASONS and code not in told}
     for code, count in sorted(failed.items(), key=lambda item: -item[1]):
         what, remedy = REASONS[code]

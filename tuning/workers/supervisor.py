@@ -25,6 +25,7 @@ from tuning.models import Host
 from tuning.selectors.hosts import idle_slots
 from tuning.selectors.work import busy_slots, device_slots, enabled_slots, host_devices, host_slots, open_attempts
 from tuning.services.budget import end_timed_out
+from tuning.services.checkpoints import note_checkpoints
 from tuning.services.devices import note_device
 from tuning.services.hosts import (
     beat_host,
@@ -37,7 +38,7 @@ from tuning.services.hosts import (
 from tuning.services.jobs import request_counts, request_describe
 from tuning.services.reaper import reap_dead, reap_expired, release_slot
 from tuning.workers import wake
-from tuning.workers.checkpoints import drop_checkpoints
+from tuning.workers.checkpoints import drop_checkpoints, keep_within_budget
 from tuning.workers.devices import PLACES, find_devices, host_facts, trouble_with
 from tuning.workers.frozen import FrozenWatch
 from tuning.workers.launcher import Launcher, configured_launcher
@@ -53,6 +54,7 @@ HINT_SECONDS = 2.0
 DEVICE_SECONDS = 3.0
 COUNT_SECONDS = 3.0  # a study is pinned to data: within this the host is asked whether it has the same
 DROPPED_SECONDS = 5.0  # checkpoints of trials that a scheduler has cut go within this
+KEPT_SECONDS = 30.0  # how often all checkpoints are measured, where their disk is limited
 DEAF_SECONDS = 20.0  # a hint this old on a free slot means that the cluster does not listen
 SHAKEN_SECONDS = 4.0  # the same once a process of the cluster has died: it may have died with the queue's lock
 STOP_SECONDS = 5.0  # from SIGTERM of the idle cluster's main to SIGKILL of its session, where the grace allows it
@@ -199,6 +201,9 @@ class Supervisor:
                 request_counts(host=self._host())
             if self._is_due("dropped", DROPPED_SECONDS):
                 drop_checkpoints()
+            if settings.CHECKPOINT_DISK_MB and self._is_due("kept", KEPT_SECONDS):
+                kept = keep_within_budget()
+                note_checkpoints(host_id=self._host().pk, megabytes=kept.total, trouble=kept.excess)
             if self._is_due("hint", HINT_SECONDS):
                 wake.send()
         except (OperationalError, InterfaceError, ConnectionError) as error:

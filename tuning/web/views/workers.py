@@ -44,7 +44,7 @@ def workers(request: SignedInRequest) -> HttpResponse:
     ]
     apart = _apart(request, {row.host.pk: row.host.name for row in hosts})
     others = [(row["host"], row["difference"].study.pk, row["difference"].words) for row in apart]
-    offered = [(row.host.pk, row.host.labels) for row in hosts]
+    offered = [(row.host.pk, row.host.labels, row.host.facts.get("checkpoint_mb")) for row in hosts]
     tag = tag_of("workers", request.user.pk, holders, ages, queue, others, shares, kept, offered, work)
     slots = sum(len(device.slots) for host in hosts if host.alive for device in host.devices)
     busy = sum(
