@@ -168,6 +168,14 @@ def test_of_many_trials_those_that_came_furthest_count_most():
     assert (seen.lower.fidelity > 0).sum() == 10
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_the_smallest_limits_hold(limit):
+    trials = [told(n, FAILED, reason_code="diverged") for n in range(9)]
+    seen = observed([*trials, told(9, PRUNED, 2.0), told(10, PRUNED, 2.0, 1.0), told(11, PAUSED, 3.0)], limit=limit)
+    assert 1 <= len(seen.rows) + len(seen.lower) <= limit
+    assert np.isfinite(seen.losses).all()
+
+
 def test_losses_at_the_limits_of_doubles_stay_finite():
     trials = [told(n, COMPLETE, *(value, -value, value)) for n, value in enumerate([1.7e308, -1.7e308] * 3)]
     with np.errstate(all="raise"):

@@ -18,7 +18,7 @@ from tuning.engine.samplers.base import Sampler, Suggestion
 from tuning.engine.samplers.qmc import informative, startup_design
 from tuning.engine.space import SearchSpace
 from tuning.engine.surrogates.axes import axes_of
-from tuning.engine.surrogates.ranking import at_rungs as trials_at_rungs
+from tuning.engine.surrogates.observations import at_a_rung
 from tuning.engine.surrogates.surrogate import ACQUISITIONS, Surrogate
 from tuning.engine.trial import TrialState
 
@@ -109,7 +109,7 @@ def _started(history: History, size: int) -> bool:
     taught = sum(int(informative(source).sum()) for source in history.earlier)
     known = int(informative(history).sum()) + taught
     handed_out = known + history.n - history.n_finished
-    at_rungs = len(trials_at_rungs(history)[0])
+    at_rungs = int(at_a_rung(history).sum())
     valued = at_rungs > 0 or any(np.isfinite(part.values).any() for part in (history, *history.earlier))
     return handed_out >= size and known + at_rungs >= min(size, FEWEST) and valued
 

@@ -55,7 +55,7 @@ def observe(history: History, limit: int, rng: np.random.Generator) -> Observati
     complete = history.mask(TrialState.COMPLETE)
     pruned = history.mask(TrialState.PRUNED)
     bad = history.deters | history.infeasible | (complete & ~finite)
-    partial = (pruned & finite & ~bad) | _reported(history)
+    partial = (pruned & finite & ~bad) | at_a_rung(history)
     valued = (complete & finite) | partial
     pending = np.flatnonzero(history.mask(TrialState.WAITING, TrialState.RUNNING, TrialState.PAUSED) & ~partial)
     if not valued.any():
@@ -72,20 +72,21 @@ def observe(history: History, limit: int, rng: np.random.Generator) -> Observati
             losses[partial] = np.maximum(losses[partial], raw[whole].min())
         rows = rows[_representative(history.unit[rows], losses[rows], limit, rng)]
         return Observations(rows, losses[rows], pending)
-    best_first = np.lexsort((losses[rows], np.where(partial, -np.nan_to_num(history.steps), -np.inf)[rows]))
+    further = np.select([bad, partial], [np.inf, -np.nan_to_num(history.steps)], default=-np.inf)[rows]
     places = np.empty(len(rows))
-    places[best_first] = np.arange(len(rows))  # by fidelity first: losses of different rungs do not compare
+    # By fidelity first: losses of different rungs do not compare.
+    places[np.lexsort((losses[rows], further))] = np.arange(len(rows))
     rows = rows[_representative(history.unit[rows], places, max(1, int(OWN * limit)), rng)]
     kept = ~bad[rows]
     found = carry(history, rows[kept], losses[rows[kept]], whole[rows[kept]], rungs, limit - len(rows))
-    carried, fidelity = np.empty(len(rows)), np.ones(len(rows))
+    carried, fidelity = losses[rows], np.ones(len(rows))
     carried[kept], fidelity[kept] = found.losses, found.fidelity
-    carried[~kept] = found.losses.max()
+    carried[~kept] = carried[kept if kept.any() else ~kept].max(initial=-LARGEST)
     return Observations(rows, carried, pending, fidelity, found.lower)
 
 
-def _reported(history: History) -> NDArray[np.bool_]:
-    """Which open rows are paused with a finite report."""
+def at_a_rung(history: History) -> NDArray[np.bool_]:
+    """Which rows (n,) are paused with finite reports."""
     paused = history.mask(TrialState.PAUSED)
     for row in np.flatnonzero(paused).tolist():
         values = history.trial(row).intermediate.values()
