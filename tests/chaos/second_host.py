@@ -7,22 +7,29 @@ ran must go on at the first host, whose slots are busy too: the trial is the nex
 import time
 
 from tests.chaos.blows import Blow, Guest, Stage, kind
+from tests.chaos.clocks import HOUR
 from tests.chaos.ledger import Run
 from tests.chaos.place import wait_for
 from tests.workers.workloads import overload
 
+CLOCK_SHARE = 0.5
 RETURN_SECONDS = 40.0  # from its return until it has a trial again
 
 
 @kind("the loss of a second host past its lease", lease=True, host=True)
 def lose_host(stage: Stage) -> Blow | None:
-    """Everything of it is killed at one blow, and it comes back when others have what it ran."""
+    """Everything of it is killed at one blow, and it comes back when others have what it ran.
+
+    In half of the cases the database's clock is set back at that moment: its lease ends in hours then.
+    """
     guest, runs = stage.guest, _at_work(stage)
     if guest is None or not runs:
         return None
     pids = set(guest.place.trial_processes())
     at = time.monotonic()
     guest.place.vanish()
+    if stage.clock is not None and stage.chance.random() < CLOCK_SHARE:
+        stage.clock.jump(-stage.chance.randint(2, 49) * HOUR)
     return _blow(stage, guest, at, pids, guest.place.start)
 
 
