@@ -4,8 +4,12 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests.benchmarks import chaos
+from tests.chaos.causes import Violation
 from tests.chaos.storm import Aftermath
-from tests.chaos.verdict import PROMISES, Violation
+from tests.chaos.verdict import PROMISES
+
+KILL, FREEZE = "kill -9 of a trial process", "SIGSTOP of a busy worker past its lease"
+LOSS = "the loss of a second host past its lease"
 
 
 def aftermath(**seconds):
@@ -17,23 +21,24 @@ def aftermath(**seconds):
 
 
 def test_a_row_has_how_often_and_how_long():
-    (row,) = chaos.rows_of(aftermath(kill=[1.0, 4.0, 2.0]))
-    assert row == {"disturbance": "kill", "database": "SQLite", "times": 3, "median s": 2.0, "worst s": 4.0}
+    (row,) = chaos.rows_of(aftermath(**{KILL: [1.0, 4.0, 2.0]}))
+    assert row == {"disturbance": KILL, "database": "SQLite", "times": 3, "median s": 2.0, "worst s": 4.0}
 
 
 def test_every_promise_has_a_mark_and_a_broken_one_is_missed():
-    found = aftermath(kill=[9.9], **{"SIGSTOP of a worker": [15.9]})
+    found = aftermath(**{KILL: [9.9], FREEZE: [15.9], LOSS: [15.8]})
     assert all(mark.met for mark in chaos.marks_of(found))
-    assert len(chaos.marks_of(found)) == len(PROMISES) + 2
+    assert len(chaos.marks_of(found)) == len(PROMISES) + 3
     found.violations.append(Violation("twice", "twice"))
-    found.seconds["kill"].append(10.1)
-    found.seconds["SIGSTOP of a worker"].append(16.1)
+    found.seconds[KILL].append(10.1)
+    found.seconds[FREEZE].append(16.1)
+    found.seconds[LOSS].append(16.2)
     missed = [mark for mark in chaos.marks_of(found) if not mark.met]
-    assert [mark.measured for mark in missed] == ["1", 10.1, 16.1]
+    assert [mark.measured for mark in missed] == ["1", 10.1, 16.1, 16.2]
 
 
 def test_a_line_says_what_the_storm_went_over():
-    line = chaos.note_of(aftermath(kill=[1.0]))
+    line = chaos.note_of(aftermath(**{KILL: [1.0]}))
     assert line == (
         "SQLite: 1 disturbances, 5 trials (4 complete, 1 lost_host) in 7 attempts, 90 steps; "
         "left out: a full disk for some seconds"

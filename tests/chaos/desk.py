@@ -44,15 +44,18 @@ def start(trials: int, steps: int, parallel: int, seed: int) -> int:
     return study.pk
 
 
-def extend(trials: int) -> int:
-    study = extend_study(study_id=Study.objects.get().pk, actor=alice(), n_trials=trials)
+def extend(trials: int | None = None, parallel: int | None = None) -> int:
+    study = extend_study(study_id=Study.objects.get().pk, actor=alice(), n_trials=trials, parallel=parallel)
     return study.budget_total or 0
 
 
 def counts() -> dict[str, Any]:
-    """The study's state, its budget and how many trials there really are."""
+    """The study's state, its budget, how many trials there really are, and which of them found the disk full."""
     study = Study.objects.get()
-    return {"state": study.state, "budget": study.budget_total, "created": Trial.objects.count()}
+    full = Trial.objects.filter(reason_code=Trial.Reason.DISK_FULL).values_list("number", flat=True)
+    return {
+        "state": study.state, "budget": study.budget_total, "created": Trial.objects.count(), "disk_full": list(full)
+    }  # fmt: skip
 
 
 def trials() -> list[dict[str, Any]]:

@@ -1,74 +1,21 @@
 """What may happen to an installation. Each kind strikes once, and says which slots must be busy anew after it.
 
-`strike(stage)` returns a Blow, or None where there is nobody to strike at the moment.
+The kinds of a second host are in second_host.py, those of clocks in clocks.py.
 """
 
 import os
-import random
 import signal
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.place import LEASE_SECONDS, Place, kill
-from tests.chaos.servers import Postgres, Redis
+from tests.chaos import clocks, second_host  # noqa: F401 - their kinds
+from tests.chaos.blows import KINDS, Blow, Stage, kind
+from tests.chaos.place import LEASE_SECONDS, kill
 from tuning.workers.processes import children
 
-HOURS = 3600.0
 CATCH_SECONDS = 5.0  # for which a worker is waited for that writes just then
 WAL_WRITE_LOCK = "120"  # https://www.sqlite.org/walformat.html, 2.3.1
-
-
-@dataclass
-class Stage:
-    """What a storm may strike."""
-
-    place: Place
-    chance: random.Random
-    postgres: Postgres | None = None
-    redis: Redis | None = None
-    disk: Path | None = None  # a small file system with the artifacts on it
-
-    def wait(self, seconds: float) -> None:
-        """Let time go by, with the supervisor tended."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            self.place.tend()
-            time.sleep(0.05)
-
-    def at_work(self) -> list[int]:
-        """Trial processes in the middle of a trial; others wait warm for their next."""
-        alive = set(self.place.trial_processes())
-        return sorted({run.pid for run in self.place.ledger.runs() if not run.ended} & alive)
-
-    def workers_at_work(self) -> list[int]:
-        """The workers of those."""
-        processes = set(self.at_work())
-        return [pid for pid in self.place.workers_busy() if processes & set(children(pid))]
-
-
-@dataclass
-class Blow:
-    """A strike: when it came, and the trial processes that cannot go on after it (None: all may)."""
-
-    at: float
-    doomed: set[int] | None = None
-    frozen: bool = False
-    thawed: float = float("inf")  # when a frozen one woke: it may have been in time to keep its trial
-
-
-Strike = Callable[[Stage], Blow | None]
-KINDS: dict[str, Strike] = {}
-
-
-def kind(name: str) -> Callable[[Strike], Strike]:
-    def note(strike: Strike) -> Strike:
-        KINDS[name] = strike
-        return strike
-
-    return note
 
 
 def _one(stage: Stage, pids: list[int]) -> int | None:
@@ -129,13 +76,13 @@ def kill_all(stage: Stage) -> Blow | None:
     return blow
 
 
-@kind("SIGSTOP of a busy worker past its lease")
+@kind("SIGSTOP of a busy worker past its lease", lease=True)
 def freeze_worker(stage: Stage) -> Blow | None:
     """In half of the cases it wakes after its lease, unless its supervisor has ended it by then."""
     pid = _one(stage, stage.workers_at_work())
     if pid is None:
         return None
-    blow = Blow(time.monotonic(), set(children(pid)), frozen=True)
+    blow = Blow(time.monotonic(), set(children(pid)))
     if not kill(pid, signal.SIGSTOP):
         return None
     if stage.chance.random() < 0.5:
@@ -145,14 +92,14 @@ def freeze_worker(stage: Stage) -> Blow | None:
     return blow
 
 
-@kind("SIGSTOP of a worker in the middle of a write to SQLite")
+@kind("SIGSTOP of a worker in the middle of a write to SQLite", lease=True)
 def freeze_writer(stage: Stage) -> Blow | None:
     """It holds the lock of the whole database, and nobody but its supervisor can take that from it."""
     database = stage.place.folder / "hpweb.sqlite3"
     deadline = time.monotonic() + CATCH_SECONDS
     while time.monotonic() < deadline:
         for pid in writers(database) & set(stage.place.members()):
-            blow = Blow(time.monotonic(), set(children(pid)), frozen=True)
+            blow = Blow(time.monotonic(), set(children(pid)))
             if kill(pid, signal.SIGSTOP):
                 if pid in writers(database):
                     return blow
@@ -171,14 +118,7 @@ def writers(database: Path) -> set[int]:
     }
 
 
-@kind("a clock that is hours off after a restart")
-def skew_clock(stage: Stage) -> Blow | None:
-    """The supervisor's next life, and all that it starts, believes in another time; the one after that does not."""
-    stage.place.next_start(CHAOS_CLOCK=str(stage.chance.choice((-26, -5, 3, 49)) * HOURS))
-    return kill_supervisor(stage)
-
-
-@kind("a full disk for some seconds")
+@kind("a full disk for some seconds", takes=False, fills=True)
 def fill_disk(stage: Stage) -> Blow | None:
     if stage.disk is None:
         return None
@@ -194,12 +134,12 @@ def fill_disk(stage: Stage) -> Blow | None:
     return Blow(time.monotonic())
 
 
-@kind("a crash and restart of PostgreSQL")
+@kind("a crash and restart of PostgreSQL", takes=False)
 def crash_postgres(stage: Stage) -> Blow | None:
     return _restart_postgres(stage, "immediate", 0.0)
 
 
-@kind("a restart of PostgreSQL with a second of absence")
+@kind("a restart of PostgreSQL with a second of absence", takes=False)
 def restart_postgres(stage: Stage) -> Blow | None:
     return _restart_postgres(stage, "fast", 1.0)
 
@@ -213,7 +153,7 @@ def _restart_postgres(stage: Stage, mode: str, seconds: float) -> Blow | None:
     return Blow(time.monotonic())
 
 
-@kind("FLUSHALL of Redis")
+@kind("FLUSHALL of Redis", takes=False)
 def flush_redis(stage: Stage) -> Blow | None:
     return _tell_redis(stage, "FLUSHALL")
 
@@ -223,7 +163,7 @@ def disconnect_redis(stage: Stage) -> Blow | None:
     return _tell_redis(stage, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 
 
-@kind("a crash and restart of Redis")
+@kind("a crash and restart of Redis", takes=False)
 def crash_redis(stage: Stage) -> Blow | None:
     if stage.redis is None:
         return None
@@ -247,6 +187,8 @@ def possible(stage: Stage) -> list[str]:
         "Redis": stage.redis,
         "disk": stage.disk,
         "SQLite": stage.postgres is None,
+        "host": stage.guest,
+        "jumps": stage.clock,
     }
     return [name for name in KINDS if all(there for word, there in needs.items() if word in name)]
 

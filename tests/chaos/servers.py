@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 POSTGRES_FOLDERS = "/usr/lib/postgresql"
@@ -44,8 +45,9 @@ def redis_program() -> str:
 class Postgres:
     """A database server in a folder; PostgreSQL refuses root, so root runs it as Debian's user postgres."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self.programs, self.folder, self.port = postgres_programs(), folder, free_port()
+        self._environment = {**os.environ, **(environment or {})}  # such as a clock that jumps
         self.url = f"postgresql://hpweb@127.0.0.1:{self.port}/hpweb"
         folder.mkdir(parents=True)
         self._account = None
@@ -72,8 +74,8 @@ class Postgres:
         log = self.folder / "calls"
         with log.open("a") as output:  # not a pipe: the server would hold it for as long as it lives
             code = subprocess.call(
-                [str(self.programs / program), *words], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output,
-                stderr=output, **who,
+                [str(self.programs / program), *words], cwd=self.folder, env=self._environment,
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, **who,
             )  # fmt: skip
         if code:
             raise RuntimeError(f"{program} ended with {code}: {log.read_text()[-2000:]}")

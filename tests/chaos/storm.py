@@ -16,11 +16,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.disturbances import KINDS, Blow, Stage, may_mount, possible
+from tests.chaos.blows import AHEAD, Blow, Guest, Stage
+from tests.chaos.causes import Stroke, Violation
+from tests.chaos.clock import Clock
+from tests.chaos.disturbances import KINDS, may_mount, possible
+from tests.chaos.kept import keep
 from tests.chaos.ledger import Run
 from tests.chaos.place import LEASE_SECONDS, Desk, Place, wait_for
-from tests.chaos.servers import Postgres, Redis
-from tests.chaos.verdict import Violation, judge
+from tests.chaos.servers import NotInstalled, Postgres, Redis
+from tests.chaos.verdict import ENDED, judge
+from tests.team.proxy import Proxy
 from tests.workers.workloads import overload
 
 BUSY_SECONDS = 10.0  # from a kill to a new step on its slot
@@ -28,8 +33,9 @@ FIRST_SECONDS = 60.0  # for the installation to come up
 END_SECONDS = 120.0  # for the study to end once the storm is over
 DISK_MEGABYTES = 32
 STEPS = 20
+SHORTLY = 2.0  # after a blow is over: what it has caused may only be written down now
 THAW_SECONDS = 2.0  # within which a worker that wakes without its claim has ended its process
-AHEAD = 2  # trials for each slot that are still to come while the storm rages
+SECRET = "one key for all hosts of an installation: it signs the hints"
 
 
 @dataclass
@@ -43,7 +49,9 @@ class Aftermath:
     attempts: int = 0
     steps: int = 0
     left_out: list[str] = field(default_factory=list)
+    strokes: list[Stroke] = field(default_factory=list)
     log: str = ""
+    kept: Path | None = None  # logs, tables and ledger, where something was broken
 
     @property
     def blows(self) -> int:
@@ -78,12 +86,10 @@ def idle_spans(runs: Sequence[Run], parallel: int) -> list[tuple[float, float]]:
 class Storm:
     """One storm. `rage` strikes, `end` lets the study finish and judges."""
 
-    def __init__(self, stage: Stage, desk: Desk, seed: int, *, lenient: bool = True) -> None:
-        self.stage, self.desk, self.seed, self.lenient = stage, desk, seed, lenient
-        self.place, self.chance = stage.place, stage.chance
-        self.samples: list[dict[str, Any]] = []
-        self.freezes: list[tuple[float, float]] = []
-        self.parallel = max(1, stage.place.slots - 1)
+    def __init__(self, stage: Stage, seed: int, *, lenient: bool = True) -> None:
+        self.stage, self.desk, self.seed, self.lenient = stage, stage.desk, seed, lenient
+        self.place, self.chance, self.parallel = stage.place, stage.chance, stage.parallel
+        self.document: dict[str, Any] = {}
         self.aftermath = Aftermath("PostgreSQL and Redis" if stage.postgres else "SQLite")
 
     def begin(self) -> None:
@@ -101,35 +107,41 @@ class Storm:
 
     def strike(self, name: str) -> None:
         """One blow of this kind, once there is somebody to strike, and the wait until all slots are busy again."""
-        self._feed()
+        self.stage.feed()
         self.stage.wait(self.chance.uniform(0.2, 1.2))
-        deadline = time.monotonic() + FIRST_SECONDS
-        while (blow := KINDS[name](self.stage)) is None:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"there was nobody for {name}")
-            self.stage.wait(0.05)
-        limit = self._limit(blow.frozen)
+        began, blow = self._struck(name)
+        limit = self._limit(KINDS[name].lease)
         taken = self._recovered(blow, limit + BUSY_SECONDS)
         self.aftermath.seconds[name].append(taken)
-        if blow.frozen:
-            self.freezes.append((blow.at, time.monotonic()))
         if taken > limit:
             self.aftermath.violations.append(Violation("busy", f"{taken:.1f} s after {name}"))
+        try:
+            blow.then()
+        except TimeoutError as error:
+            self.aftermath.violations.append(Violation("busy", f"after {name}: {error}"))
+        self.aftermath.strokes.append(Stroke(name, began, time.monotonic() + SHORTLY * overload()))
+        self.stage.feed()
 
-    def _feed(self) -> None:
-        """See to it that the study has work for every slot, by extending it, and count its trials."""
-        sample = self.desk.ask("counts")
-        self.samples.append(sample)
-        if sample["budget"] < sample["created"] + AHEAD * self.place.slots:
-            self.desk.ask("extend", trials=sample["created"] + 2 * AHEAD * self.place.slots)
+    def _struck(self, name: str) -> tuple[float, Blow]:
+        """The blow, and when its kind began to strike. Raises TimeoutError where there is nobody to strike."""
+        deadline = time.monotonic() + FIRST_SECONDS * overload()
+        while True:
+            began = time.monotonic()
+            if (blow := KINDS[name].strike(self.stage)) is not None:
+                return began, blow
+            if began > deadline:
+                raise TimeoutError(f"there was nobody for {name}")
+            self.stage.feed()
+            self.stage.wait(0.05)
 
     def _recovered(self, blow: Blow, patience: float) -> float:
         """Seconds from the blow until all slots worked again; `patience` where they did not."""
         while (now := time.monotonic()) - blow.at < patience:
-            self.place.tend()
-            if busy := self._busy_since(blow):
-                return busy - blow.at
-            self._feed()
+            self.stage.tend()
+            busy, claimed = self._busy_since(blow), self._claimed_since(blow)
+            if busy is not None and claimed is not None:
+                return max(busy, claimed) - blow.at
+            self.stage.feed()
             time.sleep(0.1)
         return now - blow.at
 
@@ -143,13 +155,23 @@ class Storm:
                 first.setdefault(record["slot"], record["at"])
         return sorted(first.values())[self.parallel - 1] if len(first) >= self.parallel else None
 
+    def _claimed_since(self, blow: Blow) -> float | None:
+        """When another had begun with the last of the lost claims' trials that has not ended; None while one waits."""
+        latest = blow.at
+        for number, fence in blow.lost:
+            later = [run.began for run in self.place.ledger.runs() if run.trial == number and run.fence > fence]
+            if later:
+                latest = max(latest, min(later))
+            elif self.desk.ask("trials")[number]["state"] not in ENDED:
+                return None
+        return latest
+
     def end(self) -> Aftermath:
         """Let the study end, stop the workers, and judge."""
 
         def finished() -> bool:
-            self.place.tend()
-            self.samples.append(self.desk.ask("counts"))
-            return bool(self.samples[-1]["state"] == "FINISHED")
+            self.stage.tend()
+            return bool(self.stage.sample()["state"] == "FINISHED")
 
         found = self.aftermath
         try:
@@ -160,12 +182,11 @@ class Storm:
         if code != 0:
             found.violations.append(Violation("orphans", f"the supervisor left with {code} after SIGTERM"))
         time.sleep(0.2)
-        for pid, line in self.place.processes().items():
+        for pid, line in (item for place in self.stage.places for item in place.processes().items()):
             found.violations.append(Violation("orphans", f"process {pid}: {line}"))
         runs = self.place.ledger.runs()
-        document = self.desk.ask("tables")
-        disk_was_full = any("disk" in name for name in found.seconds)
-        found.violations += judge(document, runs, self.samples, disk_was_full=disk_was_full)
+        self.document = document = self.desk.ask("tables")
+        found.violations += judge(document, runs, self.stage.samples, found.strokes)
         found.violations += self._idle(runs)
         found.trials.update(trial["reason_code"] or trial["state"] for trial in document["trials"])
         found.attempts = len(document["attempts"])
@@ -173,9 +194,9 @@ class Storm:
         found.log = self.place.log.read_text(errors="replace")
         return found
 
-    def _limit(self, frozen: bool) -> float:
+    def _limit(self, lease: bool) -> float:
         """Seconds that a slot may be idle; more on a machine with more work than cores, where that is allowed."""
-        return (BUSY_SECONDS + (LEASE_SECONDS if frozen else 0.0)) * (overload() if self.lenient else 1.0)
+        return (BUSY_SECONDS + (LEASE_SECONDS if lease else 0.0)) * (overload() if self.lenient else 1.0)
 
     def _idle(self, runs: Sequence[Run]) -> Iterator[Violation]:
         """Spans in which fewer processes worked than might, longer than a kill, or a freeze, may make them.
@@ -183,8 +204,8 @@ class Storm:
         The last of them is the study's end, when no trials were left.
         """
         for began, ended in idle_spans(runs, self.parallel)[:-1]:
-            frozen = any(struck <= ended and began <= over for struck, over in self.freezes)
-            if ended - began > self._limit(frozen):
+            strokes = [stroke for stroke in self.aftermath.strokes if stroke.meets(began, ended)]
+            if ended - began > self._limit(any(KINDS[stroke.name].lease for stroke in strokes)):
                 yield Violation("busy", f"for {ended - began:.1f} s fewer than {self.parallel} processes worked")
 
 
@@ -203,29 +224,55 @@ def small_disk(folder: Path) -> Iterator[Path | None]:
 
 
 @contextmanager
-def installed(seed: int, *, servers: bool = False, slots: int = 3, **settings: str) -> Iterator[tuple[Stage, Desk]]:
-    """A migrated installation to strike, with servers of its own or on SQLite. Raises NotInstalled."""
+def installed(seed: int, *, servers: bool = False, slots: int = 3, **settings: str) -> Iterator[Stage]:
+    """A migrated installation to strike: on SQLite, or with servers and a second host. Raises NotInstalled."""
     with ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hpweb-chaos-")))
         root.chmod(0o755)  # for PostgreSQL's account
-        postgres, redis = None, None
+        clock, postgres, redis, guest = clock_of(root / "clock"), None, None, None
+        settings |= clock.environment if clock else {}
         if servers:
-            postgres, redis = Postgres(root / "postgres"), Redis()
+            postgres, redis = Postgres(root / "postgres", clock.environment if clock else {}), Redis()
             stack.callback(redis.stop)
             stack.callback(postgres.stop)
-            settings |= {"DATABASE_URL": postgres.url, "HPWEB_REDIS_URL": redis.url}
+            settings |= {"DATABASE_URL": postgres.url, "HPWEB_REDIS_URL": redis.url, "HPWEB_SECRET_KEY": SECRET}
         disk = stack.enter_context(small_disk(root / "home" / "artifacts"))
+        settings["HPWEB_ARTIFACT_DIR"] = str(root / "home" / "artifacts")
         place = Place(root / "home", slots=slots, ledger=root / "ledger", **settings)
         place.python("manage.py", "migrate", "--verbosity", "0")
         stack.callback(place.clear)
+        if postgres:
+            proxy = stack.enter_context(Proxy(postgres.port))
+            settings["DATABASE_URL"] = postgres.url.replace(str(postgres.port), str(proxy.port))
+            guest = Guest(Place(root / "there", host="there", slots=1, ledger=root / "ledger", **settings), proxy)
+            stack.callback(guest.place.clear)
         desk = stack.enter_context(Desk(place))
-        yield Stage(place, random.Random(seed), postgres, redis, disk), desk
+        parallel = max(1, slots - 1)
+        yield Stage(place, desk, random.Random(seed), parallel, postgres, redis, disk, guest, clock)
+
+
+def clock_of(folder: Path) -> Clock | None:
+    """The machine's clock, which jumps; None where nothing can be compiled here."""
+    try:
+        return Clock(folder)
+    except NotInstalled:
+        return None
 
 
 def storm(kills: int, seed: int, *, servers: bool = False, lenient: bool = True) -> Aftermath:
-    """A whole storm over an installation of its own. Raises NotInstalled."""
-    with installed(seed, servers=servers) as (stage, desk):
-        raging = Storm(stage, desk, seed, lenient=lenient)
-        raging.begin()
-        raging.rage(kills)
-        return raging.end()
+    """A whole storm over an installation of its own; what it leaves is kept where it broke something.
+
+    Raises NotInstalled, and TimeoutError where it could not go on.
+    """
+    with installed(seed, servers=servers) as stage:
+        raging = Storm(stage, seed, lenient=lenient)
+        try:
+            raging.begin()
+            raging.rage(kills)
+            found = raging.end()
+        except Exception as error:
+            error.add_note(f"The logs are kept in {keep(stage, raging.aftermath, raging.document)}.")
+            raise
+        if found.violations:
+            found.kept = keep(stage, found, raging.document)
+        return found

@@ -3,6 +3,7 @@
 import os
 import signal
 
+from tests.chaos.disturbances import writers
 from tests.chaos.place import wait_for
 from tests.chaos.storm import installed
 from tests.chaos.verdict import judge
@@ -14,12 +15,21 @@ STEPS = 160
 WAIT = 40.0
 
 
+def stopped(worker, database):
+    """Whether the worker stands still without SQLite's lock in its hand, with which nobody else could go on."""
+    os.kill(worker, signal.SIGSTOP)
+    if worker not in writers(database):
+        return True
+    os.kill(worker, signal.SIGCONT)
+    return False
+
+
 def wake_a_zombie(**settings):
     """What the verdict says after a worker was stopped until another had its trial, and went on then."""
     # A supervisor would end the frozen worker before the other slot's process has begun, where that begins slowly.
     quick = {"HPWEB_LEASE_SECONDS": str(LEASE), "CHAOS_STEP_SECONDS": "0.05", "CHAOS_FROZEN_SECONDS": "600", **settings}
-    with installed(1, slots=2, **quick) as (stage, desk):
-        place = stage.place
+    with installed(1, slots=2, **quick) as stage:
+        place, desk = stage.place, stage.desk
         desk.ask("start", trials=1, steps=STEPS, parallel=2, seed=4)
         place.start()
         patience = WAIT * overload()
@@ -29,7 +39,7 @@ def wake_a_zombie(**settings):
 
         first = wait_for(lambda: reporting(1), patience, "the first claim's steps")
         (worker,) = (pid for pid in place.workers_busy() if first.pid in children(pid))
-        os.kill(worker, signal.SIGSTOP)
+        wait_for(lambda: stopped(worker, place.folder / "hpweb.sqlite3"), patience, "a stop between two writes")
         second = wait_for(lambda: reporting(2), patience, "the second claim's steps")
         assert first.pid in place.trial_processes(), "its process went on while nobody listened"
         os.kill(worker, signal.SIGCONT)

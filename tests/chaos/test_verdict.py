@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from tests.chaos.causes import Stroke
 from tests.chaos.ledger import Ledger, Run, runs_of
 from tests.chaos.runner import METRIC, WRITER, loss_after
 from tests.chaos.storm import idle_spans
@@ -68,7 +69,8 @@ def document():
             for number, (state, code, seq, fence, retries) in ends.items()
         ],
         "attempts": [
-            {"trial": run[0], "fence": run[1], "slot": run[2], "start_step": run[4], "host": "here", "ended": True}
+            {"trial": run[0], "fence": run[1], "slot": run[2], "start_step": run[4],
+             "host": "here", "ended": True, "outcome": ""}
             for run in RUNS
         ],
         "chunks": chunks,
@@ -149,7 +151,7 @@ def exceed_for_a_moment(tables, runs, samples):
         ("lost", change("trials", 0, "state", "WAITING")),
         ("lost", change("trials", 2, "retries", 2)),
         ("lost", change("trials", 2, "reason_code", "code_error")),
-        ("lost", change("trials", 2, "reason_code", "disk_full")),
+        ("causes", change("trials", 2, "reason_code", "disk_full")),
         ("lost", change("trials", 1, "fence", 1)),
         ("lost", change("attempts", 0, "ended", False)),
         ("twice", change("study", "finish_seq", 4)),
@@ -178,10 +180,52 @@ def test_a_broken_promise_is_named(promise, plant):
     assert promise in {violation.promise for violation in judge(tables, runs, samples)}
 
 
-def test_a_full_disk_excuses_a_failure_only_where_there_was_one():
-    tables = document()
+DISK, KILL, FLUSH = "a full disk for some seconds", "kill -9 of a trial process", "FLUSHALL of Redis"
+# each loss of the story has its blow
+STROKES = [Stroke(KILL, at, at + 0.3) for at in (1.7, 2.8, 3.8, 4.8, 5.8)]
+
+
+def causes(tables, runs, strokes, samples=SAMPLES):
+    return [violation.words for violation in judge(tables, runs, samples, strokes) if violation.promise == "causes"]
+
+
+def found_full(at):
+    """The story where the last claim of trial 2 found the disk full at 5.72 by the ledger, or by samples until `at`."""
+    tables, runs = document(), story()
     tables["trials"][2]["reason_code"] = "disk_full"
-    assert judge(tables, story(), SAMPLES, disk_was_full=True) == []
+    if at is None:
+        runs[-1].ended = "error"
+        return tables, runs, SAMPLES
+    seen = [{"at": at - 2.0, "disk_full": []}, {"at": at, "disk_full": [2]}]
+    return tables, runs, [SAMPLES[0] | seen[0], SAMPLES[1] | seen[1]]
+
+
+@pytest.mark.parametrize("at", [None, 7.0])
+def test_a_trial_may_find_the_disk_full_only_when_it_was(at):
+    tables, runs, samples = found_full(at)
+    full = Stroke(DISK, 5.0, 6.0)
+    assert judge(tables, runs, samples, [*STROKES, full]) == []
+    for strokes in (None, STROKES, [*STROKES, Stroke(DISK, 1.0, 2.0)], [*STROKES, Stroke(DISK, 7.5, 9.0)]):
+        assert causes(tables, runs, strokes, samples) == ["trial 2 found the disk full when it was not"]
+
+
+def test_every_lost_claim_has_a_blow_of_its_own():
+    assert judge(document(), story(), SAMPLES, STROKES) == []
+    words = causes(document(), story(), [Stroke(KILL, 1.7, 7.0)])
+    assert [line.split(" was lost")[0] for line in words] == [f"claim {fence} of trial 2" for fence in (2, 3, 4)], (
+        "one blow takes a trial one claim"
+    )
+    assert len(causes(document(), story(), [])) == 5
+
+
+def test_a_blow_that_takes_no_process_accounts_for_no_loss():
+    spared = [Stroke(FLUSH, stroke.began, stroke.ended) for stroke in STROKES]
+    assert len(causes(document(), story(), spared)) == 5
+
+
+def test_a_loss_is_not_of_a_blow_that_was_over_or_came_later():
+    words = causes(document(), story(), [Stroke(KILL, 0.5, 1.5), *STROKES[2:]])
+    assert [line.split(" was lost")[0] for line in words] == ["claim 1 of trial 1", "claim 1 of trial 2"]
 
 
 def test_idle_spans_count_from_when_all_worked():

@@ -6,10 +6,10 @@ it from the ledger's order in time.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from tests.chaos.causes import Stroke, Violation, causes
 from tests.chaos.ledger import Run
 from tests.chaos.runner import METRIC, WRITER, loss_after
 
@@ -22,17 +22,10 @@ PROMISES = {
     "slots": "times that two processes worked on one slot",
     "fences": "writes of a stale claim",
     "counters": "counters that differ from a recount",
+    "causes": "endings and losses that no disturbance accounts for",
     "orphans": "processes left at the end",
     "busy": "slots idle for too long",
 }
-
-
-@dataclass(frozen=True)
-class Violation:
-    """A broken promise (a key of PROMISES), and what was seen."""
-
-    promise: str
-    words: str
 
 
 class Tables:
@@ -59,12 +52,19 @@ class Tables:
 
 
 def judge(
-    document: dict[str, Any], runs: Sequence[Run], samples: Iterable[dict[str, Any]], *, disk_was_full: bool = False
+    document: dict[str, Any],
+    runs: Sequence[Run],
+    samples: Sequence[dict[str, Any]],
+    strokes: Sequence[Stroke] | None = None,
 ) -> list[Violation]:
-    """Every promise that the tables and the ledger show to be broken; none where all is well."""
+    """Every promise that the tables and the ledger show to be broken; none where all is well.
+
+    Without strokes nobody asks who took a claim from its process, and no trial may have found the disk full.
+    """
     tables = Tables(document)
     return [
-        *lost(tables, runs, disk_was_full),
+        *lost(tables, runs),
+        *causes(document, runs, samples, strokes),
         *twice(tables),
         *points(tables, runs),
         *budget(tables, samples),
@@ -74,7 +74,7 @@ def judge(
     ]
 
 
-def lost(tables: Tables, runs: Sequence[Run], disk_was_full: bool) -> Iterator[Violation]:
+def lost(tables: Tables, runs: Sequence[Run]) -> Iterator[Violation]:
     """Every trial of the budget has ended, in order or for a reason that the rules give."""
     study = tables.study
     if study["state"] != "FINISHED":
@@ -92,7 +92,7 @@ def lost(tables: Tables, runs: Sequence[Run], disk_was_full: bool) -> Iterator[V
         elif trial["reason_code"] == "lost_host":
             if trial["retries"] < study["max_retries"] or trial["fence"] <= study["max_retries"]:
                 yield Violation("lost", f"{name} was given up after {trial['retries']} losses: {trial['reason']}")
-        elif not (trial["reason_code"] == "disk_full" and disk_was_full):
+        elif trial["reason_code"] != "disk_full":  # whose cause is looked for by itself
             yield Violation("lost", f"{name} has failed ({trial['reason_code']}): {trial['reason'][:200]}")
     for number, fence in tables.open:
         yield Violation("lost", f"attempt {fence} of trial {number} has no end")

@@ -81,6 +81,17 @@ def test_a_cluster_that_hears_nothing_is_noticed_although_hints_are_repeated():
     assert slots_with_aged_hints(host_id=host_id, seconds=20) == []
 
 
+def test_after_the_database_clock_was_set_back_a_slot_is_hinted_and_a_deaf_cluster_is_noticed():
+    slot = make_slot()
+    host_id = slot.device.host_id
+    take_hint(slot.pk)
+    age_hints(-2 * 3600, "hinted", "unheard")
+    assert [take_hint(slot.pk) for _ in range(2)] == [True, False], "nobody waits for two hours"
+    assert Slot.objects.get().unheard <= timezone.now()
+    age_hints(25, "unheard")
+    assert slots_with_aged_hints(host_id=host_id, seconds=20) == [slot.pk]
+
+
 # --- the reaper --------------------------------------------------------------------------------------------------
 @pytest.fixture
 def running(alice):
@@ -96,6 +107,20 @@ def test_expired_leases_are_reaped_once(running):
     assert "went silent" in trial.reason
     attempt = trial.attempts.get()
     assert (attempt.outcome, attempt.ended is None) == ("lease expired", False)
+
+
+def test_after_the_database_clock_was_set_back_nothing_is_waited_for_longer_than_a_lease(running, settings):
+    request_describe(actor=None)
+    claim_job(slot=make_slot())
+    ahead = timezone.now() + timedelta(hours=2)
+    Trial.objects.update(lease_until=ahead)
+    Job.objects.update(lease_until=ahead)
+    assert reap_expired() == 0
+    left = [row.lease_until - timezone.now() for row in (Trial.objects.get(), Job.objects.get())]
+    lease = timedelta(seconds=settings.LEASE_SECONDS)
+    assert all(lease - timedelta(seconds=5) < one <= lease for one in left), left
+    before = Trial.objects.get().lease_until
+    assert (reap_expired(), Trial.objects.get().lease_until) == (0, before), "a lease that is no longer is left alone"
 
 
 def test_scripts_are_reaped_too(alice):

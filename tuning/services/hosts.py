@@ -6,10 +6,10 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Coalesce, Least, Now
 
 from tuning.models import Attempt, Device, Host, Slot
-from tuning.selectors.clock import before
+from tuning.selectors.clock import after, before
 
 HINT_SECONDS = 4.0  # a hint that no task took up within this is taken for lost
 
@@ -73,9 +73,13 @@ def drain_host(*, host_id: int, draining: bool = True) -> None:
 
 
 def take_hint(slot_id: int) -> bool:
-    """Note that a hint is on its way to this slot; False where one already is."""
-    aged = Q(hinted__isnull=True) | Q(hinted__lt=before(HINT_SECONDS))
-    return Slot.objects.filter(aged, pk=slot_id).update(hinted=Now(), unheard=Coalesce("unheard", Now())) == 1
+    """Note that a hint is on its way to this slot; False where one already is.
+
+    One from the future is none: the database's clock was set back since.
+    """
+    aged = Q(hinted__isnull=True) | Q(hinted__lt=before(HINT_SECONDS)) | Q(hinted__gt=after(HINT_SECONDS))
+    unheard = Least(Coalesce("unheard", Now()), Now())
+    return Slot.objects.filter(aged, pk=slot_id).update(hinted=Now(), unheard=unheard) == 1
 
 
 def clear_hint(slot_id: int) -> None:

@@ -3,11 +3,12 @@ their deadline whose worker or script does not end them."""
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from tuning.models import Attempt, Job, Trial
-from tuning.selectors.clock import before
+from tuning.selectors.clock import after, before
 from tuning.services.deadlines import fail_overdue
 from tuning.services.endings import end_attempt, requeue_trial
 from tuning.services.errors import StaleLease
@@ -16,6 +17,7 @@ from tuning.services.jobs import fail_overdue_job, requeue_job
 GONE = "The worker that ran it ended without a word."
 SHUT_DOWN = "the host was shut down"
 SILENT = "went silent and its lease ran out."
+SLACK = 1.0  # seconds by which a lease may look too long: it was given while we looked
 OVERDUE_SECONDS = 5.0  # that a worker has to end a trial past its deadline by itself
 
 
@@ -24,6 +26,7 @@ def reap_expired() -> int:
 
     Returns how many.
     """
+    _shorten_leases()
     reaped = _reap_overdue()
     for trial_id, fence, lease_hash in list(
         Trial.objects.filter(state=Trial.State.RUNNING, lease_until__lt=Now()).values_list("pk", "fence", "lease_hash")
@@ -35,6 +38,17 @@ def reap_expired() -> int:
     ):
         reaped += requeue_job(job_id=job_id, fence=fence, why=f"The worker that ran it {SILENT}", expired=True)
     return reaped
+
+
+def _shorten_leases() -> None:
+    """Let no lease end later than one that is given now: the database's clock was set back, and nobody waits for that.
+
+    A holder that lives has renewed its lease no later than now, so that it still notices its end in time.
+    """
+    for model in (Trial, Job):
+        longest = model.objects.filter(state=model.State.RUNNING, lease_until__gt=after(settings.LEASE_SECONDS + SLACK))
+        if longest.exists():
+            longest.update(lease_until=after(settings.LEASE_SECONDS))
 
 
 def _reap_overdue() -> int:
