@@ -20,6 +20,7 @@ def trial_start(trial: Trial, slot: Slot) -> dict[str, Any]:
     common = {
         "workload": study.workload,
         "digest": study.workload_digest,
+        "data_digest": study.data_digest if study.workload_digest else None,  # "" asks for the first pin
         "params": trial.params,
         "seed": trial.seed,
         "trial": trial.number,
