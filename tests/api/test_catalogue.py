@@ -3,7 +3,9 @@
 import pytest
 
 from tests.factories import make_place, make_running, make_slot, make_study, make_workload
+from tuning.models import Study
 from tuning.services.jobs import claim_job, request_describe, request_job
+from tuning.services.offerings import note_found
 
 LISTS = ["workloads", "samplers", "schedulers", "workers"]
 
@@ -73,3 +75,18 @@ def test_workloads_and_workers_cost_the_same_queries_however_many_there_are(as_b
         make_workload(f"workload {number}")
         make_slot(f"host-{number}", slots=4)
     assert {name: count_queries(lambda name=name: as_bob.get(f"{name}/")) for name in LISTS} == few
+
+
+def test_workers_name_what_a_host_does_not_run_of_the_studies_that_one_may_see(as_bob, as_charlie, alice):
+    slot = make_slot("host-1")
+    study = make_study(alice, workload="tiny", started=True)
+    Study.objects.update(data_digest="d" * 64)
+    note_found(host=slot.device.host, workload="tiny", code=study.workload_digest, digest="e" * 64)
+    (row,) = as_bob.get("workers/").json()["apart"]
+    words = "has other data of tiny (eeeeeeeeeeee) than the study was made with (dddddddddddd)"
+    assert row == {"host": "host-1", "study": study.pk, "why": words, "adoptable": True}
+    document = as_bob.get(f"studies/{study.pk}/").json()
+    assert (document["workload_digest"], document["data_digest"]) == ("0" * 64, "d" * 64)
+    assert [finding["rule"] for finding in document["hindrances"]] == ["apart"]
+    Study.objects.update(visibility="private")
+    assert as_charlie.get("workers/").json()["apart"] == []

@@ -28,7 +28,12 @@ from tuning.services.workloads import store_descriptions
 
 pytestmark = pytest.mark.django_db
 ANSWER = {"workloads": [{**DESCRIPTION, "name": "found"}]}
-SPLIT = {"sizes": {"train": 8, "validation": 2}, "hashes": {"train": ["a"]}, "digest": "d" * 64}
+SPLIT = {
+    "sizes": {"train": 8, "validation": 2},
+    "hashes": {"train": ["a"]},
+    "digest": "d" * 64,
+    "data_digest": "e" * 64,
+}
 
 
 @pytest.fixture

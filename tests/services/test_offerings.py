@@ -38,7 +38,8 @@ def counted(host: Host, digest: str) -> None:
     request_split(actor=None, workload="tiny", host=host.name)
     job = claim_job(slot=place(host, "bulk"))
     assert job is not None
-    answer = {"sizes": {"train": 8, "validation": 2, "test": 0}, "hashes": {}, "digest": digest}
+    sizes = {"train": 8, "validation": 2, "test": 0}
+    answer = {"sizes": sizes, "hashes": {}, "digest": "5" * 64, "data_digest": digest}
     assert complete_job(job_id=job.pk, fence=job.fence, answer=answer)
 
 

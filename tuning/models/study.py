@@ -42,7 +42,7 @@ class Study(models.Model):
 
     workload = models.CharField(max_length=120, blank=True)  # empty: trials are run by scripts over REST
     workload_digest = models.CharField(max_length=64, blank=True)  # the code that its trials run, on every host
-    data_digest = models.CharField(max_length=64, blank=True)  # the data; empty until the first host has counted them
+    data_digest = models.CharField(max_length=64, blank=True)  # the data; empty until the first count or trial
     metric = models.CharField(max_length=120)
     directions = JSONTextField(default=minimize)
     objective = models.CharField(max_length=5, choices=Objective.choices, default=Objective.BEST)

@@ -88,5 +88,5 @@ def store_split(*, workload: str, result: dict[str, Any], host: Host | None = No
         workload=workload, digest=result["digest"], defaults={"sizes": result["sizes"], "artifact": stored(path)}
     )
     if host is not None:
-        note_data(host=host, workload=workload, digest=result["digest"])
+        note_data(host=host, workload=workload, digest=result["data_digest"], error=result.get("data_error") or "")
     return split

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import pkgutil
 import sys
 import traceback
@@ -16,7 +17,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from tuning.training.digests import file_digest, source_digest
+from tuning.training.digests import PatternError, data_digest, file_digest, source_digest
 from tuning.training.entry import Entry, entries_of, failure, program_entry
 from tuning.training.programs import Program, read_programs
 from tuning.training.workload import Workload
@@ -87,7 +88,7 @@ class Catalogue:
                 entries = [failure(source, source, "", given_up[source])]
             else:
                 looking(source)
-                entries = list(load())
+                entries = [self._with_data(entry) for entry in load()]
             found(entries)
             seen += entries
         return _without_duplicates(seen)
@@ -146,6 +147,27 @@ class Catalogue:
             return self.program(name).digest if kind == "command" else self.find(name).digest
         except UnknownWorkload:
             return ""
+
+    def files_digest(self, name: str, kind: str) -> str:
+        """The fingerprint of the files that a program or a function names as its data; "" where it names none.
+
+        Raises:
+            PatternError: they cannot be read.
+            UnknownWorkload: there is no such program or function.
+        """
+        return self.program(name).data_digest if kind == "command" else self._data_of(self.find(name))
+
+    def _data_of(self, entry: Entry) -> str:
+        if not entry.data or entry.objective is None:
+            return entry.data_digest
+        beside = Path(inspect.getfile(entry.objective)).parent
+        return data_digest(self.sources.data_dir or beside, entry.data)
+
+    def _with_data(self, entry: Entry) -> Entry:
+        try:
+            return replace(entry, data_digest=self._data_of(entry))
+        except PatternError as error:
+            return replace(failure(entry.name, entry.source, entry.digest, f"DATA: {error}"), kind=entry.kind)
 
     def _found(self, home: str | None) -> Iterator[Entry]:
         for _source, load in sorted(self._sources(), key=lambda pair: pair[0] != home):

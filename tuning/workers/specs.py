@@ -21,6 +21,7 @@ def trial_start(trial: Trial, slot: Slot) -> dict[str, Any]:
         "workload": study.workload,
         "source": document.get("source") or "",
         "digest": study.workload_digest,
+        "data_digest": study.data_digest if study.workload_digest else None,  # "" asks for the first pin
         "params": trial.params,
         "seed": trial.seed,
         "trial": trial.number,

@@ -31,7 +31,8 @@ from tuning.services.endings import (
 from tuning.services.errors import Invalid, StaleLease
 from tuning.services.hosts import note_process
 from tuning.services.metrics import Point
-from tuning.services.offerings import note_refusal
+from tuning.services.offerings import note_found, note_refusal
+from tuning.services.pinning import hold_to_data
 from tuning.services.reaper import SHUT_DOWN
 from tuning.services.reporting import CheckpointNote, forget_checkpoint, record_points, renew
 from tuning.services.suggestions import answer_suggestion
@@ -184,10 +185,9 @@ class TrialRun(Attending):
             if self.flush(final=True):
                 self._fail(code, words, traceback)
         elif kind == "refused":
-            note_refusal(
-                host=self.slot.device.host, workload=self.trial.study.workload, digest=text_of(message, "digest")
-            )
-            self._requeue("This host has other code than the study was made with.", lost=False)
+            self._refused(message)
+        elif kind == "data":
+            self._hold_to_data(message)
         elif kind == "hello":
             self.running().warm = message.get("warm") is True
         else:
@@ -285,6 +285,34 @@ class TrialRun(Attending):
         except Invalid as error:
             reply["error"] = error.message
         self._send(reply)
+
+    def _hold_to_data(self, message: Message) -> None:
+        key: dict[str, Any] = {"trial_id": self.trial.pk, "fence": self.fence, "host": self.slot.device.host}
+        digest = text_of(message, "digest")
+        go = self.patience.insist(lambda: hold_to_data(**key, digest=digest))
+        self._send({"type": "data_reply", "id": message.get("id"), "go": go})
+
+    def _refused(self, message: Message) -> None:
+        """The process has other code or data than the study: it ends, and the trial goes back to waiting.
+
+        What it may have kept from an earlier job says nothing of what its host has now: a new process will tell.
+        """
+        study, host = self.trial.study, self.slot.device.host
+        if "data_digest" not in message:
+            note_refusal(host=host, workload=study.workload, digest=text_of(message, "digest"))
+            self._requeue("This host has other code than the study was made with.", lost=False)
+            return
+        found, error = text_of(message, "data_digest"), text_of(message, "error")
+        if message.get("kept") is not True:
+            missing = "" if found else "it names no files as its data, and the study is pinned to some"
+            key: dict[str, Any] = {"host": host, "workload": study.workload, "code": study.workload_digest}
+            note_found(**key, digest=found, error=error or missing)
+        self._requeue(
+            "This host cannot read the data that the study was made with."
+            if error
+            else "The trial process had other data than the study was made with.",
+            lost=False,
+        )
 
     def _settle(self, ending: Any) -> None:
         self.outcome = self.patience.insist(ending).lower()

@@ -241,7 +241,7 @@ class Hosts(Endings):
         if how == "beat":
             self.refused(lambda: renew_job(job_id=pk, fence=fence), StaleLease)
         elif how in ("answer", "unreadable"):
-            answer = {"workloads": [], "sizes": {}, "digest": "0", "hashes": {}}
+            answer = {"workloads": [], "sizes": {}, "digest": "0", "data_digest": "0", "hashes": {}}
             self.refused(lambda: expect(not complete_job(job_id=pk, fence=fence, answer=answer), how))
         elif how == "error":
             self.refused(lambda: expect(not finish_job(job_id=pk, fence=fence, error="late"), how))

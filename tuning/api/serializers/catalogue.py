@@ -132,6 +132,17 @@ class WorkerHost(serializers.Serializer[Any]):
     places = PlaceState(many=True)
 
 
+class Apart(serializers.Serializer[Any]):
+    """A running study that a host does not run, because it has other code or data than the study was made with."""
+
+    host = serializers.CharField()
+    study = serializers.IntegerField(source="difference.study.id")
+    why = serializers.CharField(source="difference.words", help_text="What the host has instead.")
+    adoptable = serializers.BooleanField(
+        source="difference.adoptable", help_text="Its owner could let it take over what the workers have now."
+    )
+
+
 class Queue(serializers.Serializer[Any]):
     """What waits for a slot."""
 
@@ -143,4 +154,5 @@ class WorkerOverview(serializers.Serializer[Any]):
     """The hosts with their devices and slots, and the queue."""
 
     results = WorkerHost(many=True)
+    apart = Apart(many=True, help_text="Of the studies that you may see.")
     queue = Queue()

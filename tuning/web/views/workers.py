@@ -43,7 +43,7 @@ def workers(request: SignedInRequest) -> HttpResponse:
         if device.reserved
     ]
     apart = _apart(request, {row.host.pk: row.host.name for row in hosts})
-    others = [(row["host"], row["difference"].study.pk, row["difference"].words) for row in apart]
+    others = [(row["host"], row["difference"].study.pk, row["difference"].words, row["offer"]) for row in apart]
     offered = [(row.host.pk, row.host.labels, row.host.facts.get("checkpoint_mb")) for row in hosts]
     tag = tag_of("workers", request.user.pk, holders, ages, queue, others, shares, kept, offered, work)
     slots = sum(len(device.slots) for host in hosts if host.alive for device in host.devices)
@@ -80,7 +80,7 @@ def cancel(request: SignedInRequest, job_id: int) -> HttpResponse:
 def _apart(request: SignedInRequest, names: dict[int, str]) -> list[dict[str, Any]]:
     """What each host does not run of the studies that this person may see.
 
-    The person who may let a study take over other code is offered that beside the first of its rows.
+    The person who may let a study take over other code or data is offered that beside the first of its rows.
     """
     rows: list[dict[str, Any]] = []
     offered: set[int] = set()

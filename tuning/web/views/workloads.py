@@ -44,7 +44,7 @@ def workloads(request: SignedInRequest) -> HttpResponse:
 def adopt(request: SignedInRequest, study_id: int) -> HttpResponse:
     """Let a study take over the code and data that the workers have now; the same again changes nothing."""
     study = adopt_code(study_id=study_for(request.user, study_id).pk, actor=request.user)
-    messages.success(request, f"Trials of {study.name} from here on run the code that the workers have now.")
+    messages.success(request, f"Trials of {study.name} from here on use the code and data that the workers have now.")
     return redirect("workers")
 
 
