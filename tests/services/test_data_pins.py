@@ -105,6 +105,6 @@ def test_fingerprints_of_the_old_kind_are_forgotten_and_those_of_programs_kept(s
     described("b", name="program", kind="command", data_digest=ONE)
     has(Host.objects.get(name="a"), ONE)
     Study.objects.update(data_digest=ONE)
-    importlib.import_module("tuning.migrations.0012_data_pins").forget(apps, None)
+    importlib.import_module("tuning.migrations.0015_data_pins").forget(apps, None)
     assert dict(Study.objects.values_list("name", "data_digest")) == {"wide": "", "script": ONE}
     assert dict(Offering.objects.values_list("workload", "data_digest")) == {"tiny": "", "program": ONE}

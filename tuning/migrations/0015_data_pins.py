@@ -12,7 +12,7 @@ def forget(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tuning", "0009_budgets")]
+    dependencies = [("tuning", "0014_failed_in_a_row")]
 
     operations = [
         migrations.AddField("offering", "counted", models.DateTimeField(null=True)),
