@@ -111,6 +111,23 @@ def test_a_finished_study_runs_again_once_its_budget_allows_it(alice):
     assert (study.state, study.n_created, study.finished) == ("RUNNING", 2, None)
 
 
+def test_a_retry_is_paid_from_the_steps_of_the_study_or_refused(alice):
+    study = make_study(alice, started=True, n_trials=None, total_resource=10)
+    old = failed(study)
+    other = make_running(study)
+    with pytest.raises(Conflict, match="extend it to 13 steps first"):
+        retry_trial(trial_id=old.pk, actor=alice)
+    report(other, [0.5, 0.4, 0.3, 0.2, 0.1])
+    complete_trial(trial_id=other.pk, fence=1)
+    study.refresh_from_db()
+    assert study.state == "FINISHED", "two steps are left of ten"
+    with pytest.raises(Conflict, match="extend it to 13 steps first"):
+        retry_trial(trial_id=old.pk, actor=alice)
+    assert Study.objects.get().state == "FINISHED"
+    extend_study(study_id=study.pk, actor=alice, total_resource=13)
+    assert retry_trial(trial_id=old.pk, actor=alice).state == "WAITING"
+
+
 def test_a_finished_grid_runs_again_for_a_retry_and_then_finishes(alice):
     space = {"depth": {"type": "int", "low": 1, "high": 2}}
     study = make_study(alice, started=True, space=space, sampler="grid", n_trials=None)

@@ -50,13 +50,14 @@ def retry_trial(*, trial_id: int, actor: AbstractBaseUser) -> Trial:
     where = f"goes on from {failed.checkpoint_step}" if goes_on else "starts anew"
     before = study.state
     reopen_study(study)
+    start = next_start(study)  # in any study: it raises where the steps do not pay for one more trial
     trial = create_trial(
         study,
         dict(failed.params),
         origin=ORIGIN,
         why=f"Retry of trial {failed.number} ({failed.get_reason_code_display() or 'failed'}) by "
         f"{actor.get_username()}: it {where}.",
-        start=next_start(study) if has_rungs(study) else None,
+        start=start if has_rungs(study) else None,
         resource=failed.resource,
         fixed_params=failed.fixed_params,
     )
