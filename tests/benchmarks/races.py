@@ -103,8 +103,7 @@ class Track:
     def train(self, number: int, params: Mapping[str, Any], step: int) -> float:
         """The loss after a trial's next epoch, `step` from 1. Raises Over where the race ends with it."""
         row = self.problem.row(params)
-        curves = self.problem.losses[row]
-        loss = float(curves[self._seed_of(number), step - 1])
+        loss = self.loss(number, row, step)
         self.epochs += 1
         if step in self.problem.rungs and math.isfinite(loss):
             rung, least = self._incumbent
@@ -120,6 +119,10 @@ class Track:
         if self.epochs >= self.problem.most:
             raise Over
         return loss
+
+    def loss(self, number: int, row: int, step: int) -> float:
+        """What a trial of this configuration shows after an epoch."""
+        return float(self.problem.losses[row, self._seed_of(number), step - 1])
 
     def _seed_of(self, number: int) -> int:
         """Which of the trained seeds a trial is; the same for the trials of this number of all contenders."""
