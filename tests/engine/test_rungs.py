@@ -250,10 +250,24 @@ def asked(scheduler, n, seed=0, direction="minimize", **options):
 
 def test_the_model_begins_when_the_design_has_come_to_a_rung():
     """Trials that wait at a rung have answered; before, ASHA's first ones to reach the end were waited for."""
-    trials = asked("asha", 14)
-    modelled = [trial for trial in trials if trial.why.startswith("GP: ")]
-    assert modelled[0].number == 8
+    modelled = [trial for trial in asked("asha", 14) if trial.why.startswith("GP: ")]
+    assert modelled[0].number == 9
     assert min(abs(trial.params["x"] - 0.3) for trial in modelled) < 0.02
+
+
+def test_every_second_trial_is_of_the_design_until_five_have_run_to_their_end():
+    trials = asked("asha", 60)
+    sayings = {"Start-up design: every second trial, until 5 have run to their end."}
+    after = [trial for trial in trials if trial.number >= 8]
+    assert sum(trial.state is COMPLETE for trial in trials) > 5
+    designed = [trial for trial in after if trial.why in sayings]
+    assert len(designed) > 2
+    assert all(trial.number % 2 == 0 for trial in designed)
+    last = designed[-1].number
+    assert [trial.number for trial in designed] == list(range(8, last + 1, 2))
+    assert all(trial.why.startswith("GP: ") for trial in after if trial.number > last)
+    assert any(trial.number > last for trial in after)
+    assert not any(trial.why in sayings for trial in asked(None, 24))
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ are among the 2 % truly best, and the rank correlation of its expectations with 
     by lines from rung to rung                                                        15 %   0.65   (0.55)
     lines, and the axis of fidelity                                                   25 %   0.71   (0.70)
 
-Without lines (raw losses or median gains) the axis alone is no better than none. The one loss: made curves under the
-stopping type, where few trials come far, 0.59 against 0.82.
+Without lines (raw losses or median gains) the axis was no better than none on the convolutional network's table. The
+one loss: made curves under the stopping type, where few trials come far, 0.59 against 0.82.
 """
 
 from __future__ import annotations
