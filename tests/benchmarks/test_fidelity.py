@@ -164,6 +164,19 @@ def test_more_workers_come_sooner_to_the_target_and_all_are_busy() -> None:
     assert virtual_workers.utilisation("ASHA", 8, seed=0, trials=16) < 0.95, "the last trials run alone"
 
 
+def test_the_order_is_by_pairs_of_seeds() -> None:
+    times = {"ASHA": [[10.0, 50.0, 30.0]], "synchronous halving": [[12.0, 51.0, 33.0]], "random": [[10.0, 90.0, 30.0]]}
+    marks = fidelity.order_marks({name: np.array(values) for name, values in times.items()})
+    assert [mark.met for mark in marks] == [True, False]
+    assert marks[0].mark.startswith("how much later than ASHA comes synchronous halving")
+
+
+def test_each_kind_of_rows_has_a_table_of_its_own() -> None:
+    rows = [{"contender": "random", "digits_mlp": 8000}, {"simulated": "ASHA, 64 workers", "utilisation": 1.0}]
+    lines = Report("fidelity", rows, []).to_text().splitlines()
+    assert [line.split()[0] if line else "" for line in lines[:5]] == ["contender", "random", "", "simulated", "ASHA,"]
+
+
 @pytest.mark.django_db
 def test_decisions_are_made_on_a_full_rung() -> None:
     found = decisions.measured(2, 3, 300)
