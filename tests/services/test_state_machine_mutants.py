@@ -16,7 +16,20 @@ from tests.services.test_state_machine import PROFILE, _a_scheduler_that_parks  
 from tuning.engine.schedulers.base import Done
 from tuning.models import Trial
 from tuning.selectors import curves
-from tuning.services import endings, hints, lifecycle, reaper, reporting, scheduling, starting, transitions
+from tuning.selectors import sharing as selectors_sharing
+from tuning.services import (
+    deadlines,
+    endings,
+    hints,
+    lifecycle,
+    ranges,
+    reaper,
+    reporting,
+    scheduling,
+    sharing,
+    starting,
+    transitions,
+)
 from tuning.workers import tasks
 
 pytestmark = pytest.mark.django_db
@@ -131,6 +144,42 @@ def a_study_that_is_never_closed(monkeypatch):
 @mutant
 def a_promotion_that_is_forgotten(monkeypatch):
     monkeypatch.setattr(starting, "next_action", lambda study: Done("nothing more"))
+
+
+@mutant
+def a_cap_that_nobody_keeps(monkeypatch):
+    monkeypatch.setattr(selectors_sharing, "caps_of", lambda owners: {})
+    monkeypatch.setattr(sharing, "caps_of", lambda owners: {})
+
+
+@mutant
+def a_reservation_that_nobody_keeps(monkeypatch):
+    monkeypatch.setattr(selectors_sharing, "reserved_devices", lambda among: {})
+
+
+@mutant
+def a_time_limit_that_is_forgotten_on_a_claim(monkeypatch):
+    monkeypatch.setattr(starting, "deadline_of_claim", lambda study, trial: None)
+
+
+@mutant
+def a_deadline_that_any_claim_may_enforce(monkeypatch):
+    fail = deadlines.fail_trial
+
+    def fail_trial(*, trial_id, fence, **words):
+        fail(trial_id=trial_id, fence=Trial.objects.get(pk=trial_id).fence, **words)
+
+    monkeypatch.setattr(deadlines, "fail_trial", fail_trial)
+
+
+@mutant
+def ranges_that_cancel_nothing(monkeypatch):
+    monkeypatch.setattr(ranges, "_cancel_misfits", lambda study, space, assumed, version: ())
+
+
+@mutant
+def steps_that_nobody_keeps(monkeypatch):
+    monkeypatch.setattr(scheduling, "_within_steps", lambda study, action: action)
 
 
 @pytest.mark.parametrize("name", MUTANTS)

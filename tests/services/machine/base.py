@@ -70,7 +70,9 @@ class World(RuleBasedStateMachine):
         self._example = transaction.atomic()
         self._example.__enter__()
         self.whole = True  # no step has failed
-        self.alice, self.admin = make_user("alice"), make_user("admin", staff=True)
+        self.alice, self.bob = make_user("alice", staff=True), make_user("bob")  # she may change his studies, too
+        self.admin = make_user("admin", staff=True)
+        self.people = {"alice": self.alice, "bob": self.bob}
         make_workload("tiny", max_resource=3)
         self.slots: dict[int, str] = {}
         self.lanes: dict[int, str] = {}
@@ -213,6 +215,7 @@ class World(RuleBasedStateMachine):
         expect(told == (*expected, trial.checkpoint), f"trial {trial.number} is {told}, not {expected}")
         expect((row["lease_until"] is not None) == (trial.state == "RUNNING"), "a lease belongs to a running trial")
         expect(bool(row["lease_hash"]) == bool(trial.lease), "a script's lease belongs to its running trial")
+        expect(row["resource_done"] == trial.done, f"trial {trial.number} did {row['resource_done']}, not {trial.done}")
         expect(bool(row["excluded_at"]) == bool(trial.excluded), f"trial {trial.number} counts or not")
 
     def jobs_agree(self, rows: dict[int, dict[str, Any]], trials: dict[int, dict[str, Any]]) -> None:
@@ -230,12 +233,12 @@ class World(RuleBasedStateMachine):
 
     def versions_rise(self, studies: dict[int, dict[str, Any]], trials: dict[int, dict[str, Any]]) -> None:
         """`version` never falls; `history_version` rises by one for each trial created, ended, parked, promoted or
-        counted anew, and by nothing else."""
+        counted anew, for other ranges, and by nothing else."""
         for pk, row in studies.items():
             old = self.was_studies.get(pk)
             if old is None:
                 continue
-            rises = 0
+            rises = int(row["space_id"] != old["space_id"])
             for trial in trials.values():
                 if trial["study_id"] != pk:
                     continue

@@ -5,7 +5,8 @@ from django_q.signing import SignedPackage
 
 from tests.services.machine import tables
 from tests.services.machine.base import Worker
-from tests.services.machine.hosts import PAST, Hosts
+from tests.services.machine.hosts import PAST
+from tests.services.machine.limits import Limits
 from tests.services.machine.model import OPEN, expect
 from tuning.models import Host, Trial
 from tuning.services import scripts
@@ -14,7 +15,7 @@ from tuning.services.hosts import beat_host, forget_hints
 from tuning.workers import wake
 
 
-class RuntimeMachine(Hosts):
+class RuntimeMachine(Limits):
     """The whole machine; `made` numbers the studies' names."""
 
     made = 0
@@ -29,6 +30,7 @@ class RuntimeMachine(Hosts):
                 end_drain(host_id=host.pk, actor=self.admin)
                 beat_host(host_id=host.pk)
             self.draining[name] = False
+        self.free()
         self.supervise()
         for trial in self.trials():
             if trial.lease:
@@ -38,7 +40,8 @@ class RuntimeMachine(Hosts):
         for study in self.studies.values():
             if study.state in ("READY", "PAUSED"):
                 self.move(study, "start" if study.state == "READY" else "resume")
-            if study.budget is None and study.state == "RUNNING" and not study.grid:
+            endless = study.budget is None and study.steps is None and not study.grid
+            if endless and study.state == "RUNNING":
                 raise AssertionError("a study without an end cannot be drained")
             self.tables_agree()
         self.run_to_the_end()
@@ -50,7 +53,9 @@ class RuntimeMachine(Hosts):
 
     def run_to_the_end(self) -> None:
         """Deliver hints until there are none; each claim ends well, so that a bounded number is enough."""
-        bound = sum(3 * (study.count(*OPEN) + (study.budget or 8)) for study in self.studies.values()) + len(self.jobs)
+        bound = sum(
+            3 * (study.count(*OPEN) + (study.budget or study.steps or 8)) for study in self.studies.values()
+        ) + len(self.jobs)
         for claims in range(bound + 1):
             for host in Host.objects.all():
                 forget_hints(host_id=host.pk)  # earlier ones were lost, and have aged
@@ -78,8 +83,11 @@ class RuntimeMachine(Hosts):
             self.treat_job(worker, "answer")
             return
         claim = worker.claim
-        steps = range(claim.step + 1, max(claim.resource or 3, claim.step + 1) + 1)
-        self.tell_points(claim, self.trial(claim.trial), [(step, {"validation/loss": 1.0 / step}) for step in steps])
+        trial = self.trial(claim.trial)
+        last = max(claim.resource or 3, claim.step + 1)
+        batch = [(step, {"validation/loss": 1.0 / step}) for step in range(claim.step + 1, last + 1)]
+        if batch := trial.study.payable(batch):
+            self.tell_points(claim, trial, batch)
         self.finish(claim, claim.wanted or "done", 0.0)
 
     def scripts_ask(self) -> bool:

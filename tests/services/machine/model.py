@@ -48,6 +48,7 @@ class TrialModel:
     kind: str = ""
     finish: int | None = None
     excluded: str = ""
+    done: int = 0  # steps
     retried: int | None = None
 
     @property
@@ -61,7 +62,7 @@ class TrialModel:
         self._begin_at(self.checkpoint)
 
     def _begin_at(self, step: int | None) -> None:
-        self.reported = {}
+        self.reported, self.done = {}, step or 0
         kept = {name: {at: v for at, v in curve.items() if at <= (step or 0)} for name, curve in self.curves.items()}
         self.curves = {name: curve for name, curve in kept.items() if curve}
         self.measure()
@@ -84,6 +85,7 @@ class TrialModel:
             self.checkpoint = checkpoint
         self.expired = False
         if points:
+            self.done = max(self.done, *(step for step, _metrics in points))
             self.measure()
 
     def measure(self) -> None:
@@ -155,6 +157,10 @@ class StudyModel:
     grid: frozenset = frozenset()
     max_resource: int = 3
     priority: int = 0
+    owner: str = "alice"
+    steps: int | None = None  # of all trials together
+    limit: int | None = None  # seconds of a trial
+    high: float = 1.0  # of the range
     state: str = "READY"
     trials: dict[int, TrialModel] = field(default_factory=dict)
 
@@ -167,7 +173,18 @@ class StudyModel:
 
     @property
     def spent(self) -> bool:
-        return self.budget is not None and self.created >= self.budget
+        """Whether there can be no further trial, while what is at work stays as it is."""
+        unpaid = self.steps is not None and self.committed() + self.max_resource > self.steps
+        return unpaid or (self.budget is not None and self.created >= self.budget)
+
+    def committed(self) -> int:
+        """The steps that its trials have done, or may still do; one that failed before its first counts as one."""
+        at_work = [max(t.done, self.max_resource) for t in self.trials.values() if t.state in ("WAITING", "RUNNING")]
+        return sum(at_work) + sum(max(t.done, 1) for t in self.trials.values() if t.state not in ("WAITING", "RUNNING"))
+
+    def payable(self, batch: list[tuple[int, dict[str, float]]]) -> list[tuple[int, dict[str, float]]]:
+        """What a trial process reports, which ends at the study's resource; only scripts go on as they like."""
+        return [one for one in batch if self.steps is None or one[0] <= self.max_resource]
 
     def exhausted(self) -> bool:
         """Whether every configuration of a grid has been handed out; excluded trials are not in its history."""

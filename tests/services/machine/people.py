@@ -16,7 +16,14 @@ from tuning.services.studies import create_study, delete_study, update_study
 from tuning.services.trials import enqueue_trial
 
 GRID = {"x": {"type": "int", "low": 1, "high": 2}, "y": {"type": "categorical", "choices": ["a", "b"]}}
-LINE = {"x": {"type": "float", "low": 0.0, "high": 1.0}}
+PEOPLE_IN_TURN = ("alice", "alice", "bob")
+
+
+def space_to(high: float) -> dict:
+    """The space of all studies but grids."""
+    return {"x": {"type": "float", "low": 0.0, "high": high}}
+
+
 CELLS = frozenset(frozenset({"x": x, "y": y}.items()) for x in (1, 2) for y in "ab")
 VERBS = {"start": start_study, "pause": pause_study, "resume": resume_study, "stop": stop_study}
 # what a verb does to a study in each state: the new state, or None for a refusal
@@ -29,7 +36,7 @@ MOVES = {
 picks = st.integers(0, 11)
 few = st.integers(1, 3)
 STUDIES = {
-    "kind": st.sampled_from(["line", "line", "rungs", "grid", "script"]),
+    "kind": st.sampled_from(["line", "line", "steps", "rungs", "grid", "script"]),
     "budget": st.integers(2, 6),
     "parallel": st.sampled_from([1, 2, 3, 3]),
     "objective": st.sampled_from(["best", "last"]),
@@ -52,14 +59,16 @@ class People(World):
         """A trial that the services have made."""
         expect(trial.number == study.created, f"trial {trial.number} is number {study.created}")
         expect(not study.spent, f"trial {trial.number} is made beyond the budget of {study.budget}")
+        expect(bool(study.grid) or trial.params["x"] <= study.high, f"trial {trial.number} lies outside its ranges")
         made = TrialModel(study, trial.pk, trial.number, dict(trial.params), trial.resource)
         study.trials[trial.pk] = made
         return made
 
-    @initialize(**STUDIES, haunted=st.booleans())
-    def first(self, kind, budget, parallel, objective, direction, haunted) -> None:
-        """Every example begins with a study that runs, on all slots, or with a claim that was lost already."""
+    @initialize(**STUDIES, haunted=st.booleans(), limit=st.sampled_from(["", "cap", "cap", "device", "time", "range"]))
+    def first(self, kind, budget, parallel, objective, direction, haunted, limit) -> None:
+        """Every example begins with a study that runs, on all slots that it may have, or with a claim that was lost."""
         self.create(kind, budget, parallel, objective, direction, True)
+        self.limit_first(limit)
         self.fill()
         if haunted and self.live():
             self.haunt()
@@ -70,24 +79,29 @@ class People(World):
     def haunt(self) -> None:
         raise NotImplementedError
 
+    def limit_first(self, limit: str) -> None:
+        raise NotImplementedError
+
     @precondition(lambda self: len(self.studies) < 3)
     @rule(**STUDIES, started=st.booleans())
     def another(self, kind, budget, parallel, objective, direction, started) -> None:
         self.create(kind, budget, parallel, objective, direction, started)
 
     def create(self, kind, budget, parallel, objective, direction, started) -> None:
+        owner = PEOPLE_IN_TURN[(self.made + budget) % 3]
         with self.step():
             row = create_study(
-                owner=self.alice,
+                owner=self.people[owner],
                 name=f"study {self.made}",
                 workload="" if kind == "script" else "tiny",
-                space=GRID if kind == "grid" else LINE,
+                space=GRID if kind == "grid" else space_to(1.0),
                 metric="validation/loss",
                 direction=direction,
                 objective=objective,
                 sampler="grid" if kind == "grid" else "random",
                 scheduler=Rungs.name if kind == "rungs" else "none",
-                n_trials=None if kind == "grid" and budget > 3 else budget,
+                n_trials=None if kind == "steps" or (kind == "grid" and budget > 3) else budget,
+                total_resource=3 * budget + 1 if kind == "steps" else None,
                 parallel=parallel,
                 max_resource=3,
                 seed=budget,
@@ -104,6 +118,8 @@ class People(World):
             rungs=kind == "rungs",
             priority=self.made,
             grid=CELLS if kind == "grid" else frozenset(),
+            owner=owner,
+            steps=3 * budget + 1 if kind == "steps" else None,
         )
         self.studies[row.pk] = study
         self.made += 1
@@ -148,6 +164,27 @@ class People(World):
         else:
             self.prefer(self.a_study(pick), priority)
 
+    def raise_limits(self, study: StudyModel, **limits: int) -> None:
+        """Extend by another limit than the number of trials."""
+
+        def call() -> None:
+            extend_study(study_id=study.pk, actor=self.alice, **limits)
+
+        if study.state == "STOPPED":
+            self.refused(call, Conflict)
+            return
+        same = study.steps == limits["total_resource"]
+        with self.step(announces=not same):
+            call()
+        study.steps = limits["total_resource"]
+        self.reopen(study)
+        self.refused(call)
+
+    def reopen(self, study: StudyModel) -> None:
+        if study.state == "FINISHED" and not study.spent and not study.exhausted():
+            study.state = "RUNNING"
+        study.close_if_done()
+
     def extend(self, study: StudyModel, n_trials: int, parallel: int) -> None:
 
         def call() -> None:
@@ -166,9 +203,7 @@ class People(World):
         with self.step(announces=not same):
             call()
         study.budget, study.parallel = n_trials, parallel
-        if study.state == "FINISHED" and not study.spent and not study.exhausted():
-            study.state = "RUNNING"
-        study.close_if_done()
+        self.reopen(study)
         self.refused(call)
 
     def prefer(self, study: StudyModel, step: int) -> None:
@@ -188,8 +223,9 @@ class People(World):
         def call() -> Trial:
             return enqueue_trial(study_id=study.pk, actor=self.alice, params={"x": value})
 
-        if study.state not in ("READY", "RUNNING", "PAUSED") or study.spent:
-            self.refused(call, Conflict)
+        outside = not study.grid and value > study.high
+        if study.state not in ("READY", "RUNNING", "PAUSED") or study.spent or outside:
+            self.refused(call, Conflict, Invalid)
             return
         with self.step(announces=True):
             trial = call()
@@ -220,7 +256,8 @@ class People(World):
             return retry_trial(trial_id=failed.pk, actor=self.alice)
 
         if failed.retried is None:
-            if study.state == "STOPPED" or study.spent:
+            outside = not study.grid and failed.params["x"] > study.high
+            if study.state == "STOPPED" or study.spent or outside:
                 self.refused(call, Conflict)
                 return
             with self.step(announces=True):
@@ -229,7 +266,7 @@ class People(World):
             if study.state == "FINISHED":
                 study.state = "RUNNING"
             if failed.checkpoint is not None and failed.reason != "diverged":
-                new.checkpoint = failed.checkpoint
+                new.checkpoint = new.done = failed.checkpoint
                 kept = {
                     name: {step: value for step, value in curve.items() if step <= failed.checkpoint}
                     for name, curve in failed.curves.items()

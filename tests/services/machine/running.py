@@ -53,6 +53,9 @@ class Running(People):
             slot = free[pick % len(free)]
             self.take_up(self.workers.get(slot) or self.arrive(slot))
 
+    def may_run(self, study: StudyModel, host: str) -> bool:
+        raise NotImplementedError
+
     def works(self, slot: int) -> bool:
         worker = self.workers.get(slot)
         return worker is not None and bool(worker.claim or worker.job)
@@ -97,6 +100,7 @@ class Running(People):
     def claimed(self, worker: Worker, claimed: Any) -> bool:
         """Whether the worker got something, which must be what it was due."""
         ready = [study for study in self.studies.values() if not study.script and study.may_start()]
+        ready = [study for study in ready if self.may_run(study, worker.host)]
         due = self.due(worker.slot)
         if self.draining[worker.host]:
             expect(claimed is None, "a host that drains has claimed something")
@@ -188,8 +192,10 @@ class Running(People):
             (first + n, {"validation/loss": loss, **({"accuracy": 1.0 - n} if more else {})})
             for n, loss in enumerate(losses)
         ]
-        checkpoint = batch[-1][0] if saved and not claim.lease else None
-        self.tell_points(claim, trial, batch, checkpoint)
+        batch = trial.study.payable(batch)
+        checkpoint = batch[-1][0] if batch and saved and not claim.lease else None
+        if batch:
+            self.tell_points(claim, trial, batch, checkpoint)
 
     @precondition(lambda self: self.live())
     @rule(loss=values, saved=st.booleans())
@@ -198,7 +204,8 @@ class Running(People):
         for claim in self.live():
             trial = self.trial(claim.trial)
             checkpoint = claim.step + 1 if saved and not claim.lease else None
-            self.tell_points(claim, trial, [(claim.step + 1, {"validation/loss": loss})], checkpoint)
+            if batch := trial.study.payable([(claim.step + 1, {"validation/loss": loss})]):
+                self.tell_points(claim, trial, batch, checkpoint)
 
     def tell_points(self, claim: Claim, trial: TrialModel, batch: list[Any], checkpoint: int | None = None) -> None:
         with self.step():
