@@ -34,6 +34,7 @@ from tests.benchmarks.race_contenders import OURS as CONTENDERS
 from tests.benchmarks.race_scores import FINISHED, Ratio, epochs_of, never, ratio, saved
 from tests.benchmarks.race_values import (
     DESIGN_SEEDS,
+    PROBLEMS,
     SEEDS,
     Outcomes,
     RaceFile,
@@ -42,13 +43,14 @@ from tests.benchmarks.race_values import (
     peer_outcomes,
     races_of,
 )
-from tests.benchmarks.races import REAL, SYNTHETIC
+from tests.benchmarks.races import REAL, SINGLE, SYNTHETIC
 from tests.benchmarks.report import Mark, Report, run_facts
 from tests.benchmarks.scores import paired_bound
 from tests.benchmarks.searches import cores
 
 OURS = "gp, Hyperband"  # the one whose marks are promised
 QUICK = (BASELINE, OURS)
+LUCKY = (BASELINE, OURS)  # race where a trial shows one seed
 QUICK_WORKERS = (25, 64)
 TIMES, LOW = 4.0, 3.0  # times fewer epochs than random search without stopping; the interval's lower end
 MOST_MS = 2.0  # of a decision
@@ -61,10 +63,18 @@ STUDY, STUDY_WORKERS = 20, 64  # trials for each worker; a larger study than thi
 
 
 def own_outcomes(
-    contenders: Sequence[str], seeds: Sequence[int], file: RaceFile, made: Sequence[str] = SYNTHETIC
+    contenders: Sequence[str],
+    seeds: Sequence[int],
+    file: RaceFile,
+    made: Sequence[str] = SYNTHETIC,
+    single: Sequence[str] = SINGLE,
 ) -> Outcomes:
-    """Our races; the dear ones on the real curves alone. Raises RuntimeError where one fails."""
+    """Our races; where a trial shows one seed only some, the dear ones on the real curves alone.
+
+    Raises RuntimeError where one fails.
+    """
     races = races_of(contenders, REAL, seeds)
+    races += races_of([name for name in contenders if name in LUCKY], single, seeds)
     races += races_of([name for name in contenders if name not in DEAR], made, seeds)
     outcomes, failed = outcomes_of(races, file, cores())
     if failed:
@@ -83,7 +93,7 @@ def rows_of(outcomes: Outcomes, contenders: Sequence[str]) -> list[dict[str, Any
     rows = []
     for contender in contenders:
         row: dict[str, Any] = {"contender": contender}
-        for name in (*REAL, *SYNTHETIC):
+        for name in PROBLEMS:
             epochs = epochs_of(outcomes, contender, [name])
             raced = epochs[~np.isnan(epochs)]
             row[name] = round(float(raced.mean())) if len(raced) else None
@@ -91,7 +101,7 @@ def rows_of(outcomes: Outcomes, contenders: Sequence[str]) -> list[dict[str, Any
                 found = ratio_to_random(outcomes, contender, [name])
                 row[f"{name}, times fewer"] = found.mean if found else None
         counts = [
-            str(never(outcomes, contender, name)) if row[name] is not None else "-" for name in (*REAL, *SYNTHETIC)
+            str(never(outcomes, contender, name)) if row[name] is not None else "-" for name in PROBLEMS
         ]
         rows.append({**row, "never": " ".join(counts)})
     return rows
@@ -100,7 +110,7 @@ def rows_of(outcomes: Outcomes, contenders: Sequence[str]) -> list[dict[str, Any
 def details_of(outcomes: Outcomes, contenders: Sequence[str]) -> dict[str, Any]:
     """problem -> contender -> mean epochs until found and until finished, times fewer than random, races without."""
     found: dict[str, Any] = {}
-    for name in (*REAL, *SYNTHETIC):
+    for name in PROBLEMS:
         for contender in contenders:
             if contender not in outcomes.get(name, {}):
                 continue
@@ -141,7 +151,7 @@ def race_marks(outcomes: Outcomes, peers: Sequence[str]) -> list[Mark]:
 def losing_notes(outcomes: Outcomes, contenders: Sequence[str], peers: Sequence[str]) -> list[str]:
     """Where ours trains more than somebody else, and who on the made curves never finds."""
     notes = []
-    for name in (*REAL, *SYNTHETIC):
+    for name in PROBLEMS:
         if OURS not in outcomes.get(name, {}):
             continue
         ours = float(np.nanmean(epochs_of(outcomes, OURS, [name])))
@@ -226,13 +236,13 @@ def run(*, quick: bool = False) -> Report:
     contenders = list(QUICK if quick else CONTENDERS)
     folder = Path(settings.STATE_DIR) / "benchmarks"
     if quick:
-        outcomes = own_outcomes(contenders, seeds, RaceFile(None, lambda name: None), made=())
+        outcomes = own_outcomes(contenders, seeds, RaceFile(None, lambda name: None), made=(), single=())
     else:
         outcomes = own_outcomes(contenders, seeds, own_file(folder))
     versions: dict[str, str] = {}
     notes: list[str] = []
     if not quick:
-        theirs, versions, notes = peer_outcomes([*REAL, *SYNTHETIC], seeds, cores())
+        theirs, versions, notes = peer_outcomes(PROBLEMS, seeds, cores())
         for name, by_contender in theirs.items():
             outcomes[name].update(by_contender)
     rows = rows_of(outcomes, [*contenders, *versions])
@@ -265,7 +275,7 @@ def notes_on(quick: bool, versions: dict[str, str], load: float) -> list[str]:
     """How the figures came about."""
     notes = [
         "Epochs are means over the seeds; a race that never found counts with all of its epochs, half of the grid's. "
-        f'"never": such races on {", ".join((*REAL, *SYNTHETIC))}. Over both real problems a ratio is the geometric '
+        f'"never": such races on {", ".join(PROBLEMS)}. Over both real problems a ratio is the geometric '
         "mean of the problems' ratios of means, and a difference is in units of random search's mean on each problem; "
         "intervals are 95 %, by a bootstrap over the seeds, paired.",
         f"Left out on made curves, where they start thousands of trials: {', '.join(DEAR)}.",

@@ -23,11 +23,12 @@ from tests.benchmarks.contenders import installed
 from tests.benchmarks.kept import digest_of
 from tests.benchmarks.peer_values import Stored, alone, dump, key_of, load
 from tests.benchmarks.race_contenders import OURS, PEERS
-from tests.benchmarks.races import ETA, REAL, SHARE, SYNTHETIC, Over, Track, problem_named
+from tests.benchmarks.races import ETA, REAL, SHARE, SINGLE, SYNTHETIC, Over, Track, problem_named
 from tests.benchmarks.searches import REPORT_SEED, play_each
 from tuning.engine import SearchSpace
 
 PATH = Path(__file__).with_name("race_peers.json")
+PROBLEMS = (*REAL, *SINGLE, *SYNTHETIC)
 DESIGN_SEEDS = range(10)
 SEEDS = range(REPORT_SEED, REPORT_SEED + 30)
 SHOWN_SECONDS = 20.0  # between two lines of progress
@@ -61,7 +62,7 @@ def races_of(contenders: Sequence[str], problems: Sequence[str], seeds: Sequence
 @cache
 def fingerprint(name: str) -> str | None:
     """A hash of what a race on this problem depends on, but for the contender; None for an unknown problem."""
-    if name not in (*REAL, *SYNTHETIC):
+    if name not in PROBLEMS:
         return None
     problem = problem_named(name)
     digest = hashlib.sha256(SearchSpace.from_json(problem.space).digest().encode())
@@ -163,10 +164,10 @@ def peer_outcomes(
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.race_values", description="Fill race_peers.json.")
     parser.add_argument("--contender", action="append", choices=list(PEERS))
-    parser.add_argument("--problem", action="append", choices=[*REAL, *SYNTHETIC])
+    parser.add_argument("--problem", action="append", choices=PROBLEMS)
     parser.add_argument("--processes", type=int, default=1)
     options = parser.parse_args(arguments)
-    races = races_of(options.contender or list(PEERS), options.problem or [*REAL, *SYNTHETIC], SEEDS)
+    races = races_of(options.contender or list(PEERS), options.problem or PROBLEMS, SEEDS)
     _outcomes, failed = outcomes_of(
         races, peers_file(), options.processes, may_run=lambda name: installed(PEERS[name].package)
     )

@@ -13,7 +13,7 @@ from tests.benchmarks.installation import Installation
 from tests.benchmarks.race_contenders import DEAR, OURS, PEERS
 from tests.benchmarks.race_scores import FINISHED, epochs_of, never, ratio, saved
 from tests.benchmarks.race_values import PATH, SEEDS, Outcomes, Race, RaceFile, fingerprint, outcomes_of, own_file
-from tests.benchmarks.races import REAL, SYNTHETIC, Problem, problem_named
+from tests.benchmarks.races import REAL, SINGLE, SYNTHETIC, Problem, problem_named
 from tests.benchmarks.report import Report
 from tests.benchmarks.searches import REPORT_SEED
 from tuning.models import RungEntry
@@ -84,7 +84,7 @@ def test_the_committed_races_are_of_these_tables_and_of_the_reported_seeds() -> 
     by_contender = {name: found for values in document["values"].values() for name, found in values.items()}
     assert set(by_contender) == set(PEERS)
     for contender, by_problem in by_contender.items():
-        for name in REAL:
+        for name in (*REAL, *SINGLE):
             assert sorted(map(int, by_problem[name])) == list(SEEDS), f"{contender} on {name}"
 
 
@@ -139,8 +139,8 @@ def test_rows_have_no_number_where_nobody_raced() -> None:
     outcomes = raced({"random": [800.0, 0]}, (*REAL, *SYNTHETIC)) | raced({"random": [8.0, 9.0], DEAR[0]: [4.0, 0]})
     rows = fidelity.rows_of(outcomes, ["random", DEAR[0]])
     assert rows[1]["crossing"] is None
-    assert rows[0]["never"] == "0 0 1 1 1"
-    assert rows[1]["never"] == "1 1 - - -"
+    assert rows[0]["never"] == "0 0 - - 1 1 1"
+    assert rows[1]["never"] == "1 1 - - - - -"
     assert "times fewer than random" in json.dumps(fidelity.details_of(outcomes, ["random", DEAR[0]]))
     json.loads(Report("fidelity", rows, []).to_json())
 
