@@ -167,7 +167,7 @@ def test_an_ending_is_told_once_by_whoever_is_first(owner):
                 if index % 2:
                     complete_trial(trial_id=trial.pk, fence=1, value=float(index))
                 else:
-                    fail_trial(trial_id=trial.pk, fence=1, reason_code="code_error", reason="")
+                    fail_trial(trial_id=trial.pk, fence=1, reason_code="diverged", reason="")
             except StaleLease:
                 continue
             told.append(trial.pk)

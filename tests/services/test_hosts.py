@@ -111,7 +111,7 @@ def test_expired_leases_are_reaped_once(running):
 
 def test_after_the_database_clock_was_set_back_nothing_is_waited_for_longer_than_a_lease(running, settings):
     request_describe(actor=None)
-    claim_job(slot=make_slot())
+    claim_job(slot=make_place("quick"))
     ahead = timezone.now() + timedelta(hours=2)
     Trial.objects.update(lease_until=ahead)
     Job.objects.update(lease_until=ahead)

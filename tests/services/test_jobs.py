@@ -18,7 +18,6 @@ from tuning.services.jobs import (
     renew_job,
     request_counts,
     request_describe,
-    request_descriptions,
     request_job,
     request_split,
     requeue_job,
@@ -255,6 +254,6 @@ def test_a_cancelled_count_is_not_asked_for_again_before_a_person_refreshes(alic
     request_counts(host=host)
     assert claim_job(slot=place) is None
     assert "Cancelled by admin" in Offering.objects.get().data_error
-    request_descriptions(actor=alice)
+    store_descriptions(entries=[DESCRIPTION], host=host)
     request_counts(host=host)
     assert claim_job(slot=place).args["workload"] == "tiny"

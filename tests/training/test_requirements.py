@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -87,7 +88,8 @@ def test_describe_tells_what_classes_functions_and_programs_require(tmp_path: Pa
     (tmp_path / "bad.py").write_text(OBJECTIVE.replace('"2 GB"', '"2"'))
     (tmp_path / "programs.toml").write_text(PROGRAMS)
     catalogue = Catalogue(Sources(folder=tmp_path, programs=tmp_path / "programs.toml"))
-    entries = {entry["name"]: entry for entry in json.loads(json.dumps(describe({}, catalogue, None)))["workloads"]}
+    inbox = SimpleNamespace(channel=SimpleNamespace(send=json.dumps))
+    entries = {entry["name"]: entry for entry in json.loads(json.dumps(describe({}, catalogue, inbox)))["workloads"]}
     told = {name: (entry["memory"], entry["labels"]) for name, entry in entries.items()}
     assert told["big"] == (8 * 10**9, ["a100", "fast-disk"])
     assert told["light"] == (2 * 10**9, ["fast-disk"])

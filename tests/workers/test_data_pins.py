@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.factories import make_running, make_slot, make_workload
+from tests.factories import make_place, make_running, make_workload
 from tests.runner.programs import write_program
 from tests.runner.test_pins import FUNCTION, file_workload
 from tests.training.problems import PARAMS
@@ -49,7 +49,8 @@ class Hosts:
 
     def __init__(self, settings, places):
         self.settings, self.places = settings, places
-        self.slots = {name: make_slot(name) for name in ("a", "b")}
+        self.bulk = {name: make_place("bulk", name) for name in ("a", "b")}
+        self.slots = {name: self.bulk[name].device.host.devices.get(uuid="cpu").slots.get() for name in ("a", "b")}
 
     def be(self, name):
         self.settings.HOST_NAME, self.settings.DATA_DIR = name, str(self.places / name)
@@ -57,7 +58,8 @@ class Hosts:
         return self.slots[name]
 
     def work(self, name):
-        return work(self.be(name).pk)
+        slot = self.be(name)
+        return work(self.bulk[name].pk) + work(slot.pk)
 
     def look(self, name):
         """Refresh on the workloads page."""

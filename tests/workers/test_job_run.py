@@ -25,7 +25,7 @@ from tuning.workers.tasks import work
 
 pytestmark = pytest.mark.django_db
 PAST = "2020-01-01T00:00:00Z"
-SPLIT = {"type": "result", "sizes": {"train": 8}, "hashes": {}, "digest": "d" * 64}
+SPLIT = {"type": "result", "sizes": {"train": 8}, "hashes": {}, "digest": "d" * 64, "data_digest": "e" * 64}
 
 
 def found(name, **changes):

@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from tuning.models import Host, Job, Offering, Slot, Workload
+from tuning.models import Host, Job, Slot, Workload
 from tuning.models.fields import storable
 from tuning.selectors.budget import time_words
 from tuning.selectors.clock import after, database_now
@@ -57,9 +57,8 @@ def request_describe(*, actor: AbstractBaseUser | None, host: str = "") -> Job:
 def request_descriptions(*, actor: AbstractBaseUser | None) -> list[Job]:
     """Let every live host look for workloads; where none is alive, the first that comes.
 
-    What could not be counted is counted again where it is needed.
+    Once a host has looked, data that it could not count are counted again where they are needed.
     """
-    Offering.objects.exclude(data_error="").update(data_error="")
     return [request_describe(actor=actor, host=host) for host in live_hosts() or [""]]
 
 
