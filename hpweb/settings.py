@@ -224,10 +224,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {  # three sets of words are called "state"
+    "ENUM_NAME_OVERRIDES": {  # four sets of words are called "state"
         "StudyState": "tuning.api.serializers.studies.STATES",
         "TrialState": "tuning.api.serializers.trials.STATES",
         "TrialEnding": "tuning.api.serializers.scripts.ENDINGS",
+        "JobStage": "tuning.api.serializers.jobs.STATES",
     },
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
@@ -237,8 +238,10 @@ HOST_NAME = text("HPWEB_HOST") or socket.gethostname()
 SLOTS = int(number("HPWEB_SLOTS", 0))  # CPU slots of this host; 0: one per core where there is no GPU
 TRIALS_PER_GPU = max(1, int(number("HPWEB_TRIALS_PER_GPU", 1, 1)))  # slots of each GPU of this host
 FREE_DISK_MB = number("HPWEB_FREE_DISK_MB", 512)  # below it no trial starts here: its checkpoints would not fit; 0: off
+CHECKPOINT_DISK_MB = number("HPWEB_CHECKPOINT_DISK_MB", 0)  # of kept checkpoints in all; 0: no limit
 LABELS = labels("HPWEB_LABELS")  # what workloads may require of this host, beside memory
 MAX_RUNNING = optional_count("HPWEB_MAX_RUNNING")  # trials of one person on workers at once; None: any number
+LAUNCHER = "tuning.workers.local.LocalLauncher"  # how trial processes are run: tuning/workers/launcher.py
 WARM_SECONDS = number("HPWEB_WARM_SECONDS", 30)  # how long a trial process waits for its slot's next job; 0: not at all
 WARM_TRIALS = int(number("HPWEB_WARM_TRIALS", 100, 1))  # jobs that one process serves at most
 WARM_GROWTH_MB = number("HPWEB_WARM_GROWTH_MB", 512)  # growth of its memory since its first job that ends it
@@ -247,6 +250,10 @@ HEARTBEAT_SECONDS = number("HPWEB_HEARTBEAT_SECONDS", 5, 0.1)
 CONTROL_SECONDS = number("HPWEB_CONTROL_SECONDS", 0.4, 0.05)  # how often a worker looks for a cancel, a pause, a drain
 FLUSH_SECONDS = number("HPWEB_FLUSH_SECONDS", 0.5, 0.05)
 GRACE_SECONDS = number("HPWEB_GRACE_SECONDS", 30)
+JOB_SECONDS = {  # how long a job of each kind may run
+    "describe": number("HPWEB_DESCRIBE_SECONDS", 120, 1),
+    "split": number("HPWEB_SPLIT_SECONDS", 1800, 1),
+}
 if LEASE_SECONDS < 3 * HEARTBEAT_SECONDS:
     raise ImproperlyConfigured(
         f"HPWEB_LEASE_SECONDS ({LEASE_SECONDS:g}) must be at least three heartbeats ({HEARTBEAT_SECONDS:g} s each)."

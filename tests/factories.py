@@ -17,6 +17,7 @@ from tuning.services.metrics import Point
 from tuning.services.reporting import record_points
 from tuning.services.starting import Holder, start_next
 from tuning.services.studies import create_study
+from tuning.workers.devices import PLACES
 
 SPACE: dict[str, Any] = {
     "lr": {"type": "float", "low": 1e-5, "high": 0.1, "log": True},
@@ -96,6 +97,13 @@ def make_slot(host: str = "host-1", *, slots: int = 1, index: int = 0) -> Slot:
     device = FoundDevice("cpu", "CPU, 2 cores", 8 * 2**30, slots, 1)
     row: Host = register_host(name=host, boot_id="boot", facts={"cores": 2}, devices=[device])
     return Slot.objects.select_related("device__host").get(device=Device.objects.get(host=row), index=index)
+
+
+def make_place(lane: str, host: str = "host-1", *, slots: int = 1) -> Slot:
+    """The place for short jobs of a lane, "quick" or "bulk", on a live host with so many CPU slots beside."""
+    device = FoundDevice("cpu", "CPU, 2 cores", 8 * 2**30, slots, 1)
+    row: Host = register_host(name=host, boot_id="boot", facts={"cores": 2}, devices=[device, PLACES])
+    return Slot.objects.select_related("device__host").get(device__host=row, lane=lane)
 
 
 def make_running(study: Study, slot: Slot | None = None) -> Trial:

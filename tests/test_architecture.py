@@ -189,6 +189,8 @@ PLANTED = {
     "a sibling of what is allowed": ("tuning/workers/planted.py", "from tuning.runner.session import Session\n"),
     "the engine beside its registry": ("tuning/api/planted.py", "from tuning.engine.space import SearchSpace\n"),
     "upwards": ("tuning/models/planted.py", "from tuning.services.studies import create_study\n"),
+    "what results mean, from the database": ("tuning/analysis/planted.py", "from tuning.models import Trial\n"),
+    "pages past the selectors": ("tuning/web/planted.py", "from tuning.analysis import lint_space\n"),
     "across": ("tuning/web/planted.py", "from tuning.api.urls import urlpatterns\n"),
     "in a type-checking block": (
         "tuning/findings/planted.py",
@@ -205,6 +207,10 @@ FINE = {
         "from .base import Sampler\nfrom .. import errors\n",
     ),
     "downwards": ("tuning/services/planted.py", "def later():\n    from tuning.selectors import studies\n"),
+    "findings and the engine, to say what results mean": (
+        "tuning/analysis/planted.py",
+        "from tuning.engine import History\nfrom tuning.findings import Finding\n",
+    ),
     "the registry": ("tuning/web/planted.py", "from tuning.engine import registry\n"),
     "torch where models are trained": ("tuning/training/planted.py", "import torch.nn as nn\n"),
     "a lazy door": ("tuning/engine/samplers/planted.py", "def door():\n    import optuna\n"),

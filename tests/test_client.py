@@ -38,6 +38,7 @@ from tuning.client import (
 )
 from tuning.models import Trial as TrialRow
 from tuning.selectors.curves import trial_curves
+from tuning.services.jobs import request_describe
 from tuning.services.lifecycle import pause_study, stop_study
 from tuning.services.tokens import create_token
 
@@ -385,6 +386,12 @@ def test_an_administrator_drains_a_host_from_a_script(client: Client, admin: Any
     assert staff.undrain_host(host["id"])["draining"] is False
 
 
+def test_a_job_is_seen_and_ended_from_a_script(client: Client, alice: Any):
+    job = request_describe(actor=alice)
+    assert [row["kind"] for row in client.jobs()] == ["describe"]
+    assert client.cancel_job(job.pk)["error"] == client.cancel_job(job.pk)["error"] == "Cancelled by alice."
+
+
 def test_a_device_is_reserved_and_given_back_from_a_script(client: Client):
     make_slot()
     device = client.workers()[0]["devices"][0]
@@ -670,3 +677,23 @@ def test_the_file_alone_runs_with_the_standard_library_only(tmp_path: Path):
 def test_all_names_are_there():
     assert sorted(client_module.__all__) == list(client_module.__all__)
     assert all(hasattr(client_module, name) for name in client_module.__all__)
+
+
+# --- the lint ------------------------------------------------------------------------------------------------
+def test_a_space_is_linted_before_a_study_is_made_and_by_its_trials_afterwards(client: Client) -> None:
+    linear = {"lr": {"type": "float", "low": 1e-4, "high": 0.1}}
+    (finding,) = client.lint(linear, n_trials=30, sampler="random", metric="validation/loss")
+    assert (finding["rule"], finding["parameter"]) == ("LOG-LR", "lr")
+    space = {"lr": finding["fix"]}
+    assert client.lint(space) == []
+    settings = {"metric": "loss", "direction": "minimize", "n_trials": 30, "sampler": "random", "seed": 3}
+    study = client.create_study("linted", space=space, **settings)
+    study.start()
+    assert study.lint() == []
+    for _ in range(30):
+        (trial,) = study.ask()
+        trial.tell(math.log10(trial.params["lr"]) ** 2)
+    (edge,) = study.lint()
+    assert (edge["rule"], edge["fix"]["high"]) == ("EDGE", 1.0)
+    study.change_ranges({"lr": edge["fix"]})
+    assert study.lint() == []

@@ -6,13 +6,13 @@ from tuning.findings import Finding
 
 
 def test_a_finding_survives_the_trip_through_json():
-    finding = Finding("edge", "warning", "lr sits at its upper end", {"share": 0.9}, {"lr": {"high": 1.0}})
+    finding = Finding("edge", "warning", "lr sits at its upper end", {"share": 0.9}, {"high": 1.0}, "lr")
     assert Finding.from_json(json.loads(json.dumps(finding.to_json()))) == finding
 
 
 def test_evidence_and_fix_may_be_left_out():
     finding = Finding.from_json({"rule": "r", "severity": "info", "message": "m", "type": "finding"})
-    assert finding.evidence == {} and finding.fix is None
+    assert finding.evidence == {} and finding.fix is None and finding.parameter is None
 
 
 @pytest.mark.parametrize(

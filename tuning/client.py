@@ -366,6 +366,22 @@ class Client:
         body = {field: value for field, value in fields.items() if value is not None}
         return Study(self, self.connection.call("POST", "studies/", body))
 
+    def lint(
+        self,
+        space: Mapping[str, Any],
+        *,
+        n_trials: int | None = None,
+        sampler: str | None = None,
+        scheduler: str | None = None,
+        metric: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """What in a space is likely to waste trials: findings with `rule`, `severity`, `message`, `evidence`,
+        `parameter` and `fix`, the parameter's new entry or None. Nothing is stored, and no finding forbids a study.
+        """
+        fields = {"n_trials": n_trials, "sampler": sampler, "scheduler": scheduler, "metric": metric}
+        body = {"space": space, **{field: value for field, value in fields.items() if value is not None}}
+        return list(self.connection.call("POST", "lint/", body, repeatable=True)["findings"])
+
     def study(self, study_id: int) -> "Study":
         """The study with this id. Raises NotFound."""
         return Study(self, self.connection.call("GET", f"studies/{int(study_id)}/"))
@@ -405,6 +421,14 @@ class Client:
     def workers(self) -> list[dict[str, Any]]:
         """The hosts that run workers, with their devices, slots and what runs there."""
         return list(self.connection.call("GET", "workers/")["results"])
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """What the workers do besides trials: what runs, what waits, and the newest that have ended."""
+        return list(self.connection.call("GET", "jobs/")["results"])
+
+    def cancel_job(self, job_id: int) -> dict[str, Any]:
+        """End a job that waits or runs; for the person who asked for it and administrators."""
+        return self._turn(f"jobs/{int(job_id)}/cancel/")
 
     def drain_host(self, host_id: int, *, now: bool = False) -> dict[str, Any]:
         """Let a host claim nothing more; with `now` its trials go back to waiting at their next checkpoint.
@@ -599,6 +623,10 @@ class Study:
         complete.
         """
         return dict(self._call("GET", "export/", query={"format": "json"}))
+
+    def lint(self) -> list[dict[str, Any]]:
+        """What the trials say of the ranges, as findings: the best near an end, or half of them diverging."""
+        return list(self._call("GET", "lint/")["findings"])
 
     def what_if(self) -> dict[str, Any]:
         """What other schedulers would have made of the recorded curves, the study having ended: `record`, and

@@ -19,6 +19,8 @@ class Finding:
         message: one sentence for the reader: what is wrong, and what would be right.
         evidence: the numbers that it rests on, plain JSON.
         fix: the change that one click would make, plain JSON, or None where only a person can decide.
+        parameter: the name of the hyperparameter that it is about, None for all else; its fix is that one's new entry
+            in the search space's JSON form.
     """
 
     rule: str
@@ -26,6 +28,7 @@ class Finding:
     message: str
     evidence: Mapping[str, Any] = field(default_factory=dict)
     fix: Mapping[str, Any] | None = None
+    parameter: str | None = None
 
     def __post_init__(self) -> None:
         if not self.rule:
@@ -43,6 +46,7 @@ class Finding:
             "message": self.message,
             "evidence": dict(self.evidence),
             "fix": None if self.fix is None else dict(self.fix),
+            "parameter": self.parameter,
         }
 
     @classmethod
@@ -61,4 +65,5 @@ class Finding:
             message=document["message"],
             evidence=document.get("evidence") or {},
             fix=document.get("fix"),
+            parameter=document.get("parameter"),
         )

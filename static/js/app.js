@@ -234,6 +234,7 @@ document.addEventListener("click", (event) => {
   else if (button.dataset.copy) copyText(button);
   else if ("addRow" in button.dataset) addRow(event, button);
   else if ("removeRow" in button.dataset) removeRow(event, button);
+  else if (button.dataset.fix) fixRow(event, button);
 });
 
 async function copyText(button) {
@@ -292,6 +293,17 @@ function removeRow(event, button) {
   event.preventDefault();
   mark.checked = true;
   row.hidden = true;
+  row.dispatchEvent(new Event("change", { bubbles: true }));
+}
+
+/* What the server would type for the same button, typed here; the change asks the server what it says now. */
+function fixRow(event, button) {
+  const row = document.getElementById(button.dataset.row);
+  if (!row) return;
+  event.preventDefault();
+  const fields = Object.entries(JSON.parse(button.dataset.fix)).map(([name, text]) => [row.querySelector(`[name="${row.id}-${name}"]`), text]);
+  for (const [field, text] of fields) if (field) field.value = text;
+  (fields.find(([field]) => field?.offsetParent)?.[0] || row.querySelector("input"))?.focus();
   row.dispatchEvent(new Event("change", { bubbles: true }));
 }
 

@@ -2,8 +2,10 @@
 
 import pytest
 
-from tests.factories import make_running, make_slot, make_study, make_workload
-from tuning.services.jobs import claim_job, request_describe
+from tests.factories import make_place, make_running, make_slot, make_study, make_workload
+from tuning.models import Study
+from tuning.services.jobs import claim_job, request_describe, request_job
+from tuning.services.offerings import note_found
 
 LISTS = ["workloads", "samplers", "schedulers", "workers"]
 
@@ -31,8 +33,10 @@ def test_workers_show_what_runs_on_each_slot_and_what_waits(as_bob, alice):
     slot = make_slot("host-1", slots=3)
     study = make_study(alice, workload="tiny", started=True)
     trial = make_running(study, slot)
-    request_describe(actor=alice)
+    request_job(kind="preflight", actor=alice)
     claim_job(slot=make_slot("host-1", slots=3, index=1))
+    request_describe(actor=alice)
+    claim_job(slot=make_place("quick", "host-1", slots=3))
     document = as_bob.get("workers/").json()
     host = document["results"][0]
     assert (host["name"], host["alive"], host["draining"], host["facts"]) == (
@@ -46,9 +50,11 @@ def test_workers_show_what_runs_on_each_slot_and_what_waits(as_bob, alice):
     assert (device["kind"], device["memory"]) == ("CPU, 2 cores", 8 * 2**30)
     assert device["slots"] == [
         {"index": 0, "trial": trial.pk, "study": study.pk, "job": None},
-        {"index": 1, "trial": None, "study": None, "job": "describe"},
+        {"index": 1, "trial": None, "study": None, "job": "preflight"},
         {"index": 2, "trial": None, "study": None, "job": None},
     ]
+    assert host["places"] == [{"lane": "quick", "job": "describe"}, {"lane": "bulk", "job": None}]
+    assert len(host["devices"]) == 1
     assert document["queue"] == {"waiting_trials": 0, "waiting_jobs": 0}
 
 
@@ -69,3 +75,18 @@ def test_workloads_and_workers_cost_the_same_queries_however_many_there_are(as_b
         make_workload(f"workload {number}")
         make_slot(f"host-{number}", slots=4)
     assert {name: count_queries(lambda name=name: as_bob.get(f"{name}/")) for name in LISTS} == few
+
+
+def test_workers_name_what_a_host_does_not_run_of_the_studies_that_one_may_see(as_bob, as_charlie, alice):
+    slot = make_slot("host-1")
+    study = make_study(alice, workload="tiny", started=True)
+    Study.objects.update(data_digest="d" * 64)
+    note_found(host=slot.device.host, workload="tiny", code=study.workload_digest, digest="e" * 64)
+    (row,) = as_bob.get("workers/").json()["apart"]
+    words = "has other data of tiny (eeeeeeeeeeee) than the study was made with (dddddddddddd)"
+    assert row == {"host": "host-1", "study": study.pk, "why": words, "adoptable": True}
+    document = as_bob.get(f"studies/{study.pk}/").json()
+    assert (document["workload_digest"], document["data_digest"]) == ("0" * 64, "d" * 64)
+    assert [finding["rule"] for finding in document["hindrances"]] == ["apart"]
+    Study.objects.update(visibility="private")
+    assert as_charlie.get("workers/").json()["apart"] == []

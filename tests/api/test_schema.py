@@ -62,7 +62,7 @@ def test_the_examples_are_taken_as_they_stand(as_alice, as_nobody):
         for path, methods in paths.items()
         if "examples" in methods.get("post", {}).get("requestBody", {}).get("content", {}).get("application/json", {})
     }
-    assert len(given) == 7
+    assert len(given) == 8
     (new,) = given.pop("/api/v1/studies/")
     study = as_alice.post("studies/", new).json()["id"]
     as_alice.post(f"studies/{study}/start/")

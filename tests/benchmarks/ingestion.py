@@ -32,7 +32,7 @@ from tuning.services.lifecycle import start_study  # noqa: E402
 from tuning.services.starting import Holder, start_next  # noqa: E402
 from tuning.services.studies import create_study  # noqa: E402
 from tuning.workers import launcher, trial_run  # noqa: E402
-from tuning.workers.launcher import LocalLauncher  # noqa: E402
+from tuning.workers.local import LocalLauncher  # noqa: E402
 
 START_SECONDS = 0.3  # for each trial process to be there when the flood begins
 POLL_SECONDS = 0.002  # a part attends to several trials; a worker has one and waits longer for it

@@ -11,16 +11,21 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
 
 from tests.benchmarks.processes import dying_with_us
 from tests.benchmarks.report import ROOT
 
 STOP_SECONDS = 60.0  # for the supervisor to shut down; its own grace is 1 s
+POSTGRES = "HPWEB_TEST_POSTGRES_URL"  # names a server where benchmarks may make databases
 LEFT_OUT = ("DATABASE_URL", "HPWEB_REDIS_URL", "HPWEB_ARTIFACT_DIR", "HPWEB_WORKLOADS", "HPWEB_PROGRAMS")
 
 
@@ -103,6 +108,20 @@ def installation(**settings: str) -> Iterator[Installation]:
             yield found
     finally:
         signal.signal(signal.SIGTERM, former)
+
+
+@contextmanager
+def on_postgres(server: str) -> Iterator[Installation]:
+    """An installation on a database of its own of the PostgreSQL server at this address; both are gone after it."""
+    name = f"hpweb_bench_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    try:
+        with installation(DATABASE_URL=urlunsplit(urlsplit(server)._replace(path=f"/{name}"))) as place:
+            yield place
+    finally:
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

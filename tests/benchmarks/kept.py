@@ -7,6 +7,7 @@ change; then the digest is another, and everything is played anew. Nothing of it
 import hashlib
 import json
 import platform
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -22,13 +23,15 @@ PACKAGES = ("numpy", "scipy", "scikit-learn", "threadpoolctl")
 
 def digest() -> str:
     """Of the engine's code, the problems with their tables, Python and the libraries."""
+    files = [*(BENCHMARKS / name for name in PROBLEMS), *(BENCHMARKS / "tables").glob("*.npz")]
+    return digest_of(without=WITHOUT, files=files)
+
+
+def digest_of(*, without: Sequence[str], files: Sequence[Path]) -> str:
+    """Of the engine's code but for some of it, of these files, Python and the libraries."""
     found = hashlib.sha256(f"{platform.python_version()} {platform.machine()}".encode())
-    files = [
-        *(path for path in ENGINE.rglob("*.py") if path.relative_to(ENGINE).parts[0] not in WITHOUT),
-        *(BENCHMARKS / name for name in PROBLEMS),
-        *(BENCHMARKS / "tables").glob("*.npz"),
-    ]
-    for path in sorted(files):
+    engine = [path for path in ENGINE.rglob("*.py") if path.relative_to(ENGINE).parts[0] not in without]
+    for path in sorted([*engine, *files]):
         found.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     for package in PACKAGES:
         found.update(f"{package} {metadata.version(package)}".encode())

@@ -16,7 +16,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib import metadata
@@ -31,6 +31,7 @@ from tests.benchmarks.searches import (
     Task,
     Values,
     is_real,
+    play,
     play_each,
     problem_named,
     problem_names,
@@ -58,13 +59,16 @@ def fingerprint(name: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def load(path: Path) -> Stored:
-    """The stored values whose problem is still the same; those of problems that are unknown here are left out."""
+def _mark_of(name: str) -> str | None:
+    return fingerprint(name) if name in problem_names(quick=False) else None
+
+
+def load(path: Path, mark_of: Callable[[str], str | None] = _mark_of) -> Stored:
+    """The stored values whose problem is still the same by its mark; None: it is unknown here and left out."""
     if not path.exists():
         return {}
     document = json.loads(path.read_text())
-    known = set(problem_names(quick=False))
-    fresh = {name for name, mark in document["problems"].items() if name in known and mark == fingerprint(name)}
+    fresh = {name for name, mark in document["problems"].items() if mark == mark_of(name)}
     return {
         key: {
             contender: {name: seeds for name, seeds in by_problem.items() if name in fresh}
@@ -74,10 +78,10 @@ def load(path: Path) -> Stored:
     }
 
 
-def dump(stored: Stored) -> str:
+def dump(stored: Stored, mark_of: Callable[[str], str | None] = fingerprint) -> str:
     """The file's text: a line for each contender and problem, so that a change is a readable one."""
     names = sorted({name for by in stored.values() for problems in by.values() for name in problems})
-    marks = ",\n".join(f"  {json.dumps(name)}: {json.dumps(fingerprint(name))}" for name in names)
+    marks = ",\n".join(f"  {json.dumps(name)}: {json.dumps(mark_of(name))}" for name in names)
     blocks = []
     for key, by_contender in sorted(stored.items()):
         inner = []
@@ -154,7 +158,7 @@ def compute(tasks: Sequence[Task], *, processes: int, path: Path | None) -> tupl
             seconds = time.monotonic() - began
             print(f"{done}/{len(tasks)} {seconds:.0f} s: {task.contender}, {task.problem}, {task.seed}", flush=True)
 
-    play_each(tasks, processes, ended)
+    play_each(play, tasks, processes, ended)
     return values, failed
 
 

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,11 @@ class Report:
         return json.dumps(document, indent=1, allow_nan=False)
 
     def to_text(self) -> str:
-        """The table, then the marks, each with what was measured, the limit and met or not."""
-        lines = table(self.rows)
+        """A table for each kind of rows, then the marks, each with what was measured, the limit and met or not."""
+        lines: list[str] = []
+        for _kind, rows in groupby(self.rows, key=lambda row: next(iter(row))):  # told by the name of its first column
+            lines += [""] if lines else []
+            lines += table(list(rows))
         lines += ["", *self.notes, ""] if self.notes else [""]
         for mark in self.marks:
             measured = f"{mark.measured:.3g}" if isinstance(mark.measured, float) else str(mark.measured)

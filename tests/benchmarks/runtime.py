@@ -11,16 +11,13 @@ An absolute mark is the median of five runs on a machine that is stated and has 
 import json
 import os
 import time
-import uuid
 from itertools import pairwise
 from statistics import median, quantiles
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
-import psycopg
 
-from tests.benchmarks.installation import Installation, installation
+from tests.benchmarks.installation import POSTGRES, Installation, installation, on_postgres
 from tests.benchmarks.report import Mark, Report, run_facts
 from tests.workers.workloads import NAME, write_workload
 
@@ -41,7 +38,6 @@ LONG = 100_000
 INGESTION = "tests.benchmarks.ingestion"
 TRIALS, RATE, PARTS = 32, 50, 4  # trials, steps that each reports a second, processes that attend to them
 NEEDED = TRIALS * RATE
-POSTGRES = "HPWEB_TEST_POSTGRES_URL"
 
 
 def finished(place: Installation, study: str, worker: Any, seconds: float) -> None:
@@ -183,12 +179,5 @@ def ingestion_on_postgres(rows: list[dict[str, Any]], notes: list[str]) -> list[
     if not server:
         notes.append(f"PostgreSQL is left out: {POSTGRES} names no server")
         return []
-    name = f"hpweb_bench_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    try:
-        with installation(DATABASE_URL=urlunsplit(urlsplit(server)._replace(path=f"/{name}"))) as place:
-            return ingestion(place, "PostgreSQL", rows)
-    finally:
-        with psycopg.connect(server, autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with on_postgres(server) as place:
+        return ingestion(place, "PostgreSQL", rows)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -25,6 +25,7 @@ SEEDS = {25: 20, 50: 20, 100: 8}
 SLOW_SEEDS, SLOW_TRIALS = 5, 50
 RANDOM_SEEDS = 101
 QUICK_SEED, QUICK_SEEDS, QUICK_TRIALS = 0, 2, 25  # a first look while designing sees no reported seed
+T = TypeVar("T")
 Values = dict[str, dict[str, dict[int, list[float]]]]  # problem -> contender -> seed -> value at each budget
 
 
@@ -113,11 +114,14 @@ def cores() -> int:
 
 
 def play_each(
-    tasks: Sequence[Task], processes: int, ended: Callable[[Task, list[float] | BaseException], None]
+    play_one: Callable[[T], list[float]],
+    tasks: Sequence[T],
+    processes: int,
+    ended: Callable[[T, list[float] | BaseException], None],
 ) -> None:
-    """Play the searches in their order on this many processes; `ended` hears of each as it ends, and how."""
+    """Play the tasks in their order on this many processes; `ended` hears of each as it ends, and how."""
     with ProcessPoolExecutor(processes) as pool:
-        running: dict[Future[list[float]], Task] = {pool.submit(play, task): task for task in tasks}
+        running: dict[Future[list[float]], T] = {pool.submit(play_one, task): task for task in tasks}
         try:
             for future in as_completed(running):
                 error = future.exception()
@@ -139,5 +143,5 @@ def play_all(
         played(task, found)
         values.setdefault(task.problem, {}).setdefault(task.contender, {})[task.seed] = found
 
-    play_each(tasks, workers, keep)
+    play_each(play, tasks, workers, keep)
     return values

@@ -17,12 +17,19 @@ def small() -> Problem:
     return Problem("small", NODES, SPACE, np.repeat(CURVES, 3, axis=0)[[0, 3, 6]])
 
 
-@pytest.mark.parametrize("name", [*races.REAL, *races.SYNTHETIC])
+@pytest.mark.parametrize("name", [*races.REAL, *races.SINGLE, *races.SYNTHETIC])
 def test_a_problem_is_its_whole_grid(name):
     problem = problem_named(name)
     count = int(np.prod([len(values) for values in problem.nodes.values()]))
-    assert problem.losses.shape == (count, 3, problem.epochs)
+    assert problem.losses.shape == (count, 1 if name in races.REAL else 3, problem.epochs)
     assert len(problem.best()) == -(-count // 50)
+
+
+@pytest.mark.parametrize("name", races.REAL)
+def test_the_truly_best_are_the_same_whatever_a_trial_shows(name):
+    mean, single = problem_named(name), problem_named(name + races.ONE_SEED)
+    assert mean.best() == single.best()
+    np.testing.assert_allclose(mean.losses[:, 0], single.losses.mean(axis=1))
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -77,8 +84,6 @@ CONTENDERS = {
 
 @pytest.mark.parametrize("name", CONTENDERS)
 def test_a_contender_runs_its_race_and_repeats_it_for_a_seed(name):
-    if name.startswith("optuna"):
-        pytest.importorskip("optuna", reason="requirements-bench.txt has it")
     if name.startswith("syne"):
         pytest.importorskip("syne_tune.optimizer.schedulers.asha", reason="requirements-bench.txt has it")
     problem = problem_named("digits_cnn")

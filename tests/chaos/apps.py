@@ -54,7 +54,7 @@ def remove_fences() -> None:
 
     def trial_control(trial_id, fence):
         found = control.trial_control(trial_id, fence)
-        return control.TrialControl(True, found.draining, found.words)
+        return control.Control(True, found.draining, found.words)
 
     for module, name, free in (
         (reporting, "hold", hold),

@@ -47,6 +47,30 @@ def test_a_value_far_worse_than_the_bulk_stands_at_the_edge(direction, far, edge
     assert low < edge < high < 2.0
 
 
+def test_losses_that_fall_to_a_small_part_stand_on_a_logarithmic_axis_and_accuracies_do_not():
+    falling = [RungPoint(0, 1, 2.0, "promoted"), RungPoint(0, 3, 0.2, "complete"), RungPoint(1, 1, 2.2, "cut")]
+    axis = ladder_figure(falling, direction="minimize")["layout"]["yaxis"]
+    low, high = axis["range"]
+    assert axis["type"] == "log"
+    assert low < -0.69 < 0.34 < high, "the logarithms of 0.2 and 2.2"
+    rising = [RungPoint(0, 1, 0.2, "promoted"), RungPoint(0, 3, 0.9, "complete")]
+    assert ladder_figure(rising, direction="maximize")["layout"]["yaxis"]["type"] == "linear"
+    below = [*falling, RungPoint(2, 3, -0.1, "cut")]
+    assert ladder_figure(below, direction="minimize")["layout"]["yaxis"]["type"] == "linear"
+
+
+def test_many_entries_of_a_rung_stand_beside_each_other_and_stay_far_from_the_next():
+    points = [RungPoint(n, 1, 0.5 + n / 1000, "promoted" if n < 100 else "reached") for n in range(300)]
+    points += [RungPoint(n, 3, 0.4 + n / 1000, "complete") for n in range(100)]
+    figure = ladder_figure(points, direction="minimize")
+    waiting = trace(figure, "waits for a decision")
+    assert len(set(waiting["x"])) > 190
+    assert 3**-0.13 < min(waiting["x"]) < 0.9 and 1.1 < max(waiting["x"]) < 3**0.13
+    lines = trace(figure, "trials")
+    assert lines["x"][1] / lines["x"][0] == pytest.approx(3, rel=1e-3), "a trial stands alike at all rungs"
+    assert figure["layout"]["xaxis"]["tickvals"] == [1, 3]
+
+
 def test_nothing_to_draw_is_a_sentence():
     figure = ladder_figure([], direction="minimize")
     assert figure["data"] == []

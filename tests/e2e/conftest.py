@@ -3,7 +3,6 @@
 Not for a session: while Playwright runs, its event loop is current, and Django refuses the database to other tests.
 """
 
-import os
 import shutil
 from collections.abc import Iterator
 
@@ -11,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.e2e.installation import Installation
+from tests.missing import missing
 
 FLAGS = [
     "--no-sandbox",
@@ -27,10 +27,7 @@ FLAGS = [
 def browser() -> Iterator[Browser]:
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
-        words = "chromium is not installed; on Debian: apt-get install chromium"
-        if os.environ.get("HPWEB_TEST_REQUIRE_ALL"):
-            pytest.fail(words)
-        pytest.skip(words)
+        missing("chromium is not installed; on Debian: apt-get install chromium")
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=program, args=FLAGS)
         yield running

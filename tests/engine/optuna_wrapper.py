@@ -1,7 +1,4 @@
-"""An engine's sampler worn as an Optuna sampler, so that it can face `optuna.testing.pytest_samplers`.
-
-Importing it needs optuna: see test_optuna_samplers.py for the way to skip without it.
-"""
+"""An engine's sampler worn as an Optuna sampler, so that it can face `optuna.testing.pytest_samplers`."""
 
 import numpy as np
 import pytest

@@ -1,5 +1,6 @@
 """The arithmetic of brackets against fractions, the published tables and the traps of logarithms."""
 
+import itertools
 from fractions import Fraction
 from math import ceil, floor
 
@@ -12,6 +13,7 @@ from tuning.engine.schedulers.brackets import (
     rung_resources,
     rung_sizes,
 )
+from tuning.engine.schedulers.hyperband import Hyperband
 
 
 def by_fractions(R, eta, r=1):
@@ -39,6 +41,33 @@ def test_every_table_up_to_a_thousand(eta):
             assert found[-1] == R
             assert found[0] >= 1
             assert len(set(found)) == len(found)
+
+
+def by_counting(R, eta):
+    """Algorithm 1 in whole numbers, by search alone: no power, no division and nothing of the engine's."""
+    powers = [1]
+    while powers[-1] * eta <= R:
+        powers.append(powers[-1] * eta)
+    found = []
+    for s in reversed(range(len(powers))):
+        n = next(n for n in itertools.count(1) if n * (s + 1) >= len(powers) * powers[s])
+        sizes = [n]
+        for power in powers[1 : s + 1]:
+            sizes.append(next((m for m in range(sizes[-1], 0, -1) if m * power <= n), 1))
+        resources = [R]
+        for power in powers[1 : s + 1]:
+            resources.insert(0, next(r for r in range(resources[0], 0, -1) if r * power <= R))
+        found.append((s, tuple(zip(sizes, resources, strict=True))))
+    return found
+
+
+@pytest.mark.parametrize("eta", [2, 3, 4, 5])
+def test_every_plan_of_hyperband_up_to_a_thousand(eta):
+    for R in range(1, 1001):
+        plan = Hyperband(1, R, eta).plan(None)
+        table = by_counting(R, eta)
+        assert [(bracket.bracket, bracket.rungs) for bracket in plan.brackets] == table
+        assert plan.trials == sum(rungs[0][0] for _s, rungs in table)
 
 
 @pytest.mark.parametrize(("r", "R", "eta"), [(3, 81, 3), (2, 100, 3), (7, 1000, 2), (10, 10, 4), (4, 243, 5)])

@@ -88,6 +88,19 @@ def test_pending_rows_come_last_and_only_in_the_view():
     assert more.mask(TrialState.PAUSED).tolist() == [False] * 6 + [True]
 
 
+def test_a_pending_trial_that_is_the_same_object_is_checked_once_and_a_new_one_anew():
+    space = SearchSpace.from_json({"x": {"type": "float", "low": 0.0, "high": 1.0}})
+    history = History(space)
+    one, two = Trial(0, {"x": 0.25}, TrialState.PAUSED), Trial(1, {"x": 0.5}, TrialState.PAUSED)
+    first = history.with_pending([one, two])
+    changed = Trial(1, {"x": 0.75}, TrialState.RUNNING)
+    second = history.with_pending([one, changed])
+    assert (second.trial(0) is first.trial(0), list(second.unit[:, 0])) == (True, [0.25, 0.75])
+    assert list(first.unit[:, 0]) == [0.25, 0.5], "a view keeps its moment"
+    with pytest.raises(ParamsError):
+        history.with_pending([one, Trial(1, {"x": 7.0}, TrialState.PAUSED)])
+
+
 def test_finished_columns_are_shared_not_copied():
     history = filled()
     view = history.with_pending([])

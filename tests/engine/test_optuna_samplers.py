@@ -2,8 +2,6 @@
 
 import pytest
 
-pytest.importorskip("optuna", reason="optuna is not installed (requirements-bench.txt): its sampler suite is left out")
-
 from tests.engine.optuna_wrapper import EngineGrid, EngineSamplerSuite
 
 

@@ -132,16 +132,6 @@ def test_when_maximising_the_worst_is_the_smallest():
     assert observed(history).losses.tolist() == [-0.9, -0.2, -0.2]
 
 
-def test_a_pruned_trial_is_carried_forward_but_never_beats_a_complete_one():
-    """Complete trials gained 0.4 and 0.6 from step 1 on, so 0.5 is taken off a trial pruned there."""
-    history = line_history()
-    history.append(0, {"x": 0.0}, "COMPLETE", 0.5, intermediate={1: 0.9, 9: 0.5})
-    history.append(1, {"x": 0.1}, "COMPLETE", 0.6, intermediate={1: 1.2, 9: 0.6})
-    history.append(2, {"x": 0.2}, "PRUNED", 1.5, intermediate={1: 1.5})
-    history.append(3, {"x": 0.3}, "PRUNED", 0.8, intermediate={1: 0.8})
-    np.testing.assert_allclose(observed(history).losses, [0.5, 0.6, 1.0, 0.5])
-
-
 def test_values_at_the_limits_of_doubles_stay_finite():
     history = line_history()
     for number in range(6):

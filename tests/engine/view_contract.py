@@ -160,12 +160,29 @@ class RungViewContract(ViewContract):
         assert [view.rank(0, 0, value, number) for number, _, _, value in ENTRIES[:4]] == [2, 0, 1, 3]
         assert view.rank(0, 0, 0.5, 99) == 0
         assert view.rank(0, 0, 9.0, 99) == 4
+        assert [view.rank(0, 0, 9.0, 99, most) for most in (0, 3, 4, 5)] == [0, 3, 4, 4]
 
     def test_the_best_that_waits_for_a_decision(self):
         view = self.rung_view(COHORTS, MEMBERS, ENTRIES)
         assert view.best_reached(0, 0) == RungEntry(1, 2.0, REACHED)
         assert view.best_reached(1, 0) is None
         assert self.rung_view(COHORTS, MEMBERS, ENTRIES, "maximize").best_reached(0, 0).number == 1
+
+    @pytest.mark.parametrize("direction", ["minimize", "maximize"])
+    def test_the_best_that_waits_is_promotable_where_it_is_among_the_best(self, direction):
+        sign = 1.0 if direction == "minimize" else -1.0
+        states = [PROMOTED, COMPLETE, REACHED, PROMOTED, REACHED, CUT, PROMOTED]
+        members = [
+            Trial(n, {"x": 0.1}, TrialState.PAUSED, bracket=0, cohort=0, rung=0, resource=3, resume_step=3)
+            for n in range(8)
+        ]
+        for tied in (0.0, 1.0):  # tied: the lower number is the better one
+            entries = [(n, 0, state, sign * (n if n != 3 else 3.0 - tied)) for n, state in enumerate(states)]
+            view = self.rung_view([(0, 9)], members, [*entries, (7, 0, FAILED, None)], direction)
+            found = [view.promotable(0, 0, top) for top in range(8)]
+            best = RungEntry(2, sign * 2.0, REACHED)
+            assert found == [None, None, None, best, best, best, best, best]
+            assert view.promotable(0, 1, 3) is None
 
     def test_the_median_of_complete_trials(self):
         complete = [

@@ -38,7 +38,7 @@ def test_by_how_much_a_trial_was_cut(alice):
         (8, 8.0, "complete", None), (7, 7.0, "promoted", None), (6, 6.0, "promoted", None),
         (5, 5.0, "cut", 1.0), (4, 4.0, "cut", 2.0),
     ]  # fmt: skip
-    assert rows[0].words == "went on, and has run to its end"
+    assert rows[0].words == "went on, to its end"
 
 
 def test_those_without_a_value_stand_at_the_end_and_pages_leave_nobody_out(alice):
@@ -49,7 +49,7 @@ def test_those_without_a_value_stand_at_the_end_and_pages_leave_nobody_out(alice
     for trial in trials[:70]:
         advance(trial, by_number)
     for trial in trials[70:]:
-        fail_trial(trial_id=trial.pk, fence=1, reason_code="code_error", reason="no")
+        fail_trial(trial_id=trial.pk, fence=1, reason_code="diverged", reason="no")
     pages = [standings(study, 4, 0, first=first) for first in range(0, 150, PER_PAGE)]
     assert [len(page) for page in pages] == [50, 50, 30]
     numbers = [row.number for page in pages for row in page]

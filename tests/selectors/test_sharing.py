@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from tests.factories import make_running, make_slot, make_study, make_user, make_workload
-from tuning.models import Account, Device, DeviceTime, Host, Slot, Study, Trial, Workload
+from tests.factories import make_place, make_running, make_slot, make_study, make_user, make_workload
+from tuning.models import Account, Device, DeviceTime, Host, Job, Slot, Study, Trial, Workload
 from tuning.selectors.hindrances import hindrances
 from tuning.selectors.requirements import Needs, size_words
 from tuning.selectors.sharing import (
@@ -21,7 +21,7 @@ from tuning.selectors.sharing import (
     with_room,
 )
 from tuning.services.hosts import FoundDevice, register_host
-from tuning.services.jobs import request_describe, request_split
+from tuning.services.jobs import request_job, request_split
 from tuning.services.lifecycle import pause_study
 from tuning.services.reserving import reserve_device
 from tuning.services.studies import delete_study
@@ -231,14 +231,19 @@ def test_only_slots_that_would_find_something_are_woken(alice, bob):
     assert slots_to_wake() == []
     free, other = free_slot(), make_slot("other")
     assert slots_to_wake() == []
-    request_split(actor=None, workload="tiny", host="other")
+    request_job(kind="preflight", actor=None, args={"host": "other"})
     assert slots_to_wake() == [other], "a job of one host wakes that host"
+    place = make_place("bulk", "third")
+    Slot.objects.filter(device__host__name="third", lane="device").update(enabled=False)
+    request_split(actor=None, workload="tiny")
+    assert slots_to_wake() == [other, place], "a short job wakes the place of its lane"
+    Job.objects.all().delete()
     study = running_study(alice)
     assert {slot.pk for slot in slots_to_wake()} == {free.pk, other.pk}
     reserve_device(device_id=free.device_id, actor=bob, hours=1, reason="mine")
     assert slots_to_wake() == [other]
     pause_study(study_id=study.pk, actor=alice)
-    request_describe(actor=None)
+    request_job(kind="preflight", actor=None)
     assert {slot.pk for slot in slots_to_wake()} == {free.pk, other.pk}, "jobs run on a reserved device, too"
 
 

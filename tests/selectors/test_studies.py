@@ -18,7 +18,7 @@ from tuning.selectors.tokens import tokens_of
 from tuning.selectors.workloads import describe_pending, workload_list, workload_named
 from tuning.services.endings import complete_trial, fail_trial, park_trial, requeue_trial
 from tuning.services.hosts import drain_host
-from tuning.services.jobs import claim_job, request_describe
+from tuning.services.jobs import claim_job, request_describe, request_job
 from tuning.services.lifecycle import pause_study, stop_study
 from tuning.services.tokens import create_token
 from tuning.services.trials import enqueue_trial
@@ -154,7 +154,7 @@ def test_the_overview_shows_what_holds_each_slot(alice, django_assert_num_querie
     study = make_study(alice, started=True, workload="tiny")
     first = make_slot(slots=3)
     trial = make_running(study, first)
-    request_describe(actor=None)
+    request_job(kind="preflight", actor=None)
     job = claim_job(slot=make_slot(slots=3, index=1))
     make_slot("host-2")
     Host.objects.filter(name="host-2").update(last_seen=timezone.now() - timedelta(minutes=1))

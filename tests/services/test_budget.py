@@ -1,14 +1,19 @@
 """Budgets in steps, device time and time: what a study spends, and that it ends within it with a best trial."""
 
+from contextlib import suppress
 from datetime import timedelta
+from importlib import import_module
+from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.factories import make_running, make_slot, make_study, report
-from tests.services.test_rungs import METRIC, SCHEDULERS, advance, ask, by_number, check_books, make, run_out
+from tests.services.test_rungs import METRIC, SCHEDULERS, advance, ask, by_number, check_books, leap, make, run_out
+from tuning import migrations
 from tuning.models import DeviceTime, Study, Trial
 from tuning.selectors.budget import (
     device_seconds,
@@ -24,12 +29,13 @@ from tuning.selectors.studies import study_facts
 from tuning.selectors.work import dropped_with_checkpoints
 from tuning.services.budget import end_if_timed_out, end_timed_out
 from tuning.services.cloning import clone_study
-from tuning.services.endings import fail_trial
+from tuning.services.endings import fail_trial, requeue_trial
 from tuning.services.errors import Conflict, Invalid, StaleLease
 from tuning.services.exclusion import exclude_trial
 from tuning.services.extending import extend_study
-from tuning.services.lifecycle import stop_study
-from tuning.services.reporting import record_points
+from tuning.services.lifecycle import cancel_trial, pause_study, resume_study, stop_study
+from tuning.services.reporting import forget_checkpoint, record_points
+from tuning.services.retrying import retry_trial
 from tuning.services.scripts import ask_trials, tell
 from tuning.services.scripts import report as report_of_script
 from tuning.services.studies import create_study, update_study
@@ -57,7 +63,7 @@ def test_a_round_of_hyperband_is_what_its_epochs_pay(alice):
     assert trial_limit(study) == expected_trials(study) == 143
     study = make(alice, n_trials=None, max_resource=81, total_resource=1580)
     assert trial_limit(study) < 143
-    run_out(study, by_number, workers=4)
+    run_out(study, by_number, workers=4, run=leap)
     study.refresh_from_db()
     assert study.state == "FINISHED"
     assert study.state_reason == f"the budget of {trial_limit(study)} trials is used"
@@ -71,8 +77,10 @@ def test_trials_that_end_early_leave_their_steps_to_others(alice):
     assert (trial_limit(study), expected_trials(study)) == (None, 3)
     first, second = ask(study), ask(study)
     advance(first, by_number, steps=2)
+    study.refresh_from_db()
     assert steps_committed(study) == 18
     fail_trial(trial_id=first.pk, fence=first.fence, reason_code="code_error", reason="broken")
+    study.refresh_from_db()
     assert (steps_trained(study), steps_committed(study)) == (2, 11)
     third = ask(study)
     assert ask(study) is None, "two at once"
@@ -92,7 +100,7 @@ def test_trials_that_end_early_leave_their_steps_to_others(alice):
     SCHEDULERS, st.integers(2, 12), st.integers(1, 40), st.integers(1, 6), st.sampled_from([None, 3, 17]),
     st.randoms(use_true_random=False),
 )  # fmt: skip
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_study_trains_a_step_above_its_budget(alice, scheduler, top, more, workers, n_trials, chance):
     name, options = scheduler
     study = make(
@@ -107,20 +115,56 @@ def test_no_study_trains_a_step_above_its_budget(alice, scheduler, top, more, wo
     while True:
         while len(running) < workers and (trial := ask(study)) is not None:
             running.append(trial)
+        check_books(study)
         assert steps_committed(study) <= top + more
+        if study.state == "PAUSED":  # ten failures in a row
+            resume_study(study_id=study.pk, actor=alice)
+            running = []
+            continue
         if not running:
             break
         trial = running.pop(chance.randrange(len(running)))
-        if chance.random() < 0.2:
-            fail_trial(trial_id=trial.pk, fence=trial.fence, reason_code="code_error", reason="broken")
-        else:
-            advance(trial, value)
+        match chance.choice(("advance",) * 6 + ("fail", "cancel", "lose", "pause", "forget")):
+            case "advance":
+                advance(trial, value)
+            case "fail":
+                fail_trial(trial_id=trial.pk, fence=trial.fence, reason_code="code_error", reason="broken")
+                if chance.random() < 0.5:
+                    with suppress(Conflict):  # where the budget pays no more
+                        retry_trial(trial_id=trial.pk, actor=alice)
+            case "cancel":
+                cancel_trial(trial_id=trial.pk, actor=alice)
+            case "lose":  # half-way, without a checkpoint of this run
+                advance(trial, value, steps=trial.resource_done + 1)
+                if Trial.objects.get(pk=trial.pk).state == "RUNNING":
+                    requeue_trial(trial_id=trial.pk, fence=trial.fence, why="lost", lost=True)
+            case "forget":
+                forget_checkpoint(trial_id=trial.pk, fence=trial.fence)
+                running.append(Trial.objects.get(pk=trial.pk))
+            case "pause":  # with all that runs
+                pause_study(study_id=study.pk, actor=alice)
+                resume_study(study_id=study.pk, actor=alice)
+                running = []
     study.refresh_from_db()
     assert (study.state, study.n_open) == ("FINISHED", 0)
     assert steps_trained(study) <= top + more
     scored = Trial.objects.filter(study=study, value__isnull=False).exclude(state="FAILED")
     assert (study.best_trial is not None) == scored.exists()
     check_books(study)
+
+
+def test_the_steps_of_studies_from_before_their_counter_are_counted_once(alice):
+    study, other = make(alice, n_trials=9), make(alice, n_trials=9)
+    trials = [ask(study) for _ in range(9)]
+    fail_trial(trial_id=trials[0].pk, fence=trials[0].fence, reason_code="code_error", reason="broken")
+    for trial in trials[1:]:
+        advance(trial, by_number)
+    Study.objects.update(steps_settled=0)
+    (name,) = (path.stem for path in Path(migrations.__file__).parent.glob("*_steps_settled.py"))
+    import_module(f"tuning.migrations.{name}").count(apps, None)
+    for counted in (study, other):
+        check_books(counted)
+    assert (study.steps_settled, other.steps_settled) == (6, 0), "the three that were promoted are at work"
 
 
 def test_trials_that_fail_at_once_use_the_budget_up(alice):

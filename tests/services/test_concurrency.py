@@ -20,7 +20,7 @@ from tests.factories import make_slot, make_study, make_user, make_workload
 from tuning.models import Account, AuditEvent, Device, DeviceTime, Job, Metric, Study, Trial, Workload
 from tuning.services.endings import complete_trial, fail_trial, requeue_trial
 from tuning.services.errors import Conflict, StaleLease
-from tuning.services.jobs import claim_job, request_describe, request_split
+from tuning.services.jobs import claim_job, request_describe, request_job
 from tuning.services.lifecycle import cancel_trial, pause_study, resume_study, stop_study
 from tuning.services.metrics import Point
 from tuning.services.reporting import CheckpointNote, record_points, renew
@@ -180,11 +180,12 @@ def test_an_ending_is_told_once_by_whoever_is_first(owner):
 def test_jobs_are_claimed_once_and_asked_for_once(owner):
     def asker(_index: int) -> None:
         for name in ("a", "b", "c"):
-            request_split(actor=None, workload=name)
+            request_job(kind="preflight", actor=None, dedupe=name)
         request_describe(actor=None)
 
     in_threads(asker)
     assert Job.objects.count() == 4
+    Job.objects.filter(kind="describe").update(kind="preflight")
     slots = [make_slot(slots=THREADS, index=index) for index in range(THREADS)]
     claims: list[int] = []
 

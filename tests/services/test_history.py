@@ -4,13 +4,18 @@ import random
 
 import numpy as np
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from tests.factories import SPACE, make_running, make_study, report
+from tests.services.test_rungs import advance, ask, by_number, make
 from tuning.engine import SearchSpace
 from tuning.models import Study, Trial
 from tuning.services.endings import complete_trial, fail_trial, park_trial, prune_trial, requeue_trial
 from tuning.services.history import fresh_history, study_history
 from tuning.services.lifecycle import cancel_trial
+from tuning.services.proposing import engine_space
+from tuning.services.reporting import forget_checkpoint
 from tuning.services.spaces import add_space_version, parse_space
 from tuning.services.starting import Holder, start_next
 
@@ -23,6 +28,8 @@ def assert_equal(one, other):
     np.testing.assert_array_equal(one.unit, other.unit)
     assert list(one.states) == list(other.states)
     assert [one.params(i) for i in range(one.n)] == [other.params(i) for i in range(other.n)]
+    reached = [[dict(history.trial(i).intermediate) for i in range(history.n)] for history in (one, other)]
+    assert reached[0] == reached[1]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -53,6 +60,50 @@ def test_the_cache_equals_a_fresh_rebuild_at_every_moment(alice, seed):
         study = Study.objects.get(pk=study.pk)
         assert_equal(study_history(study, space), fresh_history(study, space))
     assert study.n_ended > 5
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("scheduler", ["asha", "successive_halving"])
+def test_the_cache_equals_a_fresh_rebuild_with_trials_at_rungs(alice, scheduler, seed):
+    study = make(alice, scheduler, n_trials=30, max_resource=9)
+    space, rng, seen = engine_space(study), random.Random(seed), set()
+    for _ in range(60):
+        running = list(Trial.objects.filter(study=study, state="RUNNING"))
+        paused = list(Trial.objects.filter(study=study, state="PAUSED"))
+        move = rng.choice(["start"] * 3 + ["go on"] * 5 + ["forget", "requeue", "cancel"])
+        if move == "start" or not running:
+            ask(study)
+        elif move == "go on":
+            advance(rng.choice(running), lambda trial, step: rng.random())
+        elif move == "forget":
+            trial = rng.choice(running)
+            forget_checkpoint(trial_id=trial.pk, fence=trial.fence)
+        elif move == "requeue":
+            trial = rng.choice(running)
+            requeue_trial(trial_id=trial.pk, fence=trial.fence, why="", lost=False)
+        elif paused:
+            cancel_trial(trial_id=rng.choice(paused).pk, actor=None)
+        study.refresh_from_db()
+        history = study_history(study, space)
+        assert_equal(history, fresh_history(study, space))
+        seen |= {(trial.number, trial.resource) for trial in map(history.trial, range(history.n)) if trial.state.open}
+    assert len(seen) > len({number for number, _ in seen}), "some were seen at two rungs"
+
+
+def test_of_many_that_wait_only_those_are_read_that_have_moved(alice):
+    study = make(alice, "asha", n_trials=100)
+    space = engine_space(study)
+    for trial in [ask(study) for _ in range(20)]:
+        advance(trial, by_number)
+    study.refresh_from_db()
+    first = study_history(study, space)
+    moved = ask(study)
+    study.refresh_from_db()
+    with CaptureQueriesContext(connection) as reads:
+        second = study_history(study, space)
+    assert "params" in reads[-1]["sql"] and f"IN ({moved.number})" in reads[-1]["sql"]
+    same = [first.trial(i) is second.trial(i) for i in range(20)]
+    assert [i for i in range(20) if not same[i]] == [moved.number]
 
 
 def test_rows_are_finished_by_end_then_open_by_number(alice):

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from tests.factories import make_running, make_slot, make_study
+from tests.factories import make_place, make_running, make_slot, make_study
 from tuning.models import Device, Host, Job, Slot, Trial
 from tuning.services.hosts import (
     FoundDevice,
@@ -147,7 +147,7 @@ def test_a_lease_renewed_between_look_and_write_is_left(running, monkeypatch):
 
 def test_expired_jobs_are_reaped(alice):
     request_describe(actor=None)
-    claim_job(slot=make_slot())
+    claim_job(slot=make_place("quick"))
     Job.objects.update(lease_until=PAST)
     assert (reap_expired(), reap_expired()) == (1, 0)
     assert Job.objects.get().state == "WAITING"
@@ -165,7 +165,7 @@ def test_a_hosts_dead_processes_are_reaped_at_once(running, lost, retries):
 
 def test_jobs_of_a_dead_host_are_reaped():
     request_describe(actor=None)
-    claim_job(slot=make_slot())
+    claim_job(slot=make_place("quick"))
     assert reap_dead(host="other", is_alive=lambda _: False) == 0
     assert reap_dead(host="host-1", is_alive=lambda _: False, lost=False) == 1
     assert (Job.objects.get().state, Job.objects.get().retries) == ("WAITING", 0)
@@ -181,7 +181,7 @@ def test_a_slot_is_released_of_what_it_holds(running):
     assert release_slot(running.slot_id) == 1
     assert release_slot(running.slot_id) == 0
     assert Trial.objects.get().state == "WAITING"
-    slot = make_slot()
+    slot = make_place("quick")
     request_describe(actor=None)
     claim_job(slot=slot)
     assert release_slot(slot.pk) == 1

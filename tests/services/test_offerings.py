@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.factories import DESCRIPTION, make_slot, make_study
+from tests.factories import DESCRIPTION, make_place, make_slot, make_study
 from tuning.models import AuditEvent, Host, Job, Offering, Slot, Split, Study, Workload
 from tuning.selectors.offerings import differences, hosts_offering, hosts_to_count
 from tuning.selectors.sharing import with_room
@@ -28,7 +28,7 @@ OLD, NEW = "0" * 64, "1" * 64
 
 def described(host: str, digest: str = OLD, **changes) -> Host:
     """A live host that has looked for workloads and found "tiny" with this code."""
-    row = make_slot(host).device.host
+    row = make_place("bulk", host).device.host
     store_descriptions(entries=[{**DESCRIPTION, "digest": digest, **changes}], host=row)
     return row
 
@@ -36,10 +36,15 @@ def described(host: str, digest: str = OLD, **changes) -> Host:
 def counted(host: Host, digest: str) -> None:
     """The host's split job has found these data."""
     request_split(actor=None, workload="tiny", host=host.name)
-    job = claim_job(slot=Slot.objects.select_related("device__host").get(device__host=host))
+    job = claim_job(slot=place(host, "bulk"))
     assert job is not None
-    answer = {"sizes": {"train": 8, "validation": 2, "test": 0}, "hashes": {}, "digest": digest}
+    sizes = {"train": 8, "validation": 2, "test": 0}
+    answer = {"sizes": sizes, "hashes": {}, "digest": "5" * 64, "data_digest": digest}
     assert complete_job(job_id=job.pk, fence=job.fence, answer=answer)
+
+
+def place(host: Host, lane: str) -> Slot:
+    return Slot.objects.select_related("device__host").get(device__host=host, lane=lane)
 
 
 def claims(host: Host) -> list[str]:
@@ -142,7 +147,7 @@ def test_a_count_that_is_lost_again_and_again_is_given_up(study):
     b = described("b")
     counted(Host.objects.get(name="a"), "d" * 64)
     request_counts(host=b)
-    slot = Slot.objects.select_related("device__host").get(device__host=b)
+    slot = place(b, "bulk")
     for _ in range(4):
         job = claim_job(slot=slot)
         assert requeue_job(job_id=job.pk, fence=job.fence, why="its process was killed")
@@ -154,12 +159,12 @@ def test_a_count_that_is_lost_again_and_again_is_given_up(study):
 
 def test_a_host_that_cannot_read_the_data_says_why(study):
     counted(Host.objects.get(name="a"), "d" * 64)
-    slot = make_slot("b")
+    slot = make_place("quick", "b")
     b = slot.device.host
     request_describe(actor=None, host="b")
     job = claim_job(slot=slot)
     complete_job(job_id=job.pk, fence=job.fence, answer={"workloads": [DESCRIPTION]})
-    job = claim_job(slot=slot)
+    job = claim_job(slot=place(b, "bulk"))
     assert job.args == {"workload": "tiny", "host": "b"}, "looking for workloads has asked for it"
     finish_job(job_id=job.pk, fence=job.fence, error="Traceback\nFileNotFoundError: wine.csv")
     assert claims(b) == []
@@ -179,7 +184,8 @@ def test_a_study_that_starts_is_pinned_to_what_is_counted_and_asks_the_rest(stud
 def test_a_host_s_job_is_left_to_that_host(study):
     described("b")
     Job.objects.all().delete()
-    slots = {slot.device.host.name: slot for slot in Slot.objects.select_related("device__host")}
+    places = Slot.objects.select_related("device__host").filter(lane="quick")
+    slots = {slot.device.host.name: slot for slot in places}
     jobs = request_descriptions(actor=None)
     assert [job.args for job in jobs] == [{"host": "a"}, {"host": "b"}]
     assert claim_job(slot=slots["b"]).args == {"host": "b"}

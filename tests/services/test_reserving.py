@@ -10,7 +10,7 @@ from tests.factories import make_slot, make_study
 from tuning.models import AuditEvent, Device, Job, Trial
 from tuning.services.errors import Conflict, Forbidden, Invalid, NotFound
 from tuning.services.hosts import FoundDevice, register_host
-from tuning.services.jobs import request_describe
+from tuning.services.jobs import request_job
 from tuning.services.reserving import release_device, reserve_device
 from tuning.workers.tasks import claim_next
 
@@ -116,7 +116,7 @@ def test_what_runs_goes_on_nothing_of_others_starts_and_jobs_do(alice, bob):
     running = run(hers, slots[0])
     reserve(slots[0], bob)
     assert Trial.objects.get(pk=running.pk).state == "RUNNING"
-    request_describe(actor=None)
+    request_job(kind="preflight", actor=None)
     assert isinstance(claim_next(slots[1]), Job)
     assert claim_next(slots[2]).study == his
     Trial.objects.filter(study=his).update(slot=None)

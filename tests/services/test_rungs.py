@@ -4,12 +4,15 @@ import math
 from collections import Counter
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.factories import make_study
 from tuning.engine import NothingToRun, Optimizer
 from tuning.models import Cohort, Rung, RungEntry, Study, Trial
+from tuning.selectors.budget import pauses, steps_committed
 from tuning.selectors.work import attempt_of
 from tuning.services.endings import fail_trial, finish_run, prune_trial, requeue_trial
 from tuning.services.history import study_history
@@ -39,7 +42,7 @@ def ask(study):
 def advance(trial, value, steps=None):
     """Report step by step as a worker's process does, up to where the run ends; the decision that ended it."""
     study = Study.objects.get(pk=trial.study_id)
-    resource = resource_of_run(study, trial)
+    resource, step = resource_of_run(study, trial), trial.resource_done
     for step in range(trial.resource_done + 1, resource + 1):
         point = Point(step, {METRIC: value(trial, step)}, 1.0)
         decision = record_points(trial_id=trial.pk, fence=trial.fence, points=[point])
@@ -53,14 +56,23 @@ def advance(trial, value, steps=None):
     return finish_run(trial_id=trial.pk, fence=trial.fence)
 
 
-def run_out(study, value, workers=1):
+def leap(trial, value):
+    """The same in one report of all steps up to where a trial pauses, as of a run shorter than a worker's flush."""
+    steps = range(trial.resource_done + 1, trial.resource + 1)
+    points = [Point(step, {METRIC: value(trial, step)}, 1.0) for step in steps]
+    record_points(trial_id=trial.pk, fence=trial.fence, points=points)
+    Trial.objects.filter(pk=trial.pk).update(checkpoint="kept.pt", checkpoint_step=trial.resource)
+    return finish_run(trial_id=trial.pk, fence=trial.fence)
+
+
+def run_out(study, value, workers=1, run=advance):
     """Run the study to its end, so many trials at a time."""
     while True:
         trials = [trial for trial in (ask(study) for _ in range(workers)) if trial is not None]
         if not trials:
             return
         for trial in trials:
-            advance(trial, value)
+            run(trial, value)
 
 
 def check_books(study):
@@ -74,11 +86,22 @@ def check_books(study):
             states = Counter(RungEntry.objects.filter(cohort=cohort, rung=rung.number).values_list("state", flat=True))
             found = {"busy": rung.busy, **{state: getattr(rung, state) for state in RungEntry.State.values}}
             assert found == {"busy": busy[rung.number], **{state: states[state] for state in RungEntry.State.values}}
+            waiting = RungEntry.objects.filter(cohort=cohort, rung=rung.number, state="reached", loss__isnull=False)
+            best = min(waiting.values_list("loss", "number"), default=(None, None))
+            assert (rung.best_loss, rung.best_number) == best
     study.refresh_from_db()
     counts = Counter(Trial.objects.filter(study=study).values_list("state", flat=True))
     assert [study.n_paused, study.n_waiting, study.n_running] == [
         counts["PAUSED"], counts["WAITING"], counts["RUNNING"],
     ]  # fmt: skip
+    assert steps_committed(study) == sum(may_train(study, trial) for trial in Trial.objects.filter(study=study))
+
+
+def may_train(study, trial):
+    """The steps that a trial has come to, or may come to while it is at work; at least one where it is not."""
+    if trial.state in ("WAITING", "RUNNING"):
+        return max(trial.resource_done, (trial.resource if pauses(study) else study.max_resource) or 0)
+    return max(trial.resource_done, 1)
 
 
 def ends(study):
@@ -144,7 +167,8 @@ def test_the_database_decides_as_the_optimizer_does(alice, scheduler, budget, R,
                 raise AssertionError("nothing runs, and yet it waits") from nothing
             break
         running += optimizer.ask_many(workers - 1)
-        trials = [ask(study) for _ in running]  # the same ones; of several that wait, in another order
+        trials = [ask(study) for _ in running]
+        assert [trial.number for trial in trials] == [trial.number for trial in running], "also of several that wait"
         assert {one.number: one.params for one in study.trials.all()} == {
             one.number: one.params for one in optimizer.trials
         }
@@ -165,6 +189,71 @@ def test_the_database_decides_as_the_optimizer_does(alice, scheduler, budget, R,
     assert study.state == "FINISHED"
     assert study.best_trial.number == optimizer.best.number
     check_books(study)
+
+
+LOSSES = [5.0, 1.0, 8.0, 0.5, 7.0, 1.0, 6.0, 9.0, 4.0]  # the best three: 3, then 1, then 5
+
+
+def order_in_memory():
+    """Which trials go on, in the order in which they are handed out, with one that a person queues afterwards."""
+    optimizer = Optimizer(SPACE, "random", "successive_halving", max_resource=9, budget=20)
+    for trial in optimizer.ask_many(9):
+        optimizer.report(trial.number, 1, LOSSES[trial.number])
+    optimizer.enqueue({"x": 0.5})
+    return [trial.number for trial in optimizer.ask_many(4)]
+
+
+def test_those_that_wait_go_by_their_rank_and_one_that_was_lost_keeps_its_turn(alice):
+    study = make(alice, "successive_halving", n_trials=20)
+    for trial in [ask(study) for _ in range(9)]:
+        advance(trial, lambda trial, step: LOSSES[trial.number])
+    enqueue_trial(study_id=study.pk, actor=alice, params={"x": 0.5})
+    first, second = ask(study), ask(study)
+    requeue_trial(trial_id=second.pk, fence=second.fence, why="lost", lost=True)
+    requeue_trial(trial_id=first.pk, fence=first.fence, why="lost", lost=True)
+    assert [ask(study).number for _ in range(4)] == [3, 1, 5, 9] == order_in_memory()
+    pause_study(study_id=study.pk, actor=alice)
+    resume_study(study_id=study.pk, actor=alice)
+    assert [ask(study).number for _ in range(4)] == [3, 1, 5, 9]
+
+
+def closing_queries(alice, size):
+    """How many queries the run takes that closes a rung of so many trials, and then a stop of the study."""
+    options = {"cohort_size": size}
+    study = make(alice, "successive_halving", n_trials=2 * size, max_resource=3, scheduler_options=options)
+    trials = [ask(study) for _ in range(size)]
+    for trial in trials[:-1]:
+        advance(trial, by_number)
+    record_points(trial_id=trials[-1].pk, fence=1, points=[Point(1, {METRIC: 0.5}, 1.0)])
+    with CaptureQueriesContext(connection) as closing:
+        assert finish_run(trial_id=trials[-1].pk, fence=1) == "PAUSED"
+    check_books(study)
+    cut = study.trials.filter(state="PRUNED").order_by("finish_seq")
+    assert (study.n_waiting, study.n_pruned, study.finish_seq) == (size // 3, size - size // 3, size - size // 3)
+    assert [trial.finish_seq for trial in cut] == list(range(1, study.finish_seq + 1))
+    words = f"of {size}, and {size // 3} go on"
+    assert [t.reason for t in cut] == [f"cut at 1: place {n} {words}" for n in range(size // 3 + 1, size + 1)]
+    assert set(study.trials.filter(state="WAITING").values_list("resource", "rung", "reason")) == {(3, 1, "promoted")}
+    stop_study(study_id=study.pk, actor=alice)
+    return len(closing)
+
+
+def test_a_rung_that_closes_takes_as_many_queries_for_sixty_trials_as_for_six(alice):
+    assert closing_queries(alice, 60) == closing_queries(alice, 6)
+
+
+def test_a_study_that_stops_prunes_what_is_paused_in_as_many_queries_whatever_their_number(alice):
+    counts = []
+    for paused in (3, 30):  # nobody is promoted before somebody asks
+        study = make(alice, "asha", n_trials=100, max_resource=3)
+        for trial in [ask(study) for _ in range(paused)]:
+            advance(trial, by_number)
+        with CaptureQueriesContext(connection) as stopping:
+            stop_study(study_id=study.pk, actor=alice)
+        check_books(study)
+        assert (study.n_pruned, study.finish_seq) == (paused, paused)
+        counts.append(len(stopping))
+    assert counts[0] == counts[1]
 
 
 def test_a_trial_that_is_lost_on_its_way_up_goes_on_from_its_checkpoint_and_the_rung_waits(alice):

@@ -117,11 +117,11 @@ def test_the_copy_stays_as_it_was_whatever_becomes_of_the_source(alice, source):
     study = learning(alice, {"study": source.pk}, sampler="tpe")
     first = propose(study)
     ended(source, {**ADAM, "lr": 2e-3}, 0.01)
-    study_history.__globals__["_finished"].clear()  # as in another process
+    study_history.__globals__["_known"].clear()  # as in another process
     assert propose(study) == first
     update_study(study=source, actor=alice, n_trials=6)
     delete_study(study=Study.objects.get(pk=source.pk), actor=alice)
-    study_history.__globals__["_finished"].clear()
+    study_history.__globals__["_known"].clear()
     assert propose(Study.objects.get(pk=study.pk)) == first
     (row,) = sources_of(study)
     assert (row.source, row.name, row.n_used) == (None, "first", 4)

@@ -95,7 +95,6 @@ def a_hint_that_takes_a_held_slot(monkeypatch):
         yield True
 
     monkeypatch.setattr(tasks, "slot_lock", slot_lock)
-    monkeypatch.setattr(tasks, "end_marked", lambda mark: 0)
 
 
 @mutant

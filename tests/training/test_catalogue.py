@@ -226,3 +226,30 @@ def test_sources_are_read_from_the_environment(tmp_path):
     )
     assert sources == Sources(modules=("a.b", "c"), folder=tmp_path, data_dir=None)
     assert Sources.from_environment({}) == Sources()
+
+
+def test_what_breaks_in_other_files_is_not_loaded_where_the_source_is_known(folder):
+    """A trial's spec says in which file its workload was seen last: one that hangs holds up no trial of another."""
+    (folder / "a_trap.py").write_text("import pathlib\npathlib.Path(__file__).with_suffix('.loaded').touch()\n")
+    (folder / "b_home.py").write_text(OBJECTIVE)
+    catalogue = Catalogue(Sources(folder=folder))
+    assert catalogue.find("b_home", "b_home.py").objective is not None
+    assert catalogue.find("b_home").objective is not None, "the place is remembered"
+    assert catalogue.digest_of("b_home", "objective") == hashlib.sha256(OBJECTIVE.encode()).hexdigest()
+    assert not (folder / "a_trap.loaded").exists()
+    assert catalogue.find("digits_mlp", "somewhere_else.py").workload is not None, "it has moved"
+    with pytest.raises(UnknownWorkload):
+        catalogue.find("nowhere", "b_home.py")
+    assert (folder / "a_trap.loaded").exists()
+
+
+def test_a_source_that_was_given_up_is_not_loaded_and_shows_why(folder):
+    (folder / "a_trap.py").write_text("raise SystemExit('it was loaded')\n")
+    (folder / "b_fine.py").write_text(OBJECTIVE)
+    looked, found = [], []
+    entries = Catalogue(Sources(folder=folder)).entries(
+        given_up={"a_trap.py": "it hangs"}, looking=looked.append, found=found.append
+    )
+    assert [entry.error for entry in entries if entry.name == "a_trap.py"] == ["it hangs"]
+    assert looked == [*(f"tuning.training.workloads.{name}" for name in SHIPPED), "b_fine.py"]
+    assert [entry for some in found for entry in some] == entries

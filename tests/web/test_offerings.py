@@ -7,6 +7,7 @@ from django.test import Client
 from tests.factories import DESCRIPTION, make_slot, make_study
 from tests.web.conftest import poll, words
 from tuning.models import AuditEvent, Host, Job, Offering, Study
+from tuning.services.offerings import note_found
 from tuning.services.workloads import store_descriptions
 
 
@@ -76,3 +77,24 @@ def test_refresh_asks_every_live_host(as_alice: Client, study: Study) -> None:
     for _ in range(2):
         as_alice.post("/workloads/refresh/")
     assert [job.args for job in Job.objects.order_by("pk")] == [{"host": "host-1"}, {"host": "host-2"}]
+
+
+def test_a_host_with_other_data_is_named_and_the_owner_may_take_them_over(
+    as_alice: Client, as_bob: Client, study: Study
+) -> None:
+    host = described("host-1", DESCRIPTION)
+    Study.objects.update(data_digest="d" * 64)
+    note_found(host=host, workload="tiny", code=study.workload_digest, digest="e" * 64)
+    text = words(as_alice.get("/workers/"))
+    assert (
+        "host-1 has other data of tiny (eeeeeeeeeeee) than the study was made with (dddddddddddd), so it claims "
+        "nothing of wide search" in text
+    )
+    assert "Take over the present data" in text
+    assert "Take over the present data" not in words(as_bob.get("/workers/"))
+    assert "No live host runs this study: one has other data of tiny" in words(as_bob.get(f"/studies/{study.pk}/"))
+    as_alice.post(f"/studies/{study.pk}/adopt/", follow=True)
+    assert "does not run" not in words(as_alice.get("/workers/"))
+    assert "No live host" not in words(as_bob.get(f"/studies/{study.pk}/"))
+    assert "Its data eeeeeeeeeeee" in words(as_bob.get(f"/studies/{study.pk}/setup/"))
+    assert AuditEvent.objects.filter(verb="took over the present data of").count() == 1

@@ -6,7 +6,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from tests.factories import make_running, make_slot, make_study, make_workload, report
+from tests.factories import make_place, make_running, make_slot, make_study, make_workload, report
 from tests.web.conftest import poll, words
 from tuning.models import ApiToken, Host, Job
 from tuning.services.jobs import claim_job
@@ -67,7 +67,7 @@ def test_refreshing_asks_a_worker_once_and_the_page_waits_for_it(as_alice: Clien
     assert b"hx-trigger" in page.content
     assert "A worker is looking for workloads" in words(page)
     assert as_alice.get("/workloads/refresh/").status_code == 405
-    claim_job(slot=make_slot())
+    claim_job(slot=make_place("quick"))
     Job.objects.update(state="COMPLETE")
     make_workload("found")
     answer = poll(as_alice, "/workloads/", page["ETag"])

@@ -12,7 +12,7 @@ def test_the_tab_shows_the_ladder_of_a_bracket(as_alice: Client, alice) -> None:
     run_out(study, by_number)
     page = as_alice.get(f"/studies/{study.pk}/rungs/")
     text = words(page)
-    assert "69 steps used, 84 of 153 saved" in text
+    assert "69 steps used, 84 of 153 saved (54 %)" in text
     assert "After 1 step" in text
     assert "was cut" in text
     text = words(as_alice.get(f"/studies/{study.pk}/rungs/?bracket=1&rung=1"))

@@ -150,3 +150,12 @@ def test_the_parameters_follow_the_curves_and_precede_how_to_repeat_it(as_alice:
     text = words(as_alice.get(f"/trials/{completed(study, [0.5]).pk}/"))
     places = [text.index(part) for part in ("Learning curves", "Parameters", "Attempts", "Log", "To run it again")]
     assert places == sorted(places)
+
+
+def test_what_its_process_found_stands_on_the_page(as_alice: Client, study: Study) -> None:
+    trial = make_running(study, make_slot())
+    report(trial, [0.5])
+    finding = {"rule": "data-unsteady", "severity": "warning", "message": "The examples change <b>each</b> time."}
+    complete_trial(trial_id=trial.pk, fence=trial.fence, facts={"findings": [finding]})
+    page = as_alice.get(f"/trials/{trial.pk}/").content.decode()
+    assert '<p class="message message--warning">The examples change &lt;b&gt;each&lt;/b&gt; time.</p>' in page

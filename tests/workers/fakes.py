@@ -4,9 +4,10 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from tuning.models import Slot
+from tuning.models import Attempt, Slot
 from tuning.runner.protocol import Channel, Message
-from tuning.workers.launcher import NoRest, Rest
+from tuning.workers.launcher import Launcher, NoRest, Rest
+from tuning.workers.local import LocalUsage
 
 
 class FakeProcess:
@@ -44,6 +45,9 @@ class FakeProcess:
     def start(self, message: Message) -> None:
         self.channel.send(message)
 
+    def usage(self, slot: Slot) -> LocalUsage:
+        return LocalUsage(self.pid, slot)
+
     def rest(self) -> Rest:
         answer = self.rests.pop(0) if len(self.rests) > 1 else self.rests[0] if self.rests else "it serves one job"
         if isinstance(answer, str):
@@ -66,13 +70,14 @@ class FakeProcess:
         return self.code
 
 
-class FakeLauncher:
+class FakeLauncher(Launcher):
     """Hands out fake processes and remembers them; `script(process, start)` may speak for each at once."""
 
     def __init__(self, script: Any = None, error: OSError | None = None) -> None:
         self.processes: list[FakeProcess] = []
         self.finished: list[bool] = []  # for each process in turn: did its job end in order?
         self.closed = 0
+        self.cleared: list[int] = []  # slots
         self._script, self._error = script, error
 
     def launch(self, slot: Slot, log: Path, *, workload: str = "") -> FakeProcess:
@@ -88,8 +93,14 @@ class FakeLauncher:
         self.finished.append(clean)
         process.end()
 
-    def keeps(self) -> bool:
+    def alive(self, attempt: Attempt) -> bool:
         return False
+
+    def end_leftover(self, attempt: Attempt) -> None:
+        raise AssertionError("nothing is left of a process that is none")
+
+    def clear(self, slot: Slot) -> None:
+        self.cleared.append(slot.pk)
 
     def close(self) -> None:
         self.closed += 1

@@ -30,6 +30,19 @@ for name, n_trials, resource, priority in (("short", 2, 3, 1), ("long", 1, 5000,
     start_study(study_id=study.pk, actor=alice)
 """
 
+LONG = f"""
+from tests.factories import make_user, make_workload
+from tests.workers.workloads import SPACE
+from tuning.services.lifecycle import start_study
+from tuning.services.studies import create_study
+make_workload("{NAME}", space=SPACE, source="{NAME}.py")
+alice = make_user("alice")
+study = create_study(owner=alice, name="long", workload="{NAME}", n_trials=1, max_resource=100000, seed=1)
+start_study(study_id=study.pk, actor=alice)
+"""
+REFRESH = "from tuning.services.jobs import request_descriptions; request_descriptions(actor=None)"
+DESCRIBED = "SELECT state, error, (JULIANDAY(completed) - JULIANDAY(created)) * 86400 FROM tuning_job ORDER BY id DESC"
+
 
 class Home:
     """An installation in a folder: its environment, its database, its processes."""
@@ -86,13 +99,13 @@ class Home:
 def home(tmp_path):
     home = Home(tmp_path / "home")
     home.manage("migrate", "--verbosity", "0")
-    home.manage("shell", "--no-imports", "-c", SETUP)
     yield home
     for pid in home.processes():  # only after a failed test
         os.kill(pid, signal.SIGKILL)
 
 
 def test_a_study_runs_to_its_end_through_a_killed_sentinel_and_sigterm_leaves_nothing(home):
+    home.manage("shell", "--no-imports", "-c", SETUP)
     worker = subprocess.Popen(
         [sys.executable, "manage.py", "worker"], cwd=settings.BASE_DIR, env=home.environment, start_new_session=True
     )
@@ -131,3 +144,38 @@ def test_a_study_runs_to_its_end_through_a_killed_sentinel_and_sigterm_leaves_no
     state, retries, step = home.ask("SELECT state, retries, checkpoint_step FROM tuning_trial WHERE resource = 5000")[0]
     assert (state, retries, step > 2) == ("WAITING", lost, True)
     assert home.ask("SELECT last_seen, draining FROM tuning_host") == [(None, 0)]
+
+
+def test_refresh_is_answered_while_every_slot_trains_and_a_file_that_loops_holds_up_nothing(home):
+    home.manage("shell", "--no-imports", "-c", LONG)
+    loop = home.folder / "workloads" / "a_loop.py"
+    loop.write_text("while True:\n    pass\n")
+    home.environment["HPWEB_DESCRIBE_SECONDS"] = str(int(16 * overload()))
+    worker = subprocess.Popen(
+        [sys.executable, "manage.py", "worker"], cwd=settings.BASE_DIR, env=home.environment, start_new_session=True
+    )
+    busy = "SELECT 1 FROM tuning_trial WHERE state = 'RUNNING' AND resource_done > 0"
+    try:
+        home.wait_for(lambda: home.ask(busy))  # its file comes after the one that loops, which it does not import
+        home.wait_for(lambda: home.ask(DESCRIBED)[0][0] not in ("WAITING", "RUNNING"))
+        assert home.ask(DESCRIBED)[0][:2] == ("COMPLETE", "")
+        ((error,),) = home.ask("SELECT error FROM tuning_workload WHERE name = 'a_loop.py'")
+        assert "HPWEB_DESCRIBE_SECONDS" in error
+        assert home.ask(f"SELECT error FROM tuning_workload WHERE name = '{NAME}'") == [("",)]
+
+        loop.unlink()
+        home.manage("shell", "--no-imports", "-c", REFRESH)
+        home.wait_for(lambda: home.ask(DESCRIBED)[0][0] not in ("WAITING", "RUNNING"))
+        state, error, seconds = home.ask(DESCRIBED)[0]
+        assert home.ask(busy), "the trial has its slot all the time"
+        print(f"Refresh is answered after {seconds:.1f} s beside a trial on the only slot")
+        assert (state, error) == ("COMPLETE", "")
+        assert seconds < 5.0 * overload()
+        assert home.ask("SELECT name FROM tuning_workload WHERE name = 'a_loop.py'") == []
+        worker.send_signal(signal.SIGTERM)
+        worker.wait(10 * overload())
+        assert home.processes() == {}
+    finally:
+        if worker.poll() is None:
+            worker.kill()
+            worker.wait()

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.factories import make_running, make_slot, make_study, make_workload
+from tests.factories import make_place, make_running, make_slot, make_study, make_workload
 from tests.workers.workloads import NAME, SPACE, overload, write_workload
 from tuning.models import Split, Study, Trial, Workload
 from tuning.selectors.artifacts import opened
@@ -18,7 +18,7 @@ from tuning.services.hosts import beat_host
 from tuning.services.lifecycle import start_study, stop_study
 from tuning.services.studies import create_study
 from tuning.workers.describing import describe_here
-from tuning.workers.launcher import LocalLauncher
+from tuning.workers.local import LocalLauncher
 from tuning.workers.processes import session_members, start_time
 from tuning.workers.tasks import work
 from tuning.workers.trial_run import TrialRun
@@ -63,7 +63,8 @@ def test_a_killed_trial_resumes_and_ends_with_the_same_metrics(alice, workload, 
 
     whole = running_study(alice, "whole")
     slot = make_slot()
-    assert work(slot.pk) == 2, "the split job, and the trial"
+    assert work(make_place("bulk").pk) == 1, "the split job"
+    assert work(slot.pk) == 1
     assert Split.objects.get().sizes == {"train": 80, "validation": 40, "test": 0}
     expected = Trial.objects.get(study=whole)
     assert (expected.state, expected.resource_done, expected.fence) == ("COMPLETE", 5, 1), expected.reason

@@ -13,7 +13,7 @@ from tests.workers import flood
 from tuning.runner.protocol import READ_BYTES, Channel, encode
 from tuning.selectors.curves import trial_curves
 from tuning.workers import launcher, patience, trial_run
-from tuning.workers.launcher import LocalLauncher
+from tuning.workers.local import LocalLauncher
 from tuning.workers.trial_run import HELD_ROWS, TrialRun
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from tests.factories import make_running, make_slot, make_study
 from tests.workers.fakes import FakeLauncher
 from tuning.models import Trial
 from tuning.workers import oom
-from tuning.workers.launcher import LocalLauncher
+from tuning.workers.local import LocalLauncher
 from tuning.workers.oom import MemoryKills, kill_counter
 from tuning.workers.trial_run import TrialRun
 
@@ -105,7 +105,7 @@ def run(alice):
     ((0, 1), -signal.SIGSEGV, "WAITING"),
 ])  # fmt: skip
 def test_a_kill_for_memory_fails_the_trial_with_a_remedy_and_any_other_is_tried_again(run, counts, code, state):
-    run.memory_kills = MemoryKills(1, counting(*counts))
+    run.usage.kills = MemoryKills(1, counting(*counts))
     run.process.die(code)
     run.step()
     trial = Trial.objects.get()

@@ -18,7 +18,7 @@ from tuning.services.lifecycle import cancel_trial, start_study
 from tuning.services.pinning import adopt_code
 from tuning.services.studies import create_study
 from tuning.workers.describing import describe_here
-from tuning.workers.launcher import LocalLauncher
+from tuning.workers.local import LocalLauncher
 from tuning.workers.processes import session_members
 from tuning.workers.tasks import work
 from tuning.workers.trial_run import TrialRun

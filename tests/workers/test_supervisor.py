@@ -18,7 +18,7 @@ from tuning.services.hosts import note_process
 from tuning.workers import supervisor
 from tuning.workers.launcher import SECRETS, environment_for
 from tuning.workers.processes import attempt_alive, boot_id, children, end_session, session_members, start_time
-from tuning.workers.slots import lock_folder, slot_lock
+from tuning.workers.slots import lock_folder, slot_lock, slot_mark
 from tuning.workers.supervisor import (
     DEAF_SECONDS,
     SHAKEN_SECONDS,
@@ -249,6 +249,17 @@ def test_an_unwell_cluster_is_ended_whole_and_its_trials_requeued(watch, alice, 
     assert sleeper.wait(5) == -signal.SIGTERM
     trial.refresh_from_db()
     assert (trial.state, trial.retries) == ("WAITING", 1)
+
+
+def test_what_a_dead_trial_process_had_started_is_ended_unless_somebody_works_the_slot(watch):
+    """Its own end is the kernel's work when its worker dies; nobody told those that it started."""
+    slot = Slot.objects.get()
+    orphan = subprocess.Popen(SLEEPER, env={**os.environ, **slot_mark(slot)}, start_new_session=True)
+    with slot_lock(slot.pk):
+        watch.end_leftovers()
+    assert orphan.poll() is None
+    watch.shut_down()
+    assert orphan.wait(5) == -signal.SIGKILL
 
 
 def test_the_cluster_of_a_killed_supervisor_is_ended(settings, tmp_path):

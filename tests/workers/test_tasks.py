@@ -6,11 +6,12 @@ import sys
 import pytest
 from django_q.models import OrmQ
 
-from tests.factories import DESCRIPTION, make_running, make_slot, make_study, make_workload
+from tests.factories import DESCRIPTION, make_place, make_running, make_slot, make_study, make_workload
 from tests.workers.fakes import FakeLauncher
 from tuning.models import Job, Slot, Study, Trial, Workload
+from tuning.selectors.work import slot_numbered
 from tuning.services.hosts import drain_host, take_hint
-from tuning.services.jobs import request_describe, request_job
+from tuning.services.jobs import request_describe, request_job, request_split
 from tuning.workers import wake
 from tuning.workers.slots import slot_lock
 from tuning.workers.tasks import claim_next, work
@@ -60,7 +61,7 @@ def test_a_slot_is_held_by_one_process_at_a_time(settings):
 def test_jobs_go_first_then_studies_by_priority(alice):
     low, high = (make_study(alice, started=True, workload="tiny") for _ in range(2))
     Study.objects.filter(pk=high.pk).update(priority=1)
-    request_describe(actor=None)
+    request_job(kind="preflight", actor=None)
     slots = [make_slot(slots=3, index=index) for index in range(3)]
     claims = [claim_next(slot) for slot in slots]
     assert isinstance(claims[0], Job)
@@ -148,18 +149,27 @@ def test_what_a_dead_worker_left_on_the_slot_is_taken_up_at_once(alice):
     assert [attempt.outcome for attempt in trial.attempts.all()] == ["process gone", "complete"]
 
 
-def test_jobs_and_trials_run_on_one_slot_after_another(alice):
+def test_a_place_for_short_jobs_takes_no_trial_and_a_slot_no_short_job(alice):
+    make_study(alice, started=True, workload="tiny")
+    request_describe(actor=None)
+    request_split(actor=None, workload="tiny")
+    quick, bulk, slot = make_place("quick"), make_place("bulk"), Slot.objects.get(lane="device")
+    assert isinstance(claim_next(slot_numbered(slot.pk)), Trial), "both jobs wait, and hold up no trial"
+    assert [claim_next(place).kind for place in (quick, bulk)] == ["describe", "split"]
+    assert [claim_next(place) for place in (quick, bulk)] == [None, None]
+
+
+def test_a_place_works_off_its_jobs(alice):
     make_workload("tiny")
     request_describe(actor=None)
-    slot = make_slot()
-    assert work(slot.pk, FakeLauncher(describe)) == 1
+    assert work(make_place("quick").pk, FakeLauncher(describe)) == 1
     assert (Job.objects.get().state, Workload.objects.get().name) == ("COMPLETE", "found")
 
 
 # --- jobs --------------------------------------------------------------------------------------------------------
 def run_job(launcher, kind="describe"):
     request_job(kind=kind, actor=None, args={"workload": "tiny"})
-    work(make_slot().pk, launcher)
+    work((make_place("quick") if kind == "describe" else make_slot()).pk, launcher)
     return Job.objects.get()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.factories import make_running, make_slot, make_study, make_workload
+from tests.factories import make_place, make_running, make_slot, make_study, make_workload
 from tests.workers.fakes import FakeLauncher
 from tests.workers.workloads import NAME, SPACE, overload, write_workload
 from tuning.models import Attempt, Slot, Trial
@@ -21,7 +21,8 @@ from tuning.services.jobs import request_split
 from tuning.services.lifecycle import start_study, stop_study
 from tuning.services.studies import create_study
 from tuning.workers import tasks
-from tuning.workers.launcher import LocalLauncher, Rest
+from tuning.workers.launcher import Rest
+from tuning.workers.local import LocalLauncher
 from tuning.workers.processes import marked, session_members, start_time
 from tuning.workers.slots import process_lock, slot_lock, slot_mark
 from tuning.workers.tasks import work
@@ -265,9 +266,12 @@ def test_test_data_never_meets_a_trial(alice, folder):
     request_split(actor=None, workload=NAME)
     study = create_study(owner=alice, name="after", workload=NAME, n_trials=2, seed=1, parallel=1)
     start_study(study_id=study.pk, actor=alice)
-    assert work(slot.pk, WarmLauncher(launcher)) == 3
-    split, one, two = launcher.served
+    assert work(slot.pk, WarmLauncher(launcher)) == 2
+    place = WarmLauncher(launcher)
+    assert work(make_place("bulk").pk, place) == 1
+    one, two, split = launcher.served
     assert split != one == two
+    assert not place.keeps(), "nor does it serve another job"
 
 
 class Counting(LocalLauncher):
@@ -298,9 +302,9 @@ def test_what_a_killed_worker_left_of_a_trial_is_ended_before_the_next(alice, fo
     assert orphan.stdout.readline() == "up\n"
     assert marked(slot_mark(slot)) == [orphan.pid]
     with slot_lock(slot.pk):
-        assert work(slot.pk, FakeLauncher()) == 0
+        assert work(slot.pk) == 0
     assert orphan.poll() is None, "somebody works on the slot: it may be his"
-    assert work(slot.pk, FakeLauncher()) == 0
+    assert work(slot.pk) == 0
     assert orphan.wait(5) == -signal.SIGKILL
     orphan.stdout.close()
 

@@ -4,7 +4,20 @@ from django.urls import path, re_path
 
 from tuning.api import schema
 from tuning.api.endpoint import Unknown
-from tuning.api.views import catalogue, control, exports, scripts, sharing, studies, surrogates, tokens, trials, what_if
+from tuning.api.views import (
+    catalogue,
+    control,
+    exports,
+    jobs,
+    lint,
+    scripts,
+    sharing,
+    studies,
+    surrogates,
+    tokens,
+    trials,
+    what_if,
+)
 
 urlpatterns = [
     path("studies/", studies.Studies.as_view(), name="api-studies"),
@@ -21,6 +34,8 @@ urlpatterns = [
     path("studies/<int:study_id>/trials/", trials.Trials.as_view(), name="api-study-trials"),
     path("studies/<int:study_id>/leaderboard/", trials.BestTrials.as_view(), name="api-study-leaderboard"),
     path("studies/<int:study_id>/surrogate/", surrogates.Surrogate.as_view(), name="api-study-surrogate"),
+    path("lint/", lint.Lint.as_view(), name="api-lint"),
+    path("studies/<int:study_id>/lint/", lint.StudyLint.as_view(), name="api-study-lint"),
     path("studies/<int:study_id>/what-if/", what_if.StudyWhatIf.as_view(), name="api-study-what-if"),
     path("studies/<int:study_id>/export/", exports.Export.as_view(), name="api-study-export"),
     path("trials/<int:trial_id>/", trials.OneTrial.as_view(), name="api-trial"),
@@ -39,6 +54,8 @@ urlpatterns = [
     path("workers/", catalogue.Workers.as_view(), name="api-workers"),
     path("workers/<int:host_id>/drain/", control.DrainHost.as_view(), name="api-worker-drain"),
     path("workers/<int:host_id>/undrain/", control.UndrainHost.as_view(), name="api-worker-undrain"),
+    path("jobs/", jobs.Jobs.as_view(), name="api-jobs"),
+    path("jobs/<int:job_id>/cancel/", jobs.CancelJob.as_view(), name="api-job-cancel"),
     path("devices/<int:device_id>/reserve/", sharing.ReserveDevice.as_view(), name="api-device-reserve"),
     path("devices/<int:device_id>/release/", sharing.ReleaseDevice.as_view(), name="api-device-release"),
     path("people/", sharing.AllPeople.as_view(), name="api-people"),

@@ -48,6 +48,19 @@ def _check(trial: Trial) -> None:
         as_value(f"intermediate at step {step}", value)
 
 
+class _Open:
+    """An open trial as it was given, and with its checked params; its place in the unit cube is made when needed."""
+
+    def __init__(self, given: Trial, space: SearchSpace) -> None:
+        self.given = given
+        self.trial = Trial(**{**given.__dict__, "params": space.validate(given.params)})
+        self.space = space
+
+    @cached_property
+    def unit(self) -> NDArray[np.float64]:
+        return self.space.to_unit(self.trial.params)
+
+
 class _Columns:
     """Growing columns that several histories share; rows below a reader's count never change."""
 
@@ -63,6 +76,7 @@ class _Columns:
         self.unit = np.empty((16, dimensions))
         self.trials: list[Trial] = []
         self.derived: dict[Hashable, list[Any]] = {}
+        self.open: dict[int, _Open] = {}  # of the last view, by number: ten thousand that wait are checked once
 
     def append(self, trial: Trial, unit: NDArray[np.float64]) -> None:
         if self.n == len(self.numbers):
@@ -103,7 +117,7 @@ class History:
         self._columns = _Columns(len(space))
         self._finished = 0
         self._is_view = False
-        self._pending: tuple[Trial, ...] = ()
+        self._pending: tuple[_Open, ...] = ()
 
     @classmethod
     def of_trials(cls, space: SearchSpace, direction: str, trials: Iterable[Trial]) -> History:
@@ -179,16 +193,20 @@ class History:
     def with_pending(self, trials: Iterable[Trial]) -> History:
         """A view with open trials appended, sharing the finished columns; this history stays as it is.
 
-        Raises ParamsError where an open trial does not fit the space, HistoryError for a finished one.
+        A trial that is the same object as at the last call is not checked again. Raises ParamsError where an open trial
+        does not fit the space, HistoryError for a finished one.
         """
-        pending = list(self._pending)
+        pending, known = list(self._pending), self._columns.open
         for trial in trials:
             if not trial.state.open:
                 raise HistoryError(f"trial {trial.number} is {trial.state}, not open: append it")
-            pending.append(Trial(**{**trial.__dict__, "params": self.space.validate(trial.params)}))
+            found = known.get(trial.number)
+            pending.append(found if found is not None and found.given is trial else _Open(trial, self.space))
+        if pending:  # replaced, not changed in place, so that two threads can only do the same work twice
+            self._columns.open = {found.given.number: found for found in pending}
         return self._view(tuple(pending))
 
-    def _view(self, pending: tuple[Trial, ...]) -> History:
+    def _view(self, pending: tuple[_Open, ...]) -> History:
         view = History.__new__(History)
         view.space, view.direction, view.earlier = self.space, self.direction, self.earlier
         view._columns, view._finished, view._is_view = self._columns, self._finished, True
@@ -267,7 +285,7 @@ class History:
 
     @cached_property
     def _pending_unit(self) -> NDArray[np.float64]:
-        return np.array([self.space.to_unit(trial.params) for trial in self._pending])
+        return np.array([found.unit for found in self._pending])
 
     def _shared(self, name: str) -> NDArray[Any]:
         column: NDArray[Any] = getattr(self._columns, name)[: self._finished]
@@ -278,7 +296,7 @@ class History:
         finished = self._shared(name)
         if not self._pending:
             return finished
-        return np.concatenate([finished, np.array([of_pending(t) for t in self._pending], dtype=finished.dtype)])
+        return np.concatenate([finished, np.array([of_pending(t.trial) for t in self._pending], dtype=finished.dtype)])
 
     # rows
 
@@ -290,7 +308,7 @@ class History:
         """Row i as a trial. Raises IndexError outside 0..n - 1."""
         if not 0 <= i < self.n:
             raise IndexError(f"row {i} of {self.n}")
-        return self._columns.trials[i] if i < self._finished else self._pending[i - self._finished]
+        return self._columns.trials[i] if i < self._finished else self._pending[i - self._finished].trial
 
     def derived(self, key: Hashable, of_params: Callable[[Mapping[str, Any]], T]) -> list[T]:
         """of_params(params) for each row, (n,), computed once for each finished row.
@@ -302,4 +320,4 @@ class History:
             # Replaced, not extended in place, so that two threads can only do the same work twice.
             known = known + [of_params(trial.params) for trial in self._columns.trials[len(known) : self._finished]]
             self._columns.derived[key] = known
-        return known[: self._finished] + [of_params(trial.params) for trial in self._pending]
+        return known[: self._finished] + [of_params(found.trial.params) for found in self._pending]

@@ -7,6 +7,8 @@ from django.db import models
 
 from tuning.models.fields import JSONTextField
 
+NO_DEVICE = "none"  # the UUID of a host's row for places without a device, where its short jobs run
+
 
 class Host(models.Model):
     name = models.CharField(max_length=120, unique=True)
@@ -24,7 +26,7 @@ class Host(models.Model):
 
 class Device(models.Model):
     host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="devices")
-    uuid = models.CharField(max_length=80)  # the GPU's UUID, or "cpu"
+    uuid = models.CharField(max_length=80)  # the GPU's UUID, "cpu", or NO_DEVICE
     kind = models.CharField(max_length=120)
     memory = models.PositiveBigIntegerField(null=True)  # bytes
     unavailable = models.CharField(max_length=300, blank=True)  # why it takes no work now: held, disk full
@@ -42,10 +44,16 @@ class Device(models.Model):
 
 
 class Slot(models.Model):
-    """A place on a device where one process may run at a time."""
+    """A place on a device where one process may run at a time. What may run there is its lane."""
+
+    class Lane(models.TextChoices):
+        DEVICE = "device", "on a device"  # trials, and jobs that train: those go first
+        QUICK = "quick", "quick looks"  # jobs of seconds that a person waits for
+        BULK = "bulk", "whole data"  # jobs that read whole data sets, without a device
 
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="slots")
     index = models.PositiveIntegerField()
+    lane = models.CharField(max_length=8, choices=Lane.choices, default=Lane.DEVICE)
     threads = models.PositiveIntegerField(default=1)
     hinted = models.DateTimeField(null=True)  # when the newest hint was sent that no task has taken up yet
     unheard = models.DateTimeField(null=True)  # when the first of those was sent

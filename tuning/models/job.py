@@ -27,6 +27,7 @@ class Job(models.Model):
     retries = models.PositiveIntegerField(default=0)
     slot = models.ForeignKey(Slot, on_delete=models.SET_NULL, null=True, related_name="jobs")
     lease_until = models.DateTimeField(null=True)
+    deadline = models.DateTimeField(null=True)  # of the newest claim, by its kind's limit
     result = JSONTextField(null=True)
     error = models.TextField(blank=True)
     dedupe = models.CharField(max_length=200, blank=True)

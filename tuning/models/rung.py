@@ -34,6 +34,8 @@ class Rung(models.Model):
     cut = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0)
     complete = models.PositiveIntegerField(default=0)
+    best_number = models.PositiveIntegerField(null=True)  # the trial that is the best of those that wait for a decision
+    best_loss = models.FloatField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["cohort", "number"], name="rung_cohort_number")]

@@ -42,7 +42,7 @@ class Study(models.Model):
 
     workload = models.CharField(max_length=120, blank=True)  # empty: trials are run by scripts over REST
     workload_digest = models.CharField(max_length=64, blank=True)  # the code that its trials run, on every host
-    data_digest = models.CharField(max_length=64, blank=True)  # the data; empty until the first host has counted them
+    data_digest = models.CharField(max_length=64, blank=True)  # the data; empty until the first count or trial
     metric = models.CharField(max_length=120)
     directions = JSONTextField(default=minimize)
     objective = models.CharField(max_length=5, choices=Objective.choices, default=Objective.BEST)
@@ -74,6 +74,8 @@ class Study(models.Model):
     history_version = models.PositiveBigIntegerField(default=0)  # created, terminal, paused, promoted trials only
     history_epoch = models.PositiveBigIntegerField(default=0)  # rises when the past itself changes: exclusions
     finish_seq = models.PositiveBigIntegerField(default=0)
+    steps_settled = models.PositiveBigIntegerField(default=0)  # of trials not at work, each at least 1: the budget's
+    failed_in_a_row = models.PositiveIntegerField(default=0)  # by an error, since one came to a rung or to its end
     n_waiting = models.PositiveIntegerField(default=0)
     n_running = models.PositiveIntegerField(default=0)
     n_paused = models.PositiveIntegerField(default=0)

@@ -64,6 +64,7 @@ class Trial(models.Model):
     fence = models.PositiveIntegerField(default=0)  # rises with each claim; a write with an older one is refused
     retries = models.PositiveIntegerField(default=0)
     priority = models.IntegerField(default=0)
+    turn = models.PositiveBigIntegerField(default=0)  # in the queue: the study's version when it was made or promoted
     slot = models.ForeignKey(Slot, on_delete=models.SET_NULL, null=True, related_name="trials")
     lease_until = models.DateTimeField(null=True)
     claimed = models.DateTimeField(null=True)  # when the present run began, by the database's clock
@@ -100,7 +101,7 @@ class Trial(models.Model):
             # leaderboard: value, then number, of one study
             models.Index(fields=["study", "value", "number"], name="trial_study_value"),
             # counts, claims of waiting trials, filters by state
-            models.Index(fields=["study", "state", "-priority", "number"], name="trial_study_state"),
+            models.Index(fields=["study", "state", "-priority", "turn", "number"], name="trial_study_state"),
             # checkpoints of trials that a scheduler has cut: they are to be deleted
             models.Index(fields=["id"], condition=Q(state="PRUNED") & ~Q(checkpoint=""), name="trial_dropped"),
             # the reaper: running trials by the end of their lease

@@ -43,6 +43,7 @@ class Offering(models.Model):
     data_digest = models.CharField(max_length=64, blank=True)  # of the data; empty: not fingerprinted yet
     data_error = models.TextField(blank=True)  # why they could not be
     described = models.DateTimeField(null=True)  # when the host last looked; NULL where a trial found out
+    counted = models.DateTimeField(null=True)  # when it last found out about the data, by a count or by a trial
 
     class Meta:
         constraints = [

@@ -51,7 +51,7 @@ class Inbox:
         return self._request
 
     def reply(self, number: int) -> Message | None:
-        """Wait for the answer to suggestion `number` and return it; None if the job shall end instead.
+        """Wait for the answer to question `number` and return it; None if the job shall end instead.
 
         Raises:
             ChannelClosed: the worker is gone.
@@ -74,7 +74,7 @@ class Inbox:
         elif kind in ("stop", "pause"):
             if self._running and not self._starts:
                 self._request = kind
-        elif kind == "suggest_reply":
+        elif kind in ("suggest_reply", "data_reply"):
             self._replies[message["id"]] = message
         elif kind == "rest":
             if not self._running:

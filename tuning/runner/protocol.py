@@ -9,6 +9,7 @@ Worker to runner
                    with log = true a descriptor travels along, where the job's standard output and error go
     stop, pause    finish the running job now: its result says stopped = true or "pause"; idle: no effect
     suggest_reply  id, and value or error: the answer to a suggest
+    data_reply     id, go: the answer to a data; false: the study is pinned to others
     rest           (after an answer) is this process fit for another job? A rested follows
     exit           finish as by stop, answer, and leave
 
@@ -18,11 +19,16 @@ Runner to worker
     step           step (finished epochs, 1-based), metrics {name: float}, wall (unix seconds)
     checkpoint     kind ("last" or "best"), step, path: sent once the file is complete on disk
     suggest        id, name, distribution (a parameter in the search space's JSON form)
+    data           id, digest: what this job has read, of a study that was not pinned to data when it was started
     finding        rule, severity, message, evidence, fix
+    looking        (describe) source: the file or module that is imported next
+    found          (describe) workloads: what that source has
     result         the fields that belong to the kind
     error          reason_code ("diverged", "out_of_memory", "disk_full", "code_error"), message,
                    traceback, remedy
-    refused        digest (of what this host has, "" for nothing): the spec's digest is of other code
+    refused        digest (of what this host has, "" for nothing): the spec's digest is of other code; or
+                   data_digest ("" where they cannot be read: error), kept: the study is pinned to other data; kept
+                   says that they may be what the process holds from an earlier job and not what the host has now
     rested         reusable, why (not), memory (resident bytes), files (the code that it has loaded:
                    {path: [mtime_ns, size]})
 

@@ -14,10 +14,12 @@ from tuning.runner.failures import Failure, JobError
 from tuning.runner.inbox import Inbox
 from tuning.runner.objective import run_objective
 from tuning.runner.output import Output
+from tuning.runner.pins import DataPin, OtherData
 from tuning.runner.protocol import Channel, ChannelClosed, ProtocolError
 from tuning.runner.split import split
 from tuning.runner.train import run_training
 from tuning.training.catalogue import Catalogue, UnknownWorkload
+from tuning.training.digests import PatternError
 from tuning.training.surroundings import Surroundings, forget_peak, free_memory, loaded_code, resident_memory
 
 Job = Callable[[dict[str, Any], Catalogue, Inbox], dict[str, Any]]
@@ -33,6 +35,7 @@ KINDS: dict[str, Job] = {
 
 # After these the process may hold test data, which no trial may ever find in its memory.
 SEALED = ("split",)
+NAMING_FILES = ("command", "objective")  # whose data are the files that they name
 
 
 class Session:
@@ -47,6 +50,7 @@ class Session:
         self._unfit = ""
         self._first = True
         self._files: dict[str, list[int]] = {}
+        self._data: dict[str, str] = {}  # what a workload's data files were when this process first ran it
 
     def serve(self) -> None:
         """Serve starts until the worker says exit.
@@ -67,9 +71,9 @@ class Session:
             except ProtocolError as error:  # a result that no line can hold
                 answer = {"type": "error", **Failure.of(error, {}).to_json()}
                 self._channel.send(answer)
-            failed = answer["type"] == "error"
+            kind = answer["type"]
             del answer
-            self._clean_up(start.get("kind"), failed)
+            self._clean_up(start.get("kind"), kind)
             self._note_code(began)
 
     def _answer(self, start: dict[str, Any]) -> dict[str, Any]:
@@ -84,17 +88,39 @@ class Session:
                 found = self._catalogue.digest_of(str(spec.get("workload")), str(start["kind"]))
                 if found != pinned:
                     return {"type": "refused", "digest": found}
+            self._hold_to_files(str(start["kind"]), spec)
             return {"type": "result", **job(spec, self._catalogue, self._inbox)}
         except ChannelClosed:
             raise
+        except OtherData as other:
+            kept = not self._first and start["kind"] != "command"
+            return {"type": "refused", "data_digest": other.digest, "error": other.error, "kept": kept}
         except (Exception, SystemExit) as error:  # whatever the user's code raises is the trial's outcome
             return {"type": "error", **Failure.of(error, spec).to_json()}
 
-    def _clean_up(self, kind: Any, failed: bool) -> None:
+    def _hold_to_files(self, kind: str, spec: dict[str, Any]) -> None:
+        """Compare the files that a program or a function names; a training compares the examples that it has read."""
+        pinned = spec.get("data_digest")
+        if pinned is None or kind not in NAMING_FILES:
+            return
+        name = str(spec.get("workload"))
+        try:
+            found = self._catalogue.files_digest(name, kind)
+        except PatternError as error:
+            if pinned:
+                raise OtherData("", str(error)) from error
+            raise
+        if kind == "objective" and self._data.setdefault(name, found) != found:
+            raise OtherData(found)  # its module may still hold what it had read before
+        DataPin(pinned, self._inbox).hold(lambda: found)
+
+    def _clean_up(self, kind: Any, answer: str) -> None:
         """Put back what the job changed and give its memory back; whatever is left makes this process unfit."""
         left = self._surroundings.restore() or free_memory()
-        if failed:
+        if answer == "error":
             left = "the job failed"
+        elif answer == "refused":
+            left = "it may hold other code or data than a study is pinned to"
         elif kind in SEALED:
             left = f"a job of kind {kind} reads test data"
         self._unfit = self._unfit or left
@@ -112,12 +138,16 @@ class Session:
         }
 
     def _load(self, start: dict[str, Any]) -> None:
-        """Import the workload's module before the surroundings are noted: what it sets at its top belongs to it."""
+        """Import the workload's module before the surroundings are noted: what it sets at its top belongs to it.
+
+        The spec says in which source it was seen last, so that a file that hangs holds up no trial of another.
+        """
         spec = start.get("spec")
         name = spec.get("workload") if isinstance(spec, dict) else None
         if isinstance(name, str):
+            source = spec.get("source") if isinstance(spec, dict) else None
             with suppress(UnknownWorkload):  # which the job tells
-                self._catalogue.find(name)
+                self._catalogue.find(name, source if isinstance(source, str) else "")
 
     def _note_code(self, began: int) -> None:
         """Note in which state files were loaded; one written during the job may have been loaded before that."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from tuning.runner.failures import JobError
 from tuning.runner.inbox import Inbox
+from tuning.runner.pins import DataPin
 from tuning.runner.spec import read
 from tuning.training import Run, train
 from tuning.training.catalogue import Catalogue
@@ -40,7 +41,10 @@ def run_training(spec: Mapping[str, Any], catalogue: Catalogue, inbox: Inbox) ->
 
     Fields: workload, params, seed, epochs, checkpoint_dir; optional: max_epochs (the study's longest
     training: the horizon of schedules), metric, direction (default: the workload's), resume_from, fence,
-    trial, device, threads, deterministic.
+    trial, device, threads, deterministic, data_digest (of the data that the study is pinned to, "" before any are).
+
+    Raises:
+        OtherData: this host's data are not those of the study.
     """
     workload = catalogue.make(read(spec, "workload", str))
     run = Run(
@@ -57,6 +61,7 @@ def run_training(spec: Mapping[str, Any], catalogue: Catalogue, inbox: Inbox) ->
         device=read(spec, "device", str, "cpu"),
         threads=read(spec, "threads", int, 1),
         deterministic=read(spec, "deterministic", bool, False),
+        load=DataPin(read(spec, "data_digest", str, None), inbox).load,
     )
     if not 0 <= run.seed < 2**63:
         raise JobError(f"the spec's 'seed' lies between 0 and 2**63 - 1, not {run.seed}")

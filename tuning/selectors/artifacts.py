@@ -9,7 +9,12 @@ from tuning.selectors.errors import NotFound
 
 
 def trial_folder(trial: Trial) -> Path:
-    return Path(settings.ARTIFACT_DIR) / f"study-{trial.study_id}" / f"trial-{trial.number}"
+    return folder_of(trial.study_id, trial.number)
+
+
+def folder_of(study_id: int, number: int) -> Path:
+    """The folder of the study's trial of this number."""
+    return Path(settings.ARTIFACT_DIR) / f"study-{study_id}" / f"trial-{number}"
 
 
 def stored(path: Path) -> str:

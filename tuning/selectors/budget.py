@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from django.db.models import Case, F, Q, Sum, When
+from django.db.models import F, Sum
 from django.db.models.functions import Coalesce, Greatest
 
 from tuning.engine import registry
@@ -55,13 +55,13 @@ def steps_trained(study: Study) -> int:
 def steps_committed(study: Study) -> int:
     """The steps that the study's trials have come to, those that wait or run with all that they may still go.
 
-    A trial that failed before its first step counts as one, or a study whose every trial does would never end.
+    A trial that failed before its first step counts as one, or a study whose every trial does would never end. Those
+    that rest or have ended are counted already, in the study's row: only the few at work are looked at.
     """
     goes_to = F("resource") if pauses(study) else study.max_resource
-    at_work = Q(state__in=(State.WAITING, State.RUNNING))
     may_go = Greatest(F("resource_done"), Coalesce(goes_to, 0))
-    steps = Case(When(at_work, then=may_go), default=Greatest(F("resource_done"), 1))
-    return Trial.objects.filter(study=study).aggregate(steps=Sum(steps))["steps"] or 0
+    at_work = Trial.objects.filter(study=study, state__in=(State.WAITING, State.RUNNING))
+    return study.steps_settled + (at_work.aggregate(steps=Sum(may_go))["steps"] or 0)
 
 
 def pauses(study: Study) -> bool:

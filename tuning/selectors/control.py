@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from tuning.models import Trial
+from tuning.models import Job, Trial
 
 
 @dataclass(frozen=True)
-class TrialControl:
-    """`draining`: the trial is to go back to waiting at its next checkpoint, because its host goes out of service.
-    `overdue`: it has missed its deadline."""
+class Control:
+    """`draining`: the trial (at its next checkpoint) or job is to go back to waiting, because its host goes out of
+    service. `overdue`: it has missed its deadline."""
 
     held: bool
     draining: bool
@@ -19,7 +19,7 @@ class TrialControl:
     overdue: bool = False
 
 
-def trial_control(trial_id: int, fence: int) -> TrialControl:
+def trial_control(trial_id: int, fence: int) -> Control:
     """One query. `held` is False once the trial was stopped, paused, deleted or claimed by another."""
     row = (
         Trial.objects.filter(pk=trial_id)
@@ -28,8 +28,24 @@ def trial_control(trial_id: int, fence: int) -> TrialControl:
         .first()
     )
     if row is None:
-        return TrialControl(False, False, "the study was deleted")
+        return Control(False, False, "the study was deleted")
     state, newest, reason, evacuating, overdue = row
     running = state == Trial.State.RUNNING
     words = "it was given to another" if running else reason or f"it is {state.lower()}"
-    return TrialControl(running and newest == fence, bool(evacuating), words, bool(overdue))
+    return Control(running and newest == fence, bool(evacuating), words, bool(overdue))
+
+
+def job_control(job_id: int, fence: int) -> Control:
+    """One query. `held` is False once the job was cancelled, ended, deleted or claimed by another."""
+    row = (
+        Job.objects.filter(pk=job_id)
+        .annotate(overdue=Q(deadline__lt=Now()))
+        .values_list("state", "fence", "error", "slot__device__host__evacuating", "overdue")
+        .first()
+    )
+    if row is None:
+        return Control(False, False, "it was deleted")
+    state, newest, error, evacuating, overdue = row
+    running = state == Job.State.RUNNING
+    words = "it was given to another" if running else error or f"it is {state.lower()}"
+    return Control(running and newest == fence, bool(evacuating), words, bool(overdue))

@@ -3,7 +3,7 @@
 from tuning.findings import Finding
 from tuning.models import Device, Study
 from tuning.selectors.hosts import live_slots
-from tuning.selectors.offerings import live_hosts
+from tuning.selectors.offerings import differences, live_hosts
 from tuning.selectors.requirements import NOTHING, Needs, needs_of, size_words
 from tuning.selectors.sharing import caps_of, reserved_devices, running_of, with_room
 
@@ -20,7 +20,23 @@ def hindrances(study: Study) -> list[Finding]:
                 "No worker is alive, so no trial runs. Start one on a host with: python manage.py worker",
             )
         ]
-    return [*_by_cap(study), *_by_devices(study)]
+    return [*_by_difference(study), *_by_cap(study), *_by_devices(study)]
+
+
+def _by_difference(study: Study) -> list[Finding]:
+    """Where every live host has other code or data: otherwise the workers page is enough."""
+    found = differences(Study.objects.filter(pk=study.pk))
+    if len(found) < len(live_hosts()):
+        return []
+    words = sorted({difference.words for rows in found.values() for difference in rows})
+    return [
+        Finding(
+            "apart",
+            "error",
+            f"No live host runs this study: {'; '.join(f'one {text}' for text in words[:3])}. Mend that and press "
+            "Refresh on the workloads page, or take over what the workers have now on the workers page.",
+        )
+    ]
 
 
 def _by_cap(study: Study) -> list[Finding]:

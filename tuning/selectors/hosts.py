@@ -6,6 +6,7 @@ from datetime import datetime
 from django.db.models import Prefetch, QuerySet
 
 from tuning.models import Device, Host, Job, Slot, Study, Trial
+from tuning.models.host import NO_DEVICE
 from tuning.selectors.clock import before, database_now
 
 ALIVE_SECONDS = 15.0
@@ -31,6 +32,7 @@ class HostRow:
     alive: bool
     age_seconds: float | None
     devices: list[DeviceRow]
+    places: list[SlotRow]  # for short jobs, without a device
 
 
 def is_reserved(device: Device, now: datetime) -> bool:
@@ -51,19 +53,21 @@ def hosts_overview() -> list[HostRow]:
     now = database_now()
     for host in Host.objects.order_by("name").prefetch_related(Prefetch("devices", devices)):
         age = (now - host.last_seen).total_seconds() if host.last_seen else None
+        found = [
+            DeviceRow(
+                device,
+                [SlotRow(slot, running.get(slot.pk), jobs.get(slot.pk)) for slot in device.slots.all()],
+                is_reserved(device, now),
+            )
+            for device in host.devices.all()
+        ]
         rows.append(
             HostRow(
                 host,
                 age is not None and age < ALIVE_SECONDS,
                 age,
-                [
-                    DeviceRow(
-                        device,
-                        [SlotRow(slot, running.get(slot.pk), jobs.get(slot.pk)) for slot in device.slots.all()],
-                        is_reserved(device, now),
-                    )
-                    for device in host.devices.all()
-                ],
+                [row for row in found if row.device.uuid != NO_DEVICE],
+                [place for row in found if row.device.uuid == NO_DEVICE for place in row.slots],
             )
         )
     return rows
@@ -78,7 +82,11 @@ def queue_counts() -> dict[str, int]:
 
 
 def live_slots() -> QuerySet[Slot]:
-    """Enabled slots of hosts that are alive and not draining, on devices that nobody else holds."""
+    """Enabled slots for trials, of hosts that are alive and not draining, on devices that nobody else holds."""
+    return _in_service().filter(lane=Slot.Lane.DEVICE)
+
+
+def _in_service() -> QuerySet[Slot]:
     return Slot.objects.filter(
         enabled=True,
         device__unavailable="",
@@ -88,8 +96,8 @@ def live_slots() -> QuerySet[Slot]:
 
 
 def idle_slots(host_name: str | None = None) -> QuerySet[Slot]:
-    """Live slots that hold neither a trial nor a job; of one host where its name is given."""
-    rows = live_slots()
+    """Slots of every lane, in service, that hold neither a trial nor a job; of one host where its name is given."""
+    rows = _in_service()
     if host_name is not None:
         rows = rows.filter(device__host__name=host_name)
     return rows.exclude(trials__state=Trial.State.RUNNING).exclude(jobs__state=Job.State.RUNNING)

@@ -16,7 +16,7 @@ WORDS = {
     State.PROMOTED: "went on",
     State.CUT: "was cut",
     State.FAILED: "ended before it had a value here",
-    State.COMPLETE: "went on, and has run to its end",
+    State.COMPLETE: "went on, to its end",
 }
 PER_PAGE = 50
 DRAWN = 2_000  # entries of a bracket at the most
@@ -73,10 +73,15 @@ class Ladder:
     def saved(self) -> int | None:
         return None if self.full is None else max(self.full - self.used, 0)
 
+    @property
+    def saved_percent(self) -> int | None:
+        """The share of `full` that is saved, rounded down; None where nobody knows it."""
+        return 100 * self.saved // self.full if self.full and self.saved is not None else None
+
 
 @dataclass(frozen=True)
 class Standing:
-    """One trial at a rung; `short` is by how much it missed the last that went on in its cohort (above 0)."""
+    """One trial at a rung; `short` is by how much it is behind the last that went on in its cohort (above 0)."""
 
     trial_id: int
     number: int
@@ -157,8 +162,8 @@ def standings(study: Study, bracket: int, rung: int, *, first: int = 0) -> list[
 def _standing(study: Study, entry: RungEntry, last_in: float | None) -> Standing:
     sign = Direction.of(study.direction).sign
     short = None
-    if entry.state == State.CUT and entry.loss is not None and last_in is not None:
-        short = entry.loss - last_in
+    if entry.state in (State.CUT, State.REACHED) and entry.loss is not None and last_in is not None:
+        short = entry.loss - last_in if entry.loss > last_in or entry.state == State.CUT else None
     value = None if entry.loss is None else sign * entry.loss
     return Standing(entry.trial_id, entry.number, entry.rung, entry.step, value, entry.state, short)
 

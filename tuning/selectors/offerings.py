@@ -1,8 +1,10 @@
 """Reading what hosts have of workloads: who may claim which study, and why not."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from tuning.models import Host, Offering, Study, Workload
 from tuning.selectors.clock import before
@@ -16,13 +18,15 @@ class Difference:
 
     study: Study
     words: str
-    adoptable: bool  # the study could take over the code that the workers have now
+    adoptable: bool  # the study could take over what the workers have now
+    subject: str = "code"  # or "data": what it would take over
 
 
 def fits(host: Host) -> Q:
     """Studies whose pinned code and data this host has, as a filter on Study.
 
-    A host that has never looked for workloads may try what nothing is known of: its trial process looks first.
+    A host that has never looked for workloads may try what nothing is known of: its trial process looks first. So it
+    does with data that nobody has counted, or that have changed since.
     """
     offered = Offering.objects.filter(host=host, workload=OuterRef("workload"))
     code = offered.filter(digest=OuterRef("workload_digest"))
@@ -56,9 +60,32 @@ def differences(among: QuerySet[Study] | None = None) -> dict[int, list[Differen
             if row is None and host.pk not in looked:
                 continue
             if words := _difference(study, row):
-                adoptable = present.get(study.workload, study.workload_digest) != study.workload_digest
-                found.setdefault(host.pk, []).append(Difference(study, words, adoptable))
+                adoptable, subject = _adoptable(study, present, rows.values())
+                found.setdefault(host.pk, []).append(Difference(study, words, adoptable, subject))
     return found
+
+
+def _adoptable(study: Study, present: dict[str, str], rows: Iterable[Offering]) -> tuple[bool, str]:
+    """Whether the study could take over what the live hosts of `rows` have now, and whether that is code or data."""
+    code = present.get(study.workload, study.workload_digest)
+    if code != study.workload_digest:
+        return True, "code"
+    data = _most_common((row for row in rows if row.workload == study.workload), code, study.data_digest)
+    return bool(data) and data != study.data_digest, "data"
+
+
+def present_data(workload: str, code: str, prefer: str = "") -> str:
+    """The data that the most live hosts have under this code, of several `prefer`; "" where none has looked.
+
+    Where no host that is alive has looked, those that are gone count.
+    """
+    rows = Offering.objects.filter(workload=workload)
+    return _most_common(rows.filter(host__in=_live()), code, prefer) or _most_common(rows, code, prefer)
+
+
+def _most_common(rows: Iterable[Offering], code: str, prefer: str) -> str:
+    counts = Counter(row.data_digest for row in rows if row.digest == code and row.data_digest)
+    return min(counts, key=lambda data: (-counts[data], data != prefer, data), default="")
 
 
 def _difference(study: Study, row: Offering | None) -> str:
@@ -100,13 +127,18 @@ def hosts_to_count(workload: str) -> list[str]:
 
 
 def uncounted_workloads(host: Host) -> list[str]:
-    """Workloads of this host whose data an open study is pinned to, and which it has not counted."""
+    """Workloads of which this host has not counted the data, or other data than a study is pinned to when it counted.
+
+    Each look for workloads asks anew: what the host has may have been mended. Data that are the study's by the last
+    look are not counted again, since each trial compares them itself.
+    """
     pinned = Study.objects.filter(
         state__in=[Study.State.READY, Study.State.RUNNING, Study.State.PAUSED],
         workload=OuterRef("workload"),
         workload_digest=OuterRef("digest"),
-    ).exclude(data_digest="")
-    rows = Offering.objects.filter(host=host, data_digest="", data_error="").exclude(digest="")
+    ).exclude(data_digest__in=["", OuterRef("data_digest")])
+    due = Q(counted=None) | Q(counted__lt=F("described"))
+    rows = Offering.objects.filter(due, host=host).exclude(digest="")
     return list(rows.filter(Exists(pinned)).values_list("workload", flat=True))
 
 

@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 from tuning.models import Account, Device, DeviceTime, Host, Job, Slot, Study, Trial
 from tuning.selectors.clock import SecondsSince, before
 from tuning.selectors.hosts import idle_slots
+from tuning.selectors.job_kinds import lane_of
 from tuning.selectors.offerings import fits
 from tuning.selectors.requirements import NOTHING, memory_taken, needs_of
 
@@ -145,14 +146,16 @@ def slots_to_wake() -> list[Slot]:
     idle = list(idle_slots().select_related("device__host"))
     if not idle:
         return []
-    waiting = Job.objects.filter(state=Job.State.WAITING).values_list("args", flat=True)
-    wanted = {args.get("host", "") for args in waiting}  # "": any host will do
+    waiting = Job.objects.filter(state=Job.State.WAITING).values_list("kind", "args")
+    wanted = {(lane_of(kind), args.get("host", "")) for kind, args in waiting}  # "": any host will do
     boards: dict[int, Board] = {}
     found = []
     for slot in idle:
         host = slot.device.host
-        if wanted & {"", host.name}:
+        if wanted & {(slot.lane, ""), (slot.lane, host.name)}:
             found.append(slot)
+            continue
+        if slot.lane != Slot.Lane.DEVICE:
             continue
         if host.pk not in boards:
             boards[host.pk] = Board(host)

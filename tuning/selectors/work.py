@@ -47,6 +47,11 @@ def busy_slots(host_name: str) -> list[Slot]:
     return list(Slot.objects.filter(held, device__host__name=host_name).distinct())
 
 
+def host_slots(host_name: str) -> list[Slot]:
+    """A host's slots, those out of service included."""
+    return list(Slot.objects.filter(device__host__name=host_name))
+
+
 def open_attempts(host_name: str) -> QuerySet[Attempt]:
     """A host's attempts whose end nobody has noted."""
     return Attempt.objects.filter(host=host_name, ended__isnull=True)

@@ -3,6 +3,8 @@
 from tuning.models import Job, Split, Study, Workload
 from tuning.selectors.errors import NotFound
 
+SEARCHES = 50  # the newest that are looked at
+
 
 def workload_list() -> list[Workload]:
     """All workloads, usable ones first, by name."""
@@ -25,6 +27,14 @@ def split_of(workload: str) -> Split | None:
 def describe_pending() -> bool:
     """Whether a job that looks for workloads is waiting or running."""
     return Job.objects.filter(kind="describe", state__in=[Job.State.WAITING, Job.State.RUNNING]).exists()
+
+
+def describe_failures() -> list[tuple[str, str]]:
+    """Whose newest search for workloads has failed, and why: (host, error); "" for one that any host might run."""
+    newest: dict[str, Job] = {}
+    for job in Job.objects.filter(kind="describe").order_by("-pk")[:SEARCHES]:
+        newest.setdefault(str(job.args.get("host", "")), job)
+    return sorted((host, job.error) for host, job in newest.items() if job.state == Job.State.FAILED)
 
 
 def unit_of(study: Study) -> str:

@@ -14,6 +14,7 @@ from tuning.selectors.curves import trial_curves
 from tuning.services import hints
 from tuning.services.closing import close_if_done
 from tuning.services.errors import StaleLease
+from tuning.services.failing import pause_if_failing
 from tuning.services.scheduling import arrive, stands_at_rung
 from tuning.services.transitions import consider_best, lock_study, move_trial, value_columns
 
@@ -45,8 +46,9 @@ def _locked(trial_id: int, fence: int) -> tuple[Study, Trial]:
 
 
 def _after_ending(study: Study) -> None:
-    """Close a running study that has nothing left to do, and wake idle slots for the rest."""
+    """Close a running study that has nothing left to do, pause one that only fails, wake idle slots for the rest."""
     close_if_done(study)
+    pause_if_failing(study)
     hints.announce()
 
 

@@ -16,13 +16,17 @@ HINT_SECONDS = 4.0  # a hint that no task took up within this is taken for lost
 
 @dataclass(frozen=True)
 class FoundDevice:
-    """A device of this host: the GPU's UUID or "cpu", words for people, memory in bytes, slots and threads a slot."""
+    """A device of this host: the GPU's UUID or "cpu", words for people, memory in bytes, slots and threads a slot.
+
+    `lanes` has the lane of each slot where they are not for trials.
+    """
 
     uuid: str
     kind: str
     memory: int | None
     slots: int
     threads: int
+    lanes: tuple[Slot.Lane, ...] = ()
 
 
 @transaction.atomic
@@ -40,7 +44,13 @@ def register_host(
         )
         for index in range(found.slots):
             slot, _created = Slot.objects.update_or_create(
-                device=device, index=index, defaults={"threads": found.threads, "enabled": True}
+                device=device,
+                index=index,
+                defaults={
+                    "threads": found.threads,
+                    "enabled": True,
+                    "lane": found.lanes[index] if found.lanes else Slot.Lane.DEVICE,
+                },
             )
             kept.append(slot.pk)
     Slot.objects.filter(device__host=host).exclude(pk__in=kept).update(enabled=False)
@@ -88,7 +98,7 @@ def forget_hints(*, host_id: int) -> None:
     Slot.objects.filter(device__host_id=host_id).update(hinted=None, unheard=None)
 
 
-def note_process(*, attempt_id: int, pid: int, boot_id: str, process_started: str, log: str) -> None:
+def note_process(*, attempt_id: int, pid: int | None, boot_id: str, process_started: str, log: str) -> None:
     """Which process runs the attempt, so that a supervisor can find and end it after a crash."""
     Attempt.objects.filter(pk=attempt_id).update(pid=pid, boot_id=boot_id, process_started=process_started, log=log)
 

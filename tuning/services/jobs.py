@@ -1,4 +1,8 @@
-"""Jobs: work that is no trial. They hold a slot as trials do, and go first."""
+"""Jobs: work that is no trial. Each holds a slot of its kind's lane (selectors.job_kinds) as trials do, and goes first.
+
+A job has a lease, a fence and a deadline. One that its worker lost waits again, at most MAX_RETRIES times; one that a
+host gives back in order, because it drains or shuts down, waits again as often as that happens.
+"""
 
 import hashlib
 from typing import Any
@@ -9,12 +13,16 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from tuning.models import Host, Job, Slot, Workload
+from tuning.models import Host, Job, Offering, Slot, Workload
 from tuning.models.fields import storable
-from tuning.selectors.clock import after
-from tuning.selectors.offerings import live_hosts, uncounted_workloads
+from tuning.selectors.budget import time_words
+from tuning.selectors.clock import after, database_now
+from tuning.selectors.job_kinds import KINDS, in_lane, limit_of, title_of
+from tuning.selectors.jobs import may_cancel
+from tuning.selectors.offerings import host_named, live_hosts, uncounted_workloads
 from tuning.services import hints
-from tuning.services.errors import StaleLease
+from tuning.services.audit import record
+from tuning.services.errors import Forbidden, NotFound, StaleLease
 from tuning.services.offerings import note_data
 from tuning.services.workloads import store_descriptions, store_split
 
@@ -47,7 +55,11 @@ def request_describe(*, actor: AbstractBaseUser | None, host: str = "") -> Job:
 
 
 def request_descriptions(*, actor: AbstractBaseUser | None) -> list[Job]:
-    """Let every live host look for workloads; where none is alive, the first that comes."""
+    """Let every live host look for workloads; where none is alive, the first that comes.
+
+    What could not be counted is counted again where it is needed.
+    """
+    Offering.objects.exclude(data_error="").update(data_error="")
     return [request_describe(actor=actor, host=host) for host in live_hosts() or [""]]
 
 
@@ -77,13 +89,21 @@ def _dedupe(request: str, host: str) -> str:
 
 @transaction.atomic
 def claim_job(*, slot: Slot) -> Job | None:
-    """The oldest waiting job that any host or this one may run, now RUNNING on `slot`; None where there is none."""
-    waiting = Job.objects.filter(state=State.WAITING).order_by("created", "pk")
-    for job_id, fence, args in waiting.values_list("pk", "fence", "args"):
+    """The oldest waiting job of the slot's lane that any host or this one may run, now RUNNING there; None: no such.
+
+    Its deadline is its kind's limit from now, by this host's settings.
+    """
+    waiting = Job.objects.filter(in_lane(slot.lane), state=State.WAITING).order_by("created", "pk")
+    for job_id, fence, kind, args in waiting.values_list("pk", "fence", "kind", "args"):
         if args.get("host", slot.device.host.name) != slot.device.host.name:
             continue
         if Job.objects.filter(pk=job_id, state=State.WAITING, fence=fence).update(
-            state=State.RUNNING, fence=fence + 1, slot=slot, started=Now(), lease_until=after(settings.LEASE_SECONDS)
+            state=State.RUNNING,
+            fence=fence + 1,
+            slot=slot,
+            started=Now(),
+            lease_until=after(settings.LEASE_SECONDS),
+            deadline=None if (limit := limit_of(kind)) is None else after(limit),
         ):
             return Job.objects.get(pk=job_id)
     return None
@@ -98,19 +118,19 @@ def renew_job(*, job_id: int, fence: int) -> None:
 
 
 @transaction.atomic
-def complete_job(*, job_id: int, fence: int, answer: dict[str, Any]) -> bool:
+def complete_job(*, job_id: int, fence: int, answer: dict[str, Any], error: str = "") -> bool:
     """Put a job's answer where pages read it, and RUNNING -> COMPLETE, both or neither; an unusable one fails the job.
 
+    With `error` the answer is what there was of it when the job failed: it is stored beside what is known already.
     False where the claim is no longer the newest: then nothing is stored.
     """
     held = Job.objects.filter(pk=job_id, fence=fence, state=State.RUNNING)
     job = held.select_for_update(no_key=True, of=("self",)).select_related("slot__device__host").first()
     if job is None:
         return False
-    error = ""
     try:
         with transaction.atomic():
-            _store(job, answer)
+            _store(job, answer, partial=bool(error))
     except (KeyError, TypeError, AttributeError) as problem:
         error = f"The process's answer cannot be read ({type(problem).__name__}: {problem})."
     except OSError as problem:
@@ -119,10 +139,10 @@ def complete_job(*, job_id: int, fence: int, answer: dict[str, Any]) -> bool:
     return finish_job(job_id=job_id, fence=fence, result=None if error else summary, error=error)
 
 
-def _store(job: Job, answer: dict[str, Any]) -> None:
+def _store(job: Job, answer: dict[str, Any], *, partial: bool) -> None:
     host = job.slot.device.host if job.slot else None
     if job.kind == "describe":
-        store_descriptions(entries=answer["workloads"], host=host)
+        store_descriptions(entries=answer["workloads"], host=host, partial=partial)
         if host is not None:
             request_counts(host=host)
     elif job.kind == "split":
@@ -142,15 +162,76 @@ def finish_job(*, job_id: int, fence: int, result: Any = None, error: str = "") 
             completed=Now(),
             slot=None,
             lease_until=None,
+            deadline=None,
         )
     )
 
 
+@transaction.atomic
+def fail_overdue_job(*, job_id: int, fence: int, answer: dict[str, Any] | None = None, doing: str = "") -> bool:
+    """RUNNING -> FAILED where the deadline is over, with the words what to do; False where it is not, or not held.
+
+    `answer` is what there is of one, `doing` what the process was at, such as "It was importing slow.py."
+    """
+    job = Job.objects.filter(pk=job_id, fence=fence, state=State.RUNNING).first()
+    if job is None or job.deadline is None or job.deadline >= database_now():
+        return False
+    ran = (job.deadline - job.started).total_seconds() if job.started else limit_of(job.kind) or 0.0
+    words = f"It has run for {time_words(ran)}, the limit for a job of kind {job.kind}, and was ended."
+    remedy = KINDS[job.kind].remedy if job.kind in KINDS else ""
+    error = " ".join(word for word in (words, doing, remedy) if word)
+    if answer is None:
+        return finish_job(job_id=job_id, fence=fence, error=error)
+    return complete_job(job_id=job_id, fence=fence, answer=answer, error=error)
+
+
+@transaction.atomic
+def cancel_job(*, job_id: int, actor: AbstractBaseUser) -> Job:
+    """An open job ends as FAILED; one that has ended is left as it is. Its process ends when its worker looks next.
+
+    Raises NotFound, and Forbidden for everybody but the person who asked for it and administrators.
+    """
+    job = Job.objects.select_for_update(no_key=True, of=("self",)).filter(pk=job_id).first()
+    if job is None:
+        raise NotFound(f"There is no job {job_id}.")
+    if not may_cancel(actor, job):
+        who = "the person who asked for it and administrators" if job.requested_by_id else "administrators"
+        raise Forbidden(f"Only {who} may cancel this job.")
+    if job.state not in (State.WAITING, State.RUNNING):
+        return job
+    error = cancelled_words(actor)
+    _note_failed_split(job.pk, error)
+    before = {"state": job.state}
+    job.state, job.error, job.slot, job.lease_until, job.deadline = State.FAILED, error, None, None, None
+    Job.objects.filter(pk=job.pk).update(
+        state=job.state, error=error, slot=None, lease_until=None, deadline=None, completed=Now()
+    )
+    record(
+        actor=actor,
+        verb="cancelled",
+        kind="job",
+        object_id=job.pk,
+        name=title_of(job)[:200],
+        before=before,
+        after={"state": job.state},
+    )
+    hints.announce()  # its slot may take something else
+    job.refresh_from_db()
+    return job
+
+
+def cancelled_words(actor: AbstractBaseUser) -> str:
+    return f"Cancelled by {actor.get_username()}."
+
+
 def _note_failed_split(job_id: int, error: str) -> None:
-    """The workers page says why a host could not count a workload's data."""
-    job = Job.objects.filter(pk=job_id, kind="split", state=State.RUNNING).select_related("slot__device__host").first()
-    if job is not None and job.slot is not None:
-        note_data(host=job.slot.device.host, workload=job.args["workload"], digest="", error=error)
+    """The workers page says why a host could not count a workload's data; it is not asked again by itself."""
+    job = Job.objects.filter(pk=job_id, kind="split").select_related("slot__device__host").first()
+    if job is None:
+        return
+    host = job.slot.device.host if job.slot is not None else host_named(job.args.get("host", ""))
+    if host is not None:
+        note_data(host=host, workload=job.args["workload"], digest="", error=error)
 
 
 @transaction.atomic
@@ -165,9 +246,10 @@ def requeue_job(*, job_id: int, fence: int, why: str, lost: bool = True, expired
     again = held.filter(retries__lt=MAX_RETRIES) if lost else held
     if lost and held.filter(retries__gte=MAX_RETRIES).exists():
         _note_failed_split(job_id, why)
-    moved = again.update(
-        state=State.WAITING, retries=F("retries") + (1 if lost else 0), slot=None, lease_until=None
-    ) or held.update(state=State.FAILED, error=why, completed=Now(), slot=None, lease_until=None)
+    free: dict[str, Any] = {"slot": None, "lease_until": None, "deadline": None}
+    moved = again.update(state=State.WAITING, retries=F("retries") + (1 if lost else 0), **free) or held.update(
+        state=State.FAILED, error=why, completed=Now(), **free
+    )
     if moved:
         hints.announce()
     return bool(moved)

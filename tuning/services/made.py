@@ -122,6 +122,7 @@ def _make_batch(study_id: int, n: int, steps: int, rng: np.random.Generator) -> 
     MetricChunk.objects.bulk_create(chunks, batch_size=BATCH)
     CurveSummary.objects.bulk_create(summaries, batch_size=BATCH)
     changes = {counter(str(state)): int((states == state).sum()) for state, _ in SHARES}
+    changes["steps_settled"] = sum(trial.resource_done for trial in trials)
     count_change(study, changes, historical=True, next_number=study.next_number + n, finish_seq=study.finish_seq + n)
     order = "value" if study.direction == "minimize" else "-value"
     best_trial = Trial.objects.filter(study=study, state=Trial.State.COMPLETE, value__isnull=False).order_by(

@@ -1,4 +1,4 @@
-"""Trials and jobs whose worker is gone: an expired lease, or a process that this host knows to be dead. And trials past
+"""Trials and jobs whose worker is gone: an expired lease, or a process that this host knows to be dead. And those past
 their deadline whose worker or script does not end them."""
 
 from collections.abc import Callable
@@ -12,16 +12,17 @@ from tuning.selectors.clock import after, before
 from tuning.services.deadlines import fail_overdue
 from tuning.services.endings import end_attempt, requeue_trial
 from tuning.services.errors import StaleLease
-from tuning.services.jobs import requeue_job
+from tuning.services.jobs import fail_overdue_job, requeue_job
 
 GONE = "The worker that ran it ended without a word."
+SHUT_DOWN = "the host was shut down"
 SILENT = "went silent and its lease ran out."
 SLACK = 1.0  # seconds by which a lease may look too long: it was given while we looked
 OVERDUE_SECONDS = 5.0  # that a worker has to end a trial past its deadline by itself
 
 
 def reap_expired() -> int:
-    """Fail trials past their deadline, and send those with an expired lease, and jobs, back to waiting.
+    """Fail trials and jobs past their deadline, and send those with an expired lease back to waiting.
 
     Returns how many.
     """
@@ -60,6 +61,9 @@ def _reap_overdue() -> int:
         except StaleLease:
             continue  # it ended between the look and the write
         _end_attempts(trial_id, fence, "deadline passed")
+    jobs = Job.objects.filter(state=Job.State.RUNNING, deadline__lt=before(OVERDUE_SECONDS))
+    for job_id, fence in list(jobs.values_list("pk", "fence")):
+        reaped += fail_overdue_job(job_id=job_id, fence=fence)
     return reaped
 
 
@@ -84,7 +88,7 @@ def reap_dead(*, host: str, is_alive: Callable[[Attempt], bool], lost: bool = Tr
     for attempt in Attempt.objects.select_related("trial").filter(host=host, ended__isnull=True):
         if is_alive(attempt):
             continue
-        why = GONE if lost else "the host was shut down"
+        why = GONE if lost else SHUT_DOWN
         reaped += _requeue(attempt.trial_id, attempt.fence, why, "process gone", lost=lost)
         end_attempt(attempt_id=attempt.pk, outcome="process gone")
     for job_id, fence in list(

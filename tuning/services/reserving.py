@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from tuning.models import Device
 from tuning.models.fields import storable
+from tuning.models.host import NO_DEVICE
 from tuning.selectors.clock import database_now
 from tuning.selectors.hosts import is_reserved
 from tuning.services import hints
@@ -83,7 +84,8 @@ def reserved_words(device: Device) -> str:
 
 def _locked(device_id: int) -> Device:
     # Without joins: after a wait PostgreSQL gives the row as it is now, but joins of its former state.
-    device = Device.objects.select_for_update(no_key=True).filter(pk=device_id).first()
+    rows = Device.objects.exclude(uuid=NO_DEVICE)  # the places for short jobs are everybody's
+    device = rows.select_for_update(no_key=True).filter(pk=device_id).first()
     if device is None:
         raise NotFound(f"There is no device {device_id}.")
     return device

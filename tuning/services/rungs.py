@@ -3,10 +3,12 @@
 Callers hold the study's lock. Nothing here decides anything, and no trial's state changes.
 """
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, Subquery
 
 from tuning.engine import Direction
 from tuning.engine.schedulers.base import Start
@@ -16,6 +18,7 @@ from tuning.selectors.schedulers import has_rungs
 State = Trial.State
 Entry = RungEntry.State
 BUSY = (State.WAITING, State.RUNNING)
+AT_ONCE = 1_000  # rows of one statement
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,30 @@ def follow(member: Member, old: str, new: str) -> None:
             _enter(member, Entry.CUT)
         if new == State.COMPLETE:
             _complete(member)
+
+
+def leave(members: Sequence[Member], new: str) -> None:
+    """These PAUSED members have moved to `new`, all together: WAITING, promoted, or PRUNED."""
+    state = Entry.PROMOTED if new == State.WAITING else Entry.CUT
+    groups: dict[tuple[int, int], list[Member]] = defaultdict(list)
+    for member in members:
+        groups[member.cohort_id, member.rung].append(member)
+    for (cohort_id, rung), group in groups.items():
+        _leave(cohort_id, rung, [member.trial_id for member in group], state)
+        if new == State.WAITING:
+            _count(cohort_id, rung + 1, busy=len(group))
+        else:
+            Cohort.objects.filter(pk=cohort_id).update(n_open=F("n_open") - len(group))
+
+
+def _leave(cohort_id: int, rung: int, trials: Sequence[int], state: str) -> None:
+    """The entries of trials that waited at a rung for a decision are in `state` now."""
+    waiting = RungEntry.objects.filter(cohort_id=cohort_id, rung=rung, state=Entry.REACHED)
+    n = sum(
+        waiting.filter(trial_id__in=trials[start : start + AT_ONCE]).update(state=state)
+        for start in range(0, len(trials), AT_ONCE)
+    )
+    _count(cohort_id, rung, reached=-n, **{state: n})
 
 
 def arrive(study: Study, member: Member, step: int, value: float) -> None:
@@ -134,7 +161,12 @@ def _complete(member: Member) -> None:
 
 
 def _count(cohort_id: int, rung: int, **changes: int) -> None:
-    """Add to the counts of a rung."""
-    columns = {name: F(name) + change for name, change in changes.items()}
-    if not Rung.objects.filter(cohort_id=cohort_id, number=rung).update(**columns):
-        Rung.objects.create(cohort_id=cohort_id, number=rung, **changes)
+    """Add to the counts of a rung; where somebody came to wait there, or waits no more, also note the best who does."""
+    columns: dict[str, Any] = {name: F(name) + change for name, change in changes.items()}
+    best: dict[str, Any] = {}
+    if "reached" in changes:
+        waiting = RungEntry.objects.filter(cohort_id=cohort_id, rung=rung, state=Entry.REACHED)
+        first = waiting.filter(loss__isnull=False).order_by("loss", "number")
+        best = {"best_number": Subquery(first.values("number")[:1]), "best_loss": Subquery(first.values("loss")[:1])}
+    if not Rung.objects.filter(cohort_id=cohort_id, number=rung).update(**columns, **best):
+        Rung.objects.create(cohort_id=cohort_id, number=rung, **changes, **best)

@@ -10,7 +10,13 @@ from tuning.engine.schedulers.view import EntryState, RungCounts
 from tuning.engine.schedulers.view import RungEntry as Ranked
 from tuning.models import Cohort, Rung, RungEntry, Study, Trial
 
+DECIDED = (EntryState.PROMOTED, EntryState.CUT, EntryState.COMPLETE)
+PLACE = ("cohort_id", "number", "best_number", "best_loss")
 COUNTS = ("busy", "reached", "promoted", "cut", "failed", "complete")
+
+
+# a cohort's primary key, and by rung its counts and the best that waits for a decision: (number, loss)
+Known = tuple[int | None, dict[int, RungCounts], dict[int, tuple[int, float]]]
 
 
 class StudyView:
@@ -57,7 +63,7 @@ class StudyRungView(StudyView):
 
     def __init__(self, study: Study) -> None:
         super().__init__(study)
-        self._known: dict[int, tuple[int | None, dict[int, RungCounts]]] = {}  # cohort -> primary key, counts by rung
+        self._known: dict[int, Known] = {}  # by cohort
 
     @property
     def cohort_count(self) -> int:
@@ -81,15 +87,27 @@ class StudyRungView(StudyView):
         rows = self._entries(cohort, rung).order_by("loss", "number")[:limit]
         return [self._ranked(*row) for row in rows.values_list("number", "loss", "state")]
 
-    def rank(self, cohort: int, rung: int, value: float, number: int) -> int:
+    def rank(self, cohort: int, rung: int, value: float, number: int, most: int | None = None) -> int:
         loss = self.direction.sign * value
         better = Q(loss__lt=loss) | Q(loss=loss, number__lt=number)
-        return self._entries(cohort, rung).filter(better, loss__lte=loss).count()
+        return self._entries(cohort, rung).filter(better, loss__lte=loss)[:most].count()
 
     def best_reached(self, cohort: int, rung: int) -> Ranked | None:
-        rows = self._entries(cohort, rung).filter(state=EntryState.REACHED).order_by("loss", "number")
-        row = rows.values_list("number", "loss", "state").first()
-        return self._ranked(*row) if row else None
+        best = self._cohort(cohort)[2].get(rung)
+        return None if best is None else self._ranked(*best, EntryState.REACHED)
+
+    def promotable(self, cohort: int, rung: int, top: int) -> Ranked | None:
+        """Whoever is better than the best that waits has been decided on already; of those few are worse than it, and
+        they are what is counted: who went on before the better ones came."""
+        best, counts = self.best_reached(cohort, rung), self.rung(cohort, rung)
+        decided = counts.promoted + counts.cut + counts.complete
+        if best is None or top == 0 or decided < top:
+            return best if top else None
+        loss = self.direction.sign * best.value
+        worse = Q(loss__gt=loss) | Q(loss=loss, number__gt=best.number)
+        rows = self._entries(cohort, rung).filter(worse, loss__gte=loss, state__in=DECIDED)
+        enough = decided - top + 1
+        return best if rows[:enough].count() == enough else None
 
     def complete_median(self, cohort: int, rung: int) -> tuple[int, float | None]:
         n = self.rung(cohort, rung).complete
@@ -105,15 +123,18 @@ class StudyRungView(StudyView):
         entries = RungEntry.objects.none() if key is None else RungEntry.objects.filter(cohort_id=key)
         return entries.filter(rung=rung, loss__isnull=False)
 
-    def _cohort(self, number: int) -> tuple[int | None, dict[int, RungCounts]]:
-        """The cohort's primary key and its counts; None and nothing where it has no member yet."""
+    def _cohort(self, number: int) -> Known:
+        """What the tables keep of a cohort; no primary key and nothing where it has no member yet."""
         if number not in self._known:
             rows = Rung.objects.filter(cohort__study=self._study, cohort__number=number)
             counts: dict[int, RungCounts] = {}
+            best: dict[int, tuple[int, float]] = {}
             key = None
-            for key, rung, *found in rows.values_list("cohort_id", "number", *COUNTS):  # noqa: B007
+            for key, rung, first, loss, *found in rows.values_list(*PLACE, *COUNTS):  # noqa: B007
                 counts[rung] = RungCounts(*found)
-            self._known[number] = key, counts
+                if first is not None and loss is not None:
+                    best[rung] = first, loss
+            self._known[number] = key, counts, best
         return self._known[number]
 
     def _ranked(self, number: int, loss: float | None, state: str) -> Ranked:

@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from django.db.models import F
 
-from tuning.engine.schedulers.base import Decision, Done, Promote, Start, Wait
+from tuning.engine import TrialState
+from tuning.engine.schedulers.base import Decision, Done, Promote, Start, Transition, Wait
 from tuning.models import Study, Trial
 from tuning.selectors.budget import cost_of, steps_committed, time_is_up, trial_limit
 from tuning.selectors.schedulers import has_rungs, scheduler_of
@@ -15,6 +17,7 @@ from tuning.services.errors import Conflict
 from tuning.services.metrics import Point
 from tuning.services.proposing import is_exhausted
 from tuning.services.scheduler_view import StudyRungView, StudyView
+from tuning.services.settling import move_paused
 from tuning.services.transitions import move_trial
 
 __all__ = ["Done", "Promote", "Start", "Wait"]
@@ -77,7 +80,9 @@ def _within_steps(study: Study, action: Decision) -> Decision:
     """
     if study.total_resource is None or not isinstance(action, Start | Promote):
         return action
-    done = Trial.objects.get(study=study, number=action.number).resource_done if isinstance(action, Promote) else 0
+    done = 0
+    if isinstance(action, Promote):
+        done = Trial.objects.values_list("resource_done", flat=True).get(study=study, number=action.number)
     cost, left = cost_of(study, action.resource, done), study.total_resource - steps_committed(study)
     if cost <= left:
         return action
@@ -90,13 +95,10 @@ def _within_steps(study: Study, action: Decision) -> Decision:
 def promote(study: Study, action: Promote) -> Trial:
     """PAUSED -> WAITING, to run to the next rung."""
     trial = Trial.objects.get(study=study, number=action.number)
-    _lift(study, trial, action.resource)
+    columns: dict[str, Any] = {"rung": F("rung") + 1, "resource": action.resource, "turn": study.version}
+    move_trial(study, trial.pk, State.PAUSED, State.WAITING, reason="promoted", **columns)
     trial.refresh_from_db()
     return trial
-
-
-def _lift(study: Study, trial: Trial, resource: int | None) -> None:
-    move_trial(study, trial.pk, State.PAUSED, State.WAITING, resource=resource, rung=F("rung") + 1, reason="promoted")
 
 
 def stands_at_rung(study: Study, trial: Trial) -> bool:
@@ -160,17 +162,11 @@ def settle(study: Study) -> bool:
     """Carry out what the scheduler decides on the paused trials of a locked study; whether anything moved."""
     if not study.n_paused or not has_rungs(study):
         return False
-    transitions = scheduler_of(study).settle(view_of(study), False)
-    for transition in transitions:
-        trial = Trial.objects.get(study=study, number=transition.number)
-        if transition.state == State.WAITING:
-            _lift(study, trial, transition.resource)
-        else:
-            move_trial(study, trial.pk, State.PAUSED, State.PRUNED, reason=transition.reason)
-    return bool(transitions)
+    return move_paused(study, scheduler_of(study).settle(view_of(study), False)) > 0
 
 
 def settle_paused(study: Study) -> None:
     """The budget is over or the study was stopped: every PAUSED trial of the locked study ends as PRUNED."""
-    for trial_id in list(Trial.objects.filter(study=study, state=State.PAUSED).values_list("pk", flat=True)):
-        move_trial(study, trial_id, State.PAUSED, State.PRUNED, reason="the study ended before a promotion")
+    numbers = Trial.objects.filter(study=study, state=State.PAUSED).order_by("pk").values_list("number", flat=True)
+    reason = "the study ended before a promotion"
+    move_paused(study, [Transition(number, TrialState.PRUNED, None, reason) for number in numbers])

@@ -63,7 +63,8 @@ def ask_trials(*, study_id: int, actor: AbstractBaseUser, n: int = 1) -> list[As
             "your own process create a study without a workload."
         )
     if study.state != Study.State.RUNNING:
-        raise Conflict(f"The study is {study.state.lower()}; trials can be asked for while it is running.")
+        why = f" ({study.state_reason})" if study.state_reason else ""
+        raise Conflict(f"The study is {study.state.lower()}{why}; trials can be asked for while it is running.")
     end_timed_out()
     reap_expired()  # an installation of scripts alone has no supervisor that would
     asked: list[AskedTrial] = []

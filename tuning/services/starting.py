@@ -137,6 +137,7 @@ def create_trial(
         sampler_used=sampler,
         asked_at=asked_at,
         resource=(start.resource if start else resource) or study.max_resource,
+        turn=study.version,
         seed=study.seed + number,
         **(columns_for(study, start) if start else {}),
     )
@@ -145,11 +146,10 @@ def create_trial(
 
 
 def _first_waiting(study: Study) -> Trial | None:
-    return (
-        Trial.objects.filter(study=study, state=State.WAITING).order_by("-priority", "number").first()
-        if study.n_waiting
-        else None
-    )
+    """In the order in which they began to wait, as in the engine; one that was lost or paused keeps its turn."""
+    if not study.n_waiting:
+        return None
+    return Trial.objects.filter(study=study, state=State.WAITING).order_by("-priority", "turn", "number").first()
 
 
 def _claim(study: Study, trial: Trial, holder: Holder) -> Trial:

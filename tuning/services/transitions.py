@@ -4,21 +4,25 @@ The order of locks is: study row, then trial row. Callers hold the study by `loc
 """
 
 import math
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from django.db.models import F
-from django.db.models.functions import Coalesce, Now
+from django.db.models import F, QuerySet
+from django.db.models.functions import Coalesce, Greatest, Now
 from django.utils import timezone
 
 from tuning.models import Study, Trial
 from tuning.selectors.clock import SecondsSince
+from tuning.selectors.schedulers import has_rungs
 from tuning.services.audit import record
 from tuning.services.device_time import book_device_time
 from tuning.services.errors import NotFound
-from tuning.services.rungs import follow, member_of
+from tuning.services.rungs import Member, follow
 
 State = Trial.State
 HISTORICAL = frozenset({State.COMPLETE, State.PRUNED, State.FAILED, State.PAUSED})
+ERRORS = frozenset({Trial.Reason.CODE_ERROR, Trial.Reason.OUT_OF_MEMORY})  # that the next trial may meet as well
+AT_WORK = frozenset({State.WAITING, State.RUNNING})
 
 
 def lock_study(study_id: int) -> Study:
@@ -47,15 +51,19 @@ def counter(state: str) -> str:
     return f"n_{state.lower()}"
 
 
-def count_change(study: Study, changes: dict[str, int], *, historical: bool, **literal: Any) -> None:
-    """Add to the counters of a locked study and raise its versions, in the row and in the object."""
+def count_change(study: Study, changes: dict[str, int], *, historical: int, **literal: Any) -> None:
+    """Add to the counters of a locked study and raise its versions, in the row and in the object.
+
+    historical: how many changes the history has seen, which is how far its version rises.
+    """
     updates: dict[str, Any] = {name: F(name) + delta for name, delta in changes.items() if delta}
-    updates |= {"version": F("version") + 1, "last_activity": Now(), **literal}
+    steps = max(1, historical)
+    updates |= {"version": F("version") + steps, "last_activity": Now(), **literal}
     if historical:
-        updates["history_version"] = F("history_version") + 1
-        study.history_version += 1
+        updates["history_version"] = F("history_version") + int(historical)
+        study.history_version += historical
     Study.objects.filter(pk=study.pk).update(**updates)
-    study.version += 1
+    study.version += steps
     for name, delta in changes.items():
         setattr(study, name, getattr(study, name) + delta)
     for name, value in literal.items():
@@ -72,33 +80,62 @@ def move_trial(study: Study, trial_id: int, old: str, new: str, *, fence: int | 
     rows = Trial.objects.filter(pk=trial_id, study_id=study.pk, state=old)
     if fence is not None:
         rows = rows.filter(fence=fence)
+    before = _locked_row(rows)
+    if before is None:
+        return False
     literal: dict[str, Any] = {}
     if new == State.FAILED:
         changes = {**value_columns(None), "value_step": None, **changes}
     if new in Trial.TERMINAL:
         changes |= {"finish_seq": study.finish_seq + 1, "completed": timezone.now()}
         literal["finish_seq"] = study.finish_seq + 1
-    ending = None
     if old == State.RUNNING:
-        lasted = Coalesce(SecondsSince("claimed"), 0.0)
-        ending = rows.annotate(lasted=lasted, now=Now()).values_list("slot_id", "lasted", "now").first()
-    if ending is not None:
-        changes |= {"run_seconds": F("run_seconds") + max(0.0, ending[1]), "claimed": None, "deadline": None}
+        literal |= _failures(study, new, changes.get("reason_code", ""))
+        changes |= {"run_seconds": F("run_seconds") + before.lasted, "claimed": None, "deadline": None}
     if new == State.RUNNING:
         changes |= {"claimed": Now()}
     else:
         changes |= {"slot": None, "lease_until": None, "lease_hash": ""}
-    member = member_of(study, trial_id)
     if rows.update(state=new, **changes) != 1:
         return False
-    if member is not None:
-        follow(member, old, new)
-    if ending is not None and ending[0] is not None:
-        book_device_time(study, seconds=ending[1], until=ending[2])
-    count_change(
-        study, {counter(old): -1, counter(new): +1}, historical=new in HISTORICAL or old == State.PAUSED, **literal
-    )
+    if before.cohort_id is not None and before.rung is not None and has_rungs(study):
+        follow(Member(trial_id, before.number, before.cohort_id, before.rung), old, new)
+    if old == State.RUNNING and before.slot_id is not None:
+        book_device_time(study, seconds=before.lasted, until=before.now)
+    counts = {counter(old): -1, counter(new): +1, "steps_settled": steps_settled(old, new, before.resource_done)}
+    count_change(study, counts, historical=new in HISTORICAL or old == State.PAUSED, **literal)
     return True
+
+
+class _Before(NamedTuple):
+    """A trial's row before its move: its place, what it has trained, and for how long its present run has lasted."""
+
+    number: int
+    cohort_id: int | None
+    rung: int | None
+    resource_done: int
+    slot_id: int | None
+    lasted: float
+    now: datetime
+
+
+def _locked_row(rows: QuerySet[Trial]) -> _Before | None:
+    """The one row, locked, so that no report that is being stored adds a step to it before it has moved."""
+    lasted = Greatest(Coalesce(SecondsSince("claimed"), 0.0), 0.0)
+    found = rows.select_for_update(no_key=True).annotate(lasted=lasted, now=Now()).values_list(*_Before._fields)
+    return next((_Before(*row) for row in found), None)
+
+
+def _failures(study: Study, new: str, reason_code: str) -> dict[str, int]:
+    """The study's count of failures in a row after a run has ended in `new`; empty where it stays."""
+    if new == State.FAILED:
+        return {"failed_in_a_row": study.failed_in_a_row + 1} if reason_code in ERRORS else {}
+    return {"failed_in_a_row": 0} if study.failed_in_a_row and new != State.WAITING else {}
+
+
+def steps_settled(old: str, new: str, done: int) -> int:
+    """What a move adds to the study's steps_settled; a trial that ended or rests before its first step is one."""
+    return max(done, 1) * ((old in AT_WORK) - (new in AT_WORK))
 
 
 def consider_best(study: Study, trial_id: int, value: float) -> None:

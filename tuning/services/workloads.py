@@ -16,15 +16,18 @@ from tuning.services.offerings import note_data, note_offerings
 
 
 @transaction.atomic
-def store_descriptions(*, entries: list[dict[str, Any]], host: Host | None = None) -> list[Workload]:
+def store_descriptions(
+    *, entries: list[dict[str, Any]], host: Host | None = None, partial: bool = False
+) -> list[Workload]:
     """Make the list equal to what a worker found, and to what other hosts have beside it.
 
     Where hosts differ, the list has the code of the most hosts, and of several the newest. A space that the engine
     refuses is the workload's error. Without a host, the list is made anew from `entries` and other hosts' rows.
+    `partial`: the worker had to stop before it had seen all; what it has not seen stays as it was.
     """
     found = [{**entry, "error": _error_of(entry) or None} for entry in entries]
     if host is not None:
-        note_offerings(host, found)
+        note_offerings(host, found, partial=partial)
     rows = []
     for entry in found:
         name, digest = entry["name"][:120], entry.get("digest", "")
@@ -45,6 +48,8 @@ def store_descriptions(*, entries: list[dict[str, Any]], host: Host | None = Non
             },
         )
         rows.append(row)
+    if partial:
+        return rows
     others = Offering.objects.exclude(host=host) if host else Offering.objects.all()
     gone = Workload.objects.exclude(pk__in=[row.pk for row in rows])
     gone.exclude(name__in=others.values_list("workload", flat=True)).delete()
@@ -83,5 +88,5 @@ def store_split(*, workload: str, result: dict[str, Any], host: Host | None = No
         workload=workload, digest=result["digest"], defaults={"sizes": result["sizes"], "artifact": stored(path)}
     )
     if host is not None:
-        note_data(host=host, workload=workload, digest=result["digest"])
+        note_data(host=host, workload=workload, digest=result["data_digest"], error=result.get("data_error") or "")
     return split

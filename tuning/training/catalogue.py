@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import pkgutil
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from tuning.training.digests import file_digest, source_digest
+from tuning.training.digests import PatternError, data_digest, file_digest, source_digest
 from tuning.training.entry import Entry, entries_of, failure, program_entry
 from tuning.training.programs import Program, read_programs
 from tuning.training.workload import Workload
@@ -64,19 +66,46 @@ class Catalogue:
         self.sources = sources
         self._loaded: dict[Path, tuple[str, list[Entry]]] = {}
         self._modules: dict[str, tuple[str, list[Entry]]] = {}
+        self._homes: dict[str, str] = {}
 
-    def entries(self) -> list[Entry]:
-        """Return every workload and every failure, the shipped ones first."""
-        return _without_duplicates(list(self._found()))
+    def entries(
+        self,
+        *,
+        given_up: Mapping[str, str] | None = None,
+        looking: Callable[[str], None] = lambda source: None,
+        found: Callable[[list[Entry]], None] = lambda entries: None,
+    ) -> list[Entry]:
+        """Return every workload and every failure, the shipped ones first.
 
-    def find(self, name: str) -> Entry:
+        Args:
+            given_up: sources that are not to be loaded, because they would hang or end this process, and why.
+            looking: is told each source before it is loaded.
+            found: is told what a source has once it is loaded.
+        """
+        given_up, seen = given_up or {}, list[Entry]()
+        for source, load in self._sources():
+            if source in given_up:
+                entries = [failure(source, source, "", given_up[source])]
+            else:
+                looking(source)
+                entries = [self._with_data(entry) for entry in load()]
+            found(entries)
+            seen += entries
+        return _without_duplicates(seen)
+
+    def find(self, name: str, source: str = "") -> Entry:
         """Return the working entry of that name; sources behind the one that has it are not even loaded.
+
+        `source` says where it was seen last (an entry's source), and is looked into first, now and from then on:
+        what breaks in other sources is none of this one's business.
 
         Raises:
             UnknownWorkload: there is none; the message says which there are and what is wrong elsewhere.
         """
-        seen = []
-        for entry in self._found():
+        if source:
+            self._homes[name] = source
+        home, seen = self._homes.get(name), []
+        for entry in self._found(home):
             if entry.name == name and entry.error is None:
                 return entry
             seen.append(entry)
@@ -119,18 +148,42 @@ class Catalogue:
         except UnknownWorkload:
             return ""
 
-    def _found(self) -> Iterator[Entry]:
+    def files_digest(self, name: str, kind: str) -> str:
+        """The fingerprint of the files that a program or a function names as its data; "" where it names none.
+
+        Raises:
+            PatternError: they cannot be read.
+            UnknownWorkload: there is no such program or function.
+        """
+        return self.program(name).data_digest if kind == "command" else self._data_of(self.find(name))
+
+    def _data_of(self, entry: Entry) -> str:
+        if not entry.data or entry.objective is None:
+            return entry.data_digest
+        beside = Path(inspect.getfile(entry.objective)).parent
+        return data_digest(self.sources.data_dir or beside, entry.data)
+
+    def _with_data(self, entry: Entry) -> Entry:
+        try:
+            return replace(entry, data_digest=self._data_of(entry))
+        except PatternError as error:
+            return replace(failure(entry.name, entry.source, entry.digest, f"DATA: {error}"), kind=entry.kind)
+
+    def _found(self, home: str | None) -> Iterator[Entry]:
+        for _source, load in sorted(self._sources(), key=lambda pair: pair[0] != home):
+            yield from load()
+
+    def _sources(self) -> Iterator[tuple[str, Callable[[], Iterable[Entry]]]]:
+        """Every source by the name that its entries tell, and how it is loaded; none is loaded by this."""
         package = importlib.import_module(SHIPPED)
         shipped = sorted(f"{SHIPPED}.{info.name}" for info in pkgutil.iter_modules(package.__path__))
         for name in (*shipped, *self.sources.modules):
-            yield from self._from_module(name)
-        yield from self._from_folder()
-        yield from self._from_programs()
+            yield name, partial(self._from_module, name)
+        yield from self._files()
+        if (programs := self.sources.programs) is not None:
+            yield programs.name, partial(self._from_programs, programs)
 
-    def _from_programs(self) -> Iterator[Entry]:
-        path = self.sources.programs
-        if path is None:
-            return
+    def _from_programs(self, path: Path) -> Iterator[Entry]:
         for found in read_programs(path):
             if isinstance(found, Program):
                 yield program_entry(found, path.name)
@@ -156,19 +209,20 @@ class Catalogue:
         self._modules[name] = (digest, entries)
         return entries
 
-    def _from_folder(self) -> Iterator[Entry]:
+    def _files(self) -> Iterator[tuple[str, Callable[[], Iterable[Entry]]]]:
         folder = self.sources.folder
         if folder is None:
             return
         if not folder.is_dir():
             text = f"HPWEB_WORKLOAD_DIR names {folder}, which is not a folder; create it or correct the variable"
-            yield failure(folder.name, str(folder), "", text)
+            missing = [failure(folder.name, str(folder), "", text)]
+            yield str(folder), lambda: missing
             return
         if str(folder) not in sys.path:
             sys.path.append(str(folder))
         for path in sorted(folder.glob("*.py")):
             if not path.name.startswith("_"):
-                yield from self._from_file(path)
+                yield path.name, partial(self._from_file, path)
 
     def _from_file(self, path: Path) -> list[Entry]:
         try:

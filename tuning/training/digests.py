@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -12,7 +13,11 @@ MAX_CODE_FILES = 2_000
 MAX_CODE_BYTES = 200_000_000
 MAX_DATA_FILES = 100_000
 SAMPLE_BYTES = 1_000_000  # of the head and of the tail of each data file
+SETTLED_NS = 2_000_000_000  # a file written so lately may be written again without a sign of it in its state
 _MAGIC = set("*?[")
+
+# What this process has read of data files, by their state: a trial in a warm process looks, and reads what has changed.
+_samples: dict[Path, tuple[tuple[int, ...], str]] = {}
 
 
 class PatternError(ValueError):
@@ -117,13 +122,20 @@ def _split(path: Path) -> tuple[Path, str]:
 
 
 def _sample(path: Path) -> tuple[int, str]:
-    size = path.stat().st_size
+    status = path.stat()
+    size = status.st_size
+    state = (status.st_dev, status.st_ino, size, status.st_mtime_ns, status.st_ctime_ns)
+    known = _samples.get(path)
+    if known is not None and known[0] == state:
+        return size, known[1]
     digest = hashlib.sha256()
     with path.open("rb") as file:
         digest.update(file.read(SAMPLE_BYTES))
         if size > SAMPLE_BYTES:
             file.seek(max(SAMPLE_BYTES, size - SAMPLE_BYTES))
             digest.update(file.read(SAMPLE_BYTES))
+    if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > SETTLED_NS:
+        _samples[path] = (state, digest.hexdigest())
     return size, digest.hexdigest()
 
 

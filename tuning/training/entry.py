@@ -1,7 +1,8 @@
 """What is known of one workload: the entries that a module's classes and its function `objective` give.
 
 A plain function `objective(trial)` in Optuna's manner is a workload named after its file; the module may add
-SPACE (a search space), METRIC and DIRECTION, TITLE, MAX_RESOURCE, MIN_RESOURCE, RESOURCE_UNIT, MEMORY and LABELS.
+SPACE (a search space), METRIC and DIRECTION, TITLE, MAX_RESOURCE, MIN_RESOURCE, RESOURCE_UNIT, MEMORY, LABELS, and
+DATA: patterns of the files that it reads, below HPWEB_DATA_DIR or, where that is not set, beside the module.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ class Entry:
 
     Attributes:
         digest: sha256 of the code, "" where it could not be read.
-        data_digest: a fingerprint of the data files that a program names; others get theirs from the split job.
+        data: patterns of the files that an objective function reads.
+        data_digest: a fingerprint of the files that a program or a function names; others get theirs from the examples.
         source: the module's name, or the file's.
         metrics: (name, split or None, goal) of everything that a step reports.
         memory: bytes that a device must have; labels: what its host must offer.
@@ -49,6 +51,7 @@ class Entry:
     workload: type[Workload] | None = field(default=None, compare=False)
     objective: Callable[[Any], Any] | None = field(default=None, compare=False)
     program: Program | None = field(default=None, compare=False)
+    data: tuple[str, ...] = ()
     data_digest: str = ""
     memory: int | None = None
     labels: tuple[str, ...] = ()
@@ -134,6 +137,9 @@ def _objective_entry(module: ModuleType, objective: Callable[[Any], Any], source
         problems.append(f"MIN_RESOURCE and MAX_RESOURCE are whole numbers, 1 <= {low!r} <= {high!r} does not hold")
     memory = memory_of(getattr(module, "MEMORY", None), "MEMORY", problems)
     labels = labels_of(getattr(module, "LABELS", ()), "LABELS", problems)
+    data = getattr(module, "DATA", ())
+    if not isinstance(data, tuple | list) or not all(isinstance(pattern, str) and pattern for pattern in data):
+        problems.append(f'DATA is a tuple of patterns of files, such as ("wine/*.csv",), not {data!r}')
     if problems:
         return failure(source, source, digest, "; ".join(problems))
     split = metric.partition("/")[0] if "/" in metric else None
@@ -154,6 +160,7 @@ def _objective_entry(module: ModuleType, objective: Callable[[Any], Any], source
         objective=objective,
         memory=memory,
         labels=labels,
+        data=tuple(data),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,6 +29,8 @@ from tuning.training.determinism import (
     seed_everything,
 )
 from tuning.training.evaluation import evaluate
+from tuning.training.examples import load_data
+from tuning.training.splits import Splits
 from tuning.training.workload import Workload
 
 # Asking whether a loss is finite makes a GPU wait for its queue; on the CPU it costs nothing.
@@ -62,6 +64,7 @@ class Run:
         device: "cpu" or "cuda".
         threads: of the CPU.
         deterministic: only algorithms whose results are reproducible.
+        load: how the workload's data are read; the random generators are seeded after it.
     """
 
     params: Mapping[str, Any]
@@ -77,6 +80,7 @@ class Run:
     device: str = "cpu"
     threads: int = 1
     deterministic: bool = False
+    load: Callable[[Workload], Splits] = load_data
 
 
 class Listener(Protocol):
@@ -135,9 +139,9 @@ def train(workload: Workload, run: Run, listener: Listener) -> Outcome:
 
     device = prepare_device(run.device, threads=run.threads, deterministic=run.deterministic)
     memory = PeakMemory(device)
+    splits = run.load(workload)
     generator = seed_everything(run.seed)
 
-    splits = workload.data()
     model = workload.build_model(run.params).to(device)
     optimizer = workload.build_optimizer(model, run.params)
     loader = workload.train_loader(splits.train, run.params, generator)

@@ -30,12 +30,20 @@ REASONS = {
 ORDER = {"error": 0, "warning": 1, "info": 2}
 
 
-def study_findings(study: Any, reasons: Counter[str], hindrances: Sequence[Finding]) -> list[Finding]:
-    """What stands in the study's way. `reasons`: how many trials failed for each reason code."""
-    found = list(hindrances)
+def study_findings(
+    study: Any, reasons: Counter[str], hindrances: Sequence[Finding], ranges: Sequence[Finding] = ()
+) -> list[Finding]:
+    """What stands in the study's way.
+
+    reasons: how many trials failed for each reason code. ranges: what the trials say about the space, of which remarks
+    ("info") are left out: they stand beside the row where the ranges are changed.
+    """
+    found = [*hindrances, *(finding for finding in ranges if finding.severity != "info")]
+    told = {"diverged"} if any(finding.rule == "TOO-WIDE" for finding in ranges) else set()
     if study.state_reason and study.state in ("PAUSED", "STOPPED"):
-        found.append(Finding("study-state", "info", f"The study is {study.state.lower()}: {study.state_reason}."))
-    failed = {code: count for code, count in reasons.items() if code in REASONS}
+        severity = "info" if study.state == "STOPPED" else "error"  # hpweb has paused it for a trouble
+        found.append(Finding("study-state", severity, f"The study is {study.state.lower()}: {study.state_reason}."))
+    failed = {code: count for code, count in reasons.items() if code in REASONS and code not in told}
     for code, count in sorted(failed.items(), key=lambda item: -item[1]):
         what, remedy = REASONS[code]
         share = count / max(1, study.n_ended)

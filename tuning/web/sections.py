@@ -27,6 +27,7 @@ from tuning.selectors.budget import expected_trials
 from tuning.selectors.curves import Curve, curve_band, study_curves
 from tuning.selectors.history import history_points
 from tuning.selectors.trials import leaderboard
+from tuning.services.linting import range_findings
 from tuning.web.attention import study_findings
 from tuning.web.model import model_tab
 from tuning.web.rungs import rungs_tab
@@ -121,7 +122,7 @@ def overview(study: Any, query: QueryDict, hindrances: Sequence[Finding] = ()) -
         "log": log,
         **_curve_context(study, drawn, study.metric),
         "curve_words": "best" if complete else "running" if running else "first",
-        "findings": study_findings(study, reasons, hindrances),
+        "findings": study_findings(study, reasons, hindrances, range_findings(study)),
         "best": study.best_trial,
         "best_params": study.best_trial.params if study.best_trial else {},
         "running": running,

@@ -51,6 +51,7 @@ urlpatterns = [
     path("workers/", workers.workers, name="workers"),
     path("workers/<int:host_id>/drain/", control.drain, name="worker_drain"),
     path("workers/<int:host_id>/undrain/", control.undrain, name="worker_undrain"),
+    path("jobs/<int:job_id>/cancel/", workers.cancel, name="job_cancel"),
     path("devices/<int:device_id>/reserve/", sharing.reserve, name="device_reserve"),
     path("devices/<int:device_id>/release/", sharing.release, name="device_release"),
     path("people/<int:person_id>/cap/", sharing.cap, name="person_cap"),

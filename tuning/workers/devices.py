@@ -11,11 +11,16 @@ from pathlib import Path
 
 from django.conf import settings
 
-from tuning.models import Device
+from tuning.models import Device, Slot
+from tuning.models.host import NO_DEVICE
 from tuning.services.hosts import FoundDevice
 from tuning.workers.gpus import gpus
 from tuning.workers.processes import carries
 from tuning.workers.slots import MARK, lock_folder, process_runs
+
+# Where a host's short jobs run (selectors.job_kinds): a thread each beside the trials, and never on a GPU.
+SHORT_JOBS = (Slot.Lane.QUICK, Slot.Lane.BULK)
+PLACES = FoundDevice(NO_DEVICE, "Short jobs", None, len(SHORT_JOBS), 1, SHORT_JOBS)
 
 
 def cores() -> int:
@@ -46,8 +51,10 @@ def find_devices() -> list[FoundDevice]:
 def trouble_with(device: Device, slot_ids: Sequence[int]) -> str:
     """Why a device takes no new trial now, in words: the disk is full, or a process that is no trial holds the device.
 
-    `slot_ids` are the device's slots. A CPU is always there to be shared.
+    `slot_ids` are the device's slots. A CPU is always there to be shared; short jobs write no checkpoints.
     """
+    if device.uuid == NO_DEVICE:
+        return ""
     if (trouble := disk_trouble()) or device.uuid == "cpu":
         return trouble
     driver = gpus()

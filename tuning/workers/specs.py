@@ -19,7 +19,9 @@ def trial_start(trial: Trial, slot: Slot) -> dict[str, Any]:
     resource = resource_of_run(study, trial)
     common = {
         "workload": study.workload,
+        "source": document.get("source") or "",
         "digest": study.workload_digest,
+        "data_digest": study.data_digest if study.workload_digest else None,  # "" asks for the first pin
         "params": trial.params,
         "seed": trial.seed,
         "trial": trial.number,
@@ -70,10 +72,19 @@ def hash_key() -> str:
     return hashlib.blake2b(settings.SECRET_KEY.encode(), digest_size=32, person=b"hpweb-splits").hexdigest()
 
 
-def job_start(job: Job) -> dict[str, Any]:
-    """The start message for a job. Raises ValueError for a kind that trial processes do not know."""
+def job_start(job: Job, given_up: dict[str, str] | None = None) -> dict[str, Any]:
+    """The start message for a job, for a describe with the sources that it leaves out and why.
+
+    Raises ValueError for a kind that trial processes do not know.
+    """
     if job.kind == "describe":
-        return {"type": "start", "kind": "describe", "spec": {}}
+        return {"type": "start", "kind": "describe", "spec": {"given_up": given_up or {}}}
     if job.kind == "split":
-        return {"type": "start", "kind": "split", "spec": {"workload": job.args["workload"], "hash_key": hash_key()}}
+        workload = job.args["workload"]
+        source = workload_document(workload).get("source") or ""
+        return {
+            "type": "start",
+            "kind": "split",
+            "spec": {"workload": workload, "source": source, "hash_key": hash_key()},
+        }
     raise ValueError(f"There is no job of kind {job.kind!r}.")

@@ -23,8 +23,9 @@ from django_q.brokers import get_broker
 
 from tuning.models import Host
 from tuning.selectors.hosts import idle_slots
-from tuning.selectors.work import busy_slots, device_slots, enabled_slots, host_devices, open_attempts
+from tuning.selectors.work import busy_slots, device_slots, enabled_slots, host_devices, host_slots, open_attempts
 from tuning.services.budget import end_timed_out
+from tuning.services.checkpoints import note_checkpoints
 from tuning.services.devices import note_device
 from tuning.services.hosts import (
     beat_host,
@@ -37,19 +38,12 @@ from tuning.services.hosts import (
 from tuning.services.jobs import request_counts, request_describe
 from tuning.services.reaper import reap_dead, reap_expired, release_slot
 from tuning.workers import wake
-from tuning.workers.checkpoints import drop_checkpoints
-from tuning.workers.devices import find_devices, host_facts, trouble_with
+from tuning.workers.checkpoints import drop_checkpoints, keep_within_budget
+from tuning.workers.devices import PLACES, find_devices, host_facts, trouble_with
 from tuning.workers.frozen import FrozenWatch
-from tuning.workers.processes import (
-    attempt_alive,
-    boot_id,
-    children,
-    end_marked,
-    end_session,
-    is_cluster,
-    session_members,
-)
-from tuning.workers.slots import slot_holder, slot_lock, slot_mark
+from tuning.workers.launcher import Launcher, configured_launcher
+from tuning.workers.processes import boot_id, children, end_session, is_cluster, session_members
+from tuning.workers.slots import slot_holder, slot_lock
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +54,7 @@ HINT_SECONDS = 2.0
 DEVICE_SECONDS = 3.0
 COUNT_SECONDS = 3.0  # a study is pinned to data: within this the host is asked whether it has the same
 DROPPED_SECONDS = 5.0  # checkpoints of trials that a scheduler has cut go within this
+KEPT_SECONDS = 30.0  # how often all checkpoints are measured, where their disk is limited
 DEAF_SECONDS = 20.0  # a hint this old on a free slot means that the cluster does not listen
 SHAKEN_SECONDS = 4.0  # the same once a process of the cluster has died: it may have died with the queue's lock
 STOP_SECONDS = 5.0  # from SIGTERM of the idle cluster's main to SIGKILL of its session, where the grace allows it
@@ -78,7 +73,8 @@ class HostTaken(Exception):
 class Supervisor:
     """One per host. `run` loops over `step` until a signal; each step can be called on its own in a test."""
 
-    def __init__(self) -> None:
+    def __init__(self, launcher: Launcher | None = None) -> None:
+        self.launcher = launcher or configured_launcher()
         self.host: Host | None = None
         self.cluster: subprocess.Popen[bytes] | None = None
         self.cluster_started = 0.0
@@ -109,7 +105,7 @@ class Supervisor:
     def start(self) -> None:
         """Clear what a former supervisor of this host left, announce the host, start the cluster."""
         self.take_host()
-        devices = find_devices()
+        devices = [*find_devices(), PLACES]
         self.end_former_cluster()
         self.end_leftovers()
         self.host = register_host(
@@ -119,7 +115,7 @@ class Supervisor:
             devices=devices,
             labels=settings.LABELS,
         )
-        reap_dead(host=settings.HOST_NAME, is_alive=attempt_alive)
+        reap_dead(host=settings.HOST_NAME, is_alive=self.launcher.alive)
         get_broker(list_key=wake.queue_of(settings.HOST_NAME)).purge_queue()
         request_describe(actor=None, host=settings.HOST_NAME)
         self.start_cluster()
@@ -154,11 +150,16 @@ class Supervisor:
         note.unlink()
 
     def end_leftovers(self) -> None:
-        """End the processes of this host's unfinished attempts; their trials are then requeued at once."""
+        """End the processes of this host's unfinished attempts, whose trials are then requeued at once, and whatever
+        others were left on slots that nobody works: a process that is gone may have started some."""
         for attempt in open_attempts(settings.HOST_NAME):
-            if attempt.pid and attempt_alive(attempt):
-                logger.warning("ending process %s, left by a former supervisor", attempt.pid)
-                end_session(attempt.pid)
+            if self.launcher.alive(attempt):
+                logger.warning("ending the process of trial %s, left by a former supervisor", attempt.trial_id)
+                self.launcher.end_leftover(attempt)
+        for slot in host_slots(settings.HOST_NAME):
+            with slot_lock(slot.pk) as free:
+                if free:
+                    self.launcher.clear(slot)
 
     def start_cluster(self) -> None:
         """Start `manage.py qcluster` on this host's queue, in a session of its own."""
@@ -200,6 +201,9 @@ class Supervisor:
                 request_counts(host=self._host())
             if self._is_due("dropped", DROPPED_SECONDS):
                 drop_checkpoints()
+            if settings.CHECKPOINT_DISK_MB and self._is_due("kept", KEPT_SECONDS):
+                kept = keep_within_budget()
+                note_checkpoints(host_id=self._host().pk, megabytes=kept.total, trouble=kept.excess)
             if self._is_due("hint", HINT_SECONDS):
                 wake.send()
         except (OperationalError, InterfaceError, ConnectionError) as error:
@@ -218,7 +222,7 @@ class Supervisor:
         for slot in busy_slots(settings.HOST_NAME):
             with slot_lock(slot.pk) as free:
                 if free:
-                    end_marked(slot_mark(slot))
+                    self.launcher.clear(slot)
                     release_slot(slot.pk)
 
     def cluster_is_well(self) -> bool:
@@ -258,7 +262,7 @@ class Supervisor:
         logger.error("the cluster is not well; starting it anew")
         self.end_cluster(0.0)
         self.end_leftovers()
-        reap_dead(host=settings.HOST_NAME, is_alive=attempt_alive)
+        reap_dead(host=settings.HOST_NAME, is_alive=self.launcher.alive)
         self.start_cluster()
 
     def end_cluster(self, grace: float) -> None:
@@ -290,7 +294,7 @@ class Supervisor:
         self._note().unlink(missing_ok=True)
         try:
             self.end_leftovers()
-            reap_dead(host=settings.HOST_NAME, is_alive=attempt_alive, lost=False)
+            reap_dead(host=settings.HOST_NAME, is_alive=self.launcher.alive, lost=False)
             leave_host(host_id=host.pk)
         except (OperationalError, InterfaceError) as error:
             logger.warning("the next start will requeue this host's trials: %s", error)

@@ -23,8 +23,7 @@ from tuning.workers.devices import trouble_with
 from tuning.workers.job_run import JobRun
 from tuning.workers.launcher import Launcher
 from tuning.workers.patience import DATABASE_AWAY
-from tuning.workers.processes import end_marked
-from tuning.workers.slots import slot_lock, slot_mark
+from tuning.workers.slots import slot_lock
 from tuning.workers.trial_run import TrialRun
 from tuning.workers.warm import WarmLauncher
 
@@ -34,7 +33,10 @@ CALL_SECONDS = 0.1  # between two looks of a task that waits with a warm process
 
 
 def claim_next(slot: Slot) -> Job | Trial | None:
-    """Claim what this slot should run now: a job first, else a trial of the study whose turn it is."""
+    """Claim what this slot should run now: a job of its lane first, else a trial of the study whose turn it is.
+
+    A place for short jobs takes no trial.
+    """
     slot.refresh_from_db()
     host = slot.device.host
     host.refresh_from_db()
@@ -46,7 +48,7 @@ def claim_next(slot: Slot) -> Job | Trial | None:
     if trouble:
         return None
     job = claim_job(slot=slot)
-    if job is not None:
+    if job is not None or slot.lane != Slot.Lane.DEVICE:
         return job
     holder = Holder(slot=slot, host=host.name, device=f"{slot.device.kind}, slot {slot.index}")
     for study_id in claimable_studies(slot):
@@ -74,7 +76,7 @@ def work(slot_id: int, launcher: Launcher | None = None) -> int:
         if not held:
             return 0  # the hint stays: a task that waits there looks for it, and one that is frozen must let it age
         clear_hint(slot_id)
-        end_marked(slot_mark(slot))  # whatever a worker that was killed has left of its trial
+        launcher.clear(slot)  # whatever a worker that was killed has left of its trial
         release_slot(slot_id)
         try:
             while True:

@@ -17,7 +17,7 @@ from tuning.models import Slot, Trial
 from tuning.remedies import host_memory_remedy
 from tuning.runner.protocol import Message, ProtocolError
 from tuning.selectors.artifacts import stored, trial_folder
-from tuning.selectors.control import TrialControl, trial_control
+from tuning.selectors.control import Control, trial_control
 from tuning.selectors.errors import NotFound
 from tuning.selectors.work import attempt_of
 from tuning.services.deadlines import fail_overdue
@@ -31,48 +31,43 @@ from tuning.services.endings import (
 from tuning.services.errors import Invalid, StaleLease
 from tuning.services.hosts import note_process
 from tuning.services.metrics import Point
-from tuning.services.offerings import note_refusal
+from tuning.services.offerings import note_found, note_refusal
+from tuning.services.pinning import hold_to_data
+from tuning.services.reaper import SHUT_DOWN
 from tuning.services.reporting import CheckpointNote, forget_checkpoint, record_points, renew
 from tuning.services.suggestions import answer_suggestion
+from tuning.workers.attending import POLL_SECONDS, Attending
 from tuning.workers.checkpoints import checkpoint_folder, tidy_checkpoints
-from tuning.workers.gauges import Gauge
-from tuning.workers.launcher import Launcher, TrialProcess
+from tuning.workers.launcher import Launcher, TrialProcess, Usage
 from tuning.workers.messages import checkpoint_of, constraints_of, peak_memory_of, point_of, text_of, value_of
-from tuning.workers.oom import MemoryKills
-from tuning.workers.patience import AWAY_SECONDS, DATABASE_AWAY, LeaseInDanger, Patience, Watch
+from tuning.workers.patience import AWAY_SECONDS, DATABASE_AWAY, LeaseInDanger
 from tuning.workers.specs import trial_start
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS = 0.1
 FLUSH_ROWS = 50
 HELD_ROWS = 5_000  # more are not read while the database is behind: the process then waits in its next report
 GAUGE_SECONDS = 1.0
 EXIT_LOCKED = 75  # of tuning.runner.process: another process holds the slot's lock
 
 
-class TrialRun:
+class TrialRun(Attending):
     """Runs one claimed attempt. `run` loops over `step`; each step can be called on its own in a test."""
 
     def __init__(self, trial: Trial, slot: Slot, launcher: Launcher) -> None:
+        super().__init__(f"trial {trial.pk}")
         self.trial, self.slot, self.launcher = trial, slot, launcher
         self.fence = trial.fence
         self.attempt = attempt_of(trial)
         self.log = trial_folder(trial) / f"attempt-{trial.fence}.log"
-        self.process: TrialProcess | None = None
         self.points: list[Point] = []
         self.checkpoints: list[CheckpointNote] = []
         self.findings: list[Message] = []
         self.wanted = ""  # "prune" or "park" once the scheduler, "requeue" once the host asked for the end
-        self.outcome = ""
         self.stepped = False
         self.answered = False  # with a result that settled the trial: then the process may serve another
-        self.gauge: Gauge | None = None
-        self.memory_kills: MemoryKills | None = None
-        self.patience = Patience(f"trial {trial.pk}")
-        self.watch: Watch | None = None
-        self.flushed = self.looked = self.beaten = self.gauged = time.monotonic()
-        self.grace_ends: float | None = None
+        self.usage: Usage | None = None
+        self.flushed = self.gauged = self.looked
 
     def run(self) -> str:
         """Run the attempt to its end; returns its outcome in words."""
@@ -86,11 +81,10 @@ class TrialRun:
             connection.close()
             self.outcome = "the database was away for too long"
         finally:
-            if self.watch:
-                self.watch.stop()  # before the process may be kept for another trial
+            self.unwatch()  # before the process may be kept for another trial
             code = self.process.exit_code() if self.process else None  # None: it is kept, or ended here
-            if self.gauge:
-                self.gauge.sample()
+            if self.usage:
+                self.usage.sample(time.monotonic())
             if self.process:
                 self.launcher.finish(self.process, clean=self.answered)
             if not self._note_end(code):
@@ -107,47 +101,34 @@ class TrialRun:
             self.trial.refresh_from_db()
             message = trial_start(self.trial, self.slot)
         try:
-            self.process = self.launcher.launch(self.slot, self.log, workload=self.trial.study.workload)
+            process = self.launcher.launch(self.slot, self.log, workload=self.trial.study.workload)
         except OSError as error:
             self._not_started(error)
             return
-        self.watch = Watch(self.patience, self.process.kill)
-        self.watch.start()
+        self.watch_over(process)
         note_process(
             attempt_id=self.attempt.pk,
-            pid=self.process.pid,
-            boot_id=self.process.boot_id,
-            process_started=self.process.started,
+            pid=process.pid,
+            boot_id=process.boot_id,
+            process_started=process.started,
             log=stored(self.log),
         )
-        self.gauge = Gauge(self.process.pid, self.slot)
-        self.memory_kills = MemoryKills(self.process.pid)
+        self.usage = process.usage(self.slot)
         try:
-            self.process.start(message)
+            process.start(message)
         except ConnectionError:
             return  # its end is noticed, with its exit code, in the first step
 
-    def step(self) -> None:
-        """Wait briefly for messages, then do what is due: store, look for a stop, renew the lease, notice the end."""
-        process = self._process()
-        code = process.exit_code()
-        try:
-            messages = self._read(process) if code is None else process.channel.poll(0.0)
-            for message in messages:
-                self.handle(message)
-                if self.outcome:
-                    return
-        except ProtocolError as error:
-            self._fail("code_error", f"The trial process broke the protocol: {error}.")
-            return
-        if code is not None and not messages:
-            if self.watch and self.watch.fired:
-                raise LeaseInDanger
-            self.process_ended(code)
-            return
-        self.tick(time.monotonic())
+    def control(self) -> Control:
+        return trial_control(self.trial.pk, self.fence)
 
-    def _read(self, process: TrialProcess) -> list[Message]:
+    def renew_lease(self) -> None:
+        renew(trial_id=self.trial.pk, fence=self.fence)
+
+    def broke_protocol(self, error: ProtocolError) -> None:
+        self._fail("code_error", f"The trial process broke the protocol: {error}.")
+
+    def read(self, process: TrialProcess) -> list[Message]:
         """What has come, unless more than enough waits for the database already."""
         if len(self.points) < HELD_ROWS:
             return process.channel.poll(POLL_SECONDS)
@@ -160,36 +141,24 @@ class TrialRun:
             now - self.flushed >= settings.FLUSH_SECONDS or len(self.points) >= FLUSH_ROWS
         ):
             self.flush()
-        if self.gauge and now - self.gauged >= GAUGE_SECONDS:
+        if self.usage and now - self.gauged >= GAUGE_SECONDS:
             self.gauged = now
-            self.gauge.sample()
-            if self.memory_kills:
-                self.memory_kills.sample(now)
-        if not self.outcome and now - self.looked >= settings.CONTROL_SECONDS:
-            self.looked = now
-            control = self.patience.ask(lambda: trial_control(self.trial.pk, self.fence), renews=False)
-            if control is not None:
-                self.obey(control, now)
-        if not self.outcome and now - self.beaten >= settings.HEARTBEAT_SECONDS:
-            self.beaten = now
-            self.patience.ask(lambda: renew(trial_id=self.trial.pk, fence=self.fence))
-        if not self.outcome and self.grace_ends is not None and now >= self.grace_ends:
-            self._requeue("the host was shut down", lost=False)
+            self.usage.sample(now)
+        super().tick(now)
 
-    def obey(self, control: TrialControl, now: float) -> None:
-        """Act on what the database says of this claim. Raises StaleLease where it is no longer the newest."""
-        if not control.held:
-            raise StaleLease(control.words)
-        if control.overdue:
-            self._miss_deadline()
-        elif control.draining and not self.stepped:
-            self._requeue("the host was shut down", lost=False)  # it has done nothing yet that a wait could save
-        elif control.draining and self.grace_ends is None:
-            self.wanted = "requeue"
-            self.grace_ends = now + settings.GRACE_SECONDS
-            self._send({"type": "pause"})
+    def leave_host(self, now: float) -> None:
+        """Ask for a checkpoint; what has done nothing yet that a wait could save goes back at once."""
+        if not self.stepped:
+            self.give_back()
+            return
+        self.wanted = "requeue"
+        self.grace_ends = now + settings.GRACE_SECONDS
+        self._send({"type": "pause"})
 
-    def _miss_deadline(self) -> None:
+    def give_back(self) -> None:
+        self._requeue(SHUT_DOWN, lost=False)
+
+    def miss_deadline(self) -> None:
         """The trial has had its time: what it reported until now is kept, and says how far it came."""
         if self.flush(final=True) and self.patience.insist(
             lambda: fail_overdue(trial_id=self.trial.pk, fence=self.fence, facts=self._finding_facts())
@@ -216,20 +185,19 @@ class TrialRun:
             if self.flush(final=True):
                 self._fail(code, words, traceback)
         elif kind == "refused":
-            note_refusal(
-                host=self.slot.device.host, workload=self.trial.study.workload, digest=text_of(message, "digest")
-            )
-            self._requeue("This host has other code than the study was made with.", lost=False)
+            self._refused(message)
+        elif kind == "data":
+            self._hold_to_data(message)
         elif kind == "hello":
-            self._process().warm = message.get("warm") is True
+            self.running().warm = message.get("warm") is True
         else:
             self._fail("code_error", f"The trial process sent a message of unknown type {kind!r}.")
 
     def result(self, message: Message) -> None:
         """The process has finished what it was told: settle the trial. Raises ProtocolError."""
         value, constraints = value_of(message), constraints_of(message)
-        if self.gauge:
-            self.gauge.note_memory(peak_memory_of(message))
+        if self.usage:
+            self.usage.note_memory(peak_memory_of(message))
         if not self.flush(final=True):
             return
         facts = {
@@ -245,7 +213,7 @@ class TrialRun:
                 lambda: prune_trial(**key, reason="pruned by the objective", constraints=constraints, facts=facts)
             )
         elif self.wanted == "requeue" and message.get("stopped"):
-            self._requeue("the host was shut down", lost=False)
+            self.give_back()
         elif self.wanted == "prune" and message.get("stopped"):
             self._settle(lambda: prune_trial(**key, reason="stopped by the scheduler", facts=facts))
         else:
@@ -258,7 +226,7 @@ class TrialRun:
             return
         if code == EXIT_LOCKED:
             self._requeue("A process that was ended before still holds the slot.", lost=False)
-        elif code == -signal.SIGKILL and self.memory_kills and self.memory_kills.happened():
+        elif code == -signal.SIGKILL and self.usage and self.usage.out_of_memory():
             remedy = host_memory_remedy(self.trial.params)
             self._fail("out_of_memory", f"The host ran out of memory, and the kernel ended the trial process. {remedy}")
         elif code < 0:
@@ -318,6 +286,34 @@ class TrialRun:
             reply["error"] = error.message
         self._send(reply)
 
+    def _hold_to_data(self, message: Message) -> None:
+        key: dict[str, Any] = {"trial_id": self.trial.pk, "fence": self.fence, "host": self.slot.device.host}
+        digest = text_of(message, "digest")
+        go = self.patience.insist(lambda: hold_to_data(**key, digest=digest))
+        self._send({"type": "data_reply", "id": message.get("id"), "go": go})
+
+    def _refused(self, message: Message) -> None:
+        """The process has other code or data than the study: it ends, and the trial goes back to waiting.
+
+        What it may have kept from an earlier job says nothing of what its host has now: a new process will tell.
+        """
+        study, host = self.trial.study, self.slot.device.host
+        if "data_digest" not in message:
+            note_refusal(host=host, workload=study.workload, digest=text_of(message, "digest"))
+            self._requeue("This host has other code than the study was made with.", lost=False)
+            return
+        found, error = text_of(message, "data_digest"), text_of(message, "error")
+        if message.get("kept") is not True:
+            missing = "" if found else "it names no files as its data, and the study is pinned to some"
+            key: dict[str, Any] = {"host": host, "workload": study.workload, "code": study.workload_digest}
+            note_found(**key, digest=found, error=error or missing)
+        self._requeue(
+            "This host cannot read the data that the study was made with."
+            if error
+            else "The trial process had other data than the study was made with.",
+            lost=False,
+        )
+
     def _settle(self, ending: Any) -> None:
         self.outcome = self.patience.insist(ending).lower()
 
@@ -348,17 +344,12 @@ class TrialRun:
 
     def _send(self, message: Message) -> None:
         try:
-            self._process().channel.send(message)
+            self.running().channel.send(message)
         except ConnectionError:
             return  # its end is noticed, with its exit code, in the next step
 
-    def _process(self) -> TrialProcess:
-        if self.process is None:
-            raise RuntimeError("the attempt has not been started")
-        return self.process
-
     def _log_tail(self) -> str:
-        self._process().end()
+        self.running().end()
         return self.log.read_bytes()[-4_000:].decode("utf-8", "replace") if self.log.exists() else ""
 
     def _tidy(self) -> None:
@@ -373,8 +364,8 @@ class TrialRun:
                 attempt_id=self.attempt.pk,
                 outcome=self.outcome or "the worker failed",
                 exit_code=code,
-                peak_memory=self.gauge.peak_memory if self.gauge else None,
-                utilisation=self.gauge.utilisation if self.gauge else None,
+                peak_memory=self.usage.peak_memory if self.usage else None,
+                utilisation=self.usage.utilisation if self.usage else None,
             )
         except DATABASE_AWAY:
             connection.close()

@@ -11,17 +11,17 @@ from pathlib import Path
 
 from django.conf import settings
 
-from tuning.models import Slot
-from tuning.workers.launcher import Launcher, LocalLauncher, NoRest, Rest, TrialProcess, environment_for
+from tuning.models import Attempt, Slot
+from tuning.workers.launcher import Launcher, NoRest, Rest, TrialProcess, configured_launcher, environment_for
 
 logger = logging.getLogger(__name__)
 
 
-class WarmLauncher:
+class WarmLauncher(Launcher):
     """A launcher for one slot that keeps the process of a job that ended well, for the next of the same workload."""
 
     def __init__(self, launcher: Launcher | None = None) -> None:
-        self._launcher = launcher or LocalLauncher()
+        self._launcher = launcher or configured_launcher()
         self._kept: TrialProcess | None = None
         self._rest: Rest | None = None
         self._environment: dict[str, str] = {}
@@ -45,6 +45,15 @@ class WarmLauncher:
         self._environment, self._workload = environment_for(slot), workload
         self._served = self._first_memory = 0
         return self._launcher.launch(slot, log, workload=workload)
+
+    def alive(self, attempt: Attempt) -> bool:
+        return self._launcher.alive(attempt)
+
+    def end_leftover(self, attempt: Attempt) -> None:
+        self._launcher.end_leftover(attempt)
+
+    def clear(self, slot: Slot) -> None:
+        self._launcher.clear(slot)
 
     def finish(self, process: TrialProcess, *, clean: bool) -> None:
         """Keep the process where it may serve another job, else end it."""

@@ -1,4 +1,4 @@
-"""The machine's world: people, two hosts with three slots, and what must hold after every step.
+"""The machine's world: people, two hosts with three slots and places for short jobs, what must hold after every step.
 
 Each example lives in a savepoint that is rolled back; every call of a service is committed within it (tables.commit),
 so that hints go out. Workers are played: one holds its slot's lock, as a task does, and at most one claim.
@@ -21,6 +21,7 @@ from tuning.models import Host, Slot
 from tuning.selectors.sharing import slots_to_wake
 from tuning.services.errors import ServiceError
 from tuning.services.hosts import FoundDevice, register_host
+from tuning.workers.devices import PLACES
 from tuning.workers.slots import slot_lock
 
 HISTORICAL = ("COMPLETE", "PRUNED", "FAILED", "PAUSED")
@@ -74,10 +75,12 @@ class World(RuleBasedStateMachine):
         self.people = {"alice": self.alice, "bob": self.bob}
         make_workload("tiny", max_resource=3)
         self.slots: dict[int, str] = {}
+        self.lanes: dict[int, str] = {}
         for name in HOSTS:
             self.register(name)
-            rows = Slot.objects.filter(device__host__name=name)
-            self.slots |= dict.fromkeys(rows.order_by("index").values_list("pk", flat=True), name)
+            rows = Slot.objects.filter(device__host__name=name).order_by("device", "index")
+            self.slots |= dict.fromkeys(rows.values_list("pk", flat=True), name)
+            self.lanes |= dict(rows.values_list("pk", "lane"))
         self.studies: dict[int, StudyModel] = {}
         self.jobs: dict[int, JobModel] = {}
         self.draining: dict[str, bool] = dict.fromkeys(HOSTS, False)
@@ -106,7 +109,7 @@ class World(RuleBasedStateMachine):
 
     def register(self, name: str) -> Host:
         device = FoundDevice("cpu", "CPU", None, HOSTS[name], 1)
-        return register_host(name=name, boot_id="boot", facts={}, devices=[device])
+        return register_host(name=name, boot_id="boot", facts={}, devices=[device, PLACES])
 
     # --- looking things up -------------------------------------------------------------------------------------------
     def trials(self) -> list[TrialModel]:

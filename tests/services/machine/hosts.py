@@ -15,7 +15,15 @@ from tuning.services import hints
 from tuning.services.draining import end_drain, start_drain
 from tuning.services.errors import StaleLease
 from tuning.services.hosts import beat_host, drain_host, leave_host
-from tuning.services.jobs import complete_job, finish_job, renew_job, request_describe, request_split, requeue_job
+from tuning.services.jobs import (
+    complete_job,
+    finish_job,
+    renew_job,
+    request_describe,
+    request_job,
+    request_split,
+    requeue_job,
+)
 from tuning.services.reaper import reap_dead, reap_expired, release_slot
 
 PAST = timezone.datetime(2020, 1, 1, tzinfo=timezone.get_current_timezone())
@@ -149,7 +157,7 @@ class Hosts(Endings):
     # --- jobs --------------------------------------------------------------------------------------------------------
     @rule(
         pick=picks,
-        kind=st.sampled_from(["describe", "split"]),
+        kind=st.sampled_from(["describe", "split", "preflight"]),
         host=st.sampled_from(["", "attic", "cellar"]),
         how=st.sampled_from(["answer", "error", "unreadable", "lost", "beat", "expire"]),
     )
@@ -177,6 +185,9 @@ class Hosts(Endings):
         def call() -> Job:
             if kind == "describe":
                 return request_describe(actor=self.alice, host=host)
+            if kind == "preflight":  # one that trains, on a device
+                args = {"host": host} if host else {}
+                return request_job(kind=kind, actor=self.alice, args=args, dedupe=f"preflight@{host}")
             return request_split(actor=self.alice, workload="tiny", host=host)
 
         if known is None:
@@ -230,7 +241,7 @@ class Hosts(Endings):
         if how == "beat":
             self.refused(lambda: renew_job(job_id=pk, fence=fence), StaleLease)
         elif how in ("answer", "unreadable"):
-            answer = {"workloads": [], "sizes": {}, "digest": "0", "hashes": {}}
+            answer = {"workloads": [], "sizes": {}, "digest": "0", "data_digest": "0", "hashes": {}}
             self.refused(lambda: expect(not complete_job(job_id=pk, fence=fence, answer=answer), how))
         elif how == "error":
             self.refused(lambda: expect(not finish_job(job_id=pk, fence=fence, error="late"), how))

@@ -12,6 +12,7 @@ from tests.services.machine.hosts import PAST, Hosts
 from tests.services.machine.model import StudyModel, expect
 from tests.services.machine.people import picks, space_to
 from tuning.models import Device, Study, Trial
+from tuning.models.host import NO_DEVICE
 from tuning.services.deadlines import fail_overdue
 from tuning.services.endings import end_attempt
 from tuning.services.errors import Conflict, StaleLease
@@ -103,7 +104,7 @@ class Limits(Hosts):
     )
     def keep_device(self, host, person, verb) -> None:
         """A device is kept for a person, given back, or the time of that is over; what runs there goes on."""
-        device = Device.objects.get(host__name=host)
+        device = Device.objects.exclude(uuid=NO_DEVICE).get(host__name=host)
         if verb == "over":
             with self.step():
                 Device.objects.filter(pk=device.pk, reserved_until__isnull=False).update(reserved_until=PAST)
@@ -243,7 +244,7 @@ class Limits(Hosts):
             with tables.commit():
                 set_cap(user_id=self.people[person].pk, actor=self.admin, max_running=None)
             self.caps[person] = None
-        for device in Device.objects.all():
+        for device in Device.objects.exclude(uuid=NO_DEVICE):
             with tables.commit():
                 release_device(device_id=device.pk, actor=self.admin)
         self.reserved.clear()

@@ -8,10 +8,11 @@ from hypothesis.stateful import precondition, rule
 
 from tests.services.machine import tables
 from tests.services.machine.base import Claim, Worker
-from tests.services.machine.model import StudyModel, TrialModel, expect
+from tests.services.machine.model import JobModel, StudyModel, TrialModel, expect
 from tests.services.machine.people import People, few, picks
 from tests.workers.fakes import FakeLauncher
 from tuning.models import Job, Trial
+from tuning.selectors.job_kinds import lane_of
 from tuning.selectors.work import attempt_of, slot_numbered
 from tuning.services import scripts
 from tuning.services.endings import (
@@ -46,7 +47,8 @@ class Running(People):
     @rule(pick=picks)
     def claim(self, pick) -> None:
         """A slot without work looks for some."""
-        free = [slot for slot in self.slots if not self.works(slot)]
+        wanted = [slot for slot, lane in self.lanes.items() if lane == "device" or self.due(slot)]
+        free = [slot for slot in wanted if not self.works(slot)]
         if free:
             slot = free[pick % len(free)]
             self.take_up(self.workers.get(slot) or self.arrive(slot))
@@ -99,7 +101,7 @@ class Running(People):
         """Whether the worker got something, which must be what it was due."""
         ready = [study for study in self.studies.values() if not study.script and study.may_start()]
         ready = [study for study in ready if self.may_run(study, worker.host)]
-        due = [job for job in self.jobs.values() if job.state == "WAITING" and job.host in ("", worker.host)]
+        due = self.due(worker.slot)
         if self.draining[worker.host]:
             expect(claimed is None, "a host that drains has claimed something")
         elif due:
@@ -109,7 +111,7 @@ class Running(People):
             job.fence += 1
             worker.job = (job.pk, job.fence)
             self.job_claims.append(worker.job)
-        elif ready:
+        elif ready and self.lanes[worker.slot] == "device":
             expect(isinstance(claimed, Trial), "a slot was free and there was work, and it got nothing")
             study = self.studies[claimed.study_id]
             expect(study in ready, f"a trial of a study that may start none was claimed: {study}")
@@ -119,6 +121,11 @@ class Running(People):
         else:
             expect(claimed is None, f"{claimed} was claimed and nothing was to be had")
         return claimed is not None
+
+    def due(self, slot: int) -> list[JobModel]:
+        """Jobs that wait for a slot of this lane, on any host or this one."""
+        waiting = [job for job in self.jobs.values() if job.state == "WAITING" and job.host in ("", self.slots[slot])]
+        return [job for job in waiting if lane_of(job.kind) == self.lanes[slot]]
 
     def begun(self, row: Trial, study: StudyModel, *, slot: int | None = None, lease: str = "") -> Claim:
         """The model of a claim: a waiting trial first, then a promotion, then a new one."""

@@ -74,6 +74,15 @@ class SlotState(serializers.Serializer[Any]):
     job = serializers.CharField(source="job.kind", default=None, allow_null=True, help_text="The kind of the job.")
 
 
+class PlaceState(serializers.Serializer[Any]):
+    """A place for short jobs, which need no device and never wait behind trials."""
+
+    lane = serializers.ChoiceField(
+        ["quick", "bulk"], source="slot.lane", help_text="Jobs of seconds, or those that read whole data sets."
+    )
+    job = serializers.CharField(source="job.kind", default=None, allow_null=True, help_text="The kind of the job.")
+
+
 class Reservation(serializers.Serializer[Any]):
     """For whom a device is kept: nothing of others starts there."""
 
@@ -120,6 +129,18 @@ class WorkerHost(serializers.Serializer[Any]):
         child=serializers.CharField(), source="host.labels", help_text="What it offers to workloads that require it."
     )
     devices = WorkerDevice(many=True)
+    places = PlaceState(many=True)
+
+
+class Apart(serializers.Serializer[Any]):
+    """A running study that a host does not run, because it has other code or data than the study was made with."""
+
+    host = serializers.CharField()
+    study = serializers.IntegerField(source="difference.study.id")
+    why = serializers.CharField(source="difference.words", help_text="What the host has instead.")
+    adoptable = serializers.BooleanField(
+        source="difference.adoptable", help_text="Its owner could let it take over what the workers have now."
+    )
 
 
 class Queue(serializers.Serializer[Any]):
@@ -133,4 +154,5 @@ class WorkerOverview(serializers.Serializer[Any]):
     """The hosts with their devices and slots, and the queue."""
 
     results = WorkerHost(many=True)
+    apart = Apart(many=True, help_text="Of the studies that you may see.")
     queue = Queue()

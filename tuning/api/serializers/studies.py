@@ -182,7 +182,7 @@ class Source(serializers.Serializer[Any]):
 class Hindrance(serializers.Serializer[Any]):
     """Something that keeps a running study from starting a trial on workers."""
 
-    rule = serializers.CharField(help_text="no-worker, no-slot, cap, requirements or reserved.")
+    rule = serializers.CharField(help_text="no-worker, no-slot, apart, cap, requirements or reserved.")
     severity = serializers.ChoiceField(["info", "warning", "error"])
     message = serializers.CharField(help_text="What it is, and the remedy.")
 
@@ -203,6 +203,10 @@ class StudyDetail(StudyRow):
     reduction_factor = serializers.IntegerField()
     seed = serializers.IntegerField()
     deterministic = serializers.BooleanField()
+    workload_digest = serializers.CharField(allow_blank=True, help_text="The code that its trials run, on every host.")
+    data_digest = serializers.CharField(
+        allow_blank=True, help_text="The data that they read; empty until the first trial, or a count, has read them."
+    )
     parallel = serializers.IntegerField()
     priority = serializers.IntegerField()
     trial_seconds = serializers.IntegerField(allow_null=True, help_text="How long a trial may run; null: no limit.")

@@ -8,6 +8,8 @@ from tuning.api.endpoint import Endpoint, shown
 from tuning.api.serializers.catalogue import SamplerList, SchedulerList, WorkerOverview, WorkloadList
 from tuning.engine.registry import describe
 from tuning.selectors.hosts import hosts_overview, queue_counts
+from tuning.selectors.offerings import differences
+from tuning.selectors.studies import visible_studies
 from tuning.selectors.workloads import workload_list
 
 TAGS = ["catalogue"]
@@ -73,11 +75,16 @@ class Workers(Endpoint):
         operation_id="workers",
         summary="List workers",
         description=(
-            "The hosts that run workers, their devices and slots, what runs there, and what waits for a slot."
+            "The hosts that run workers, their devices and slots, what runs there, what waits for a slot, and which "
+            "studies a host does not run because its code or data differ."
         ),
         tags=TAGS,
         responses=WorkerOverview,
     )
     def get(self, request: Request) -> Response:
         self.query()
-        return Response(shown(WorkerOverview, {"results": hosts_overview(), "queue": queue_counts()}))
+        hosts = hosts_overview()
+        names = {row.host.pk: row.host.name for row in hosts}
+        found = differences(visible_studies(self.person))
+        apart = [{"host": names[pk], "difference": row} for pk in names for row in found.get(pk, [])]
+        return Response(shown(WorkerOverview, {"results": hosts, "apart": apart, "queue": queue_counts()}))

@@ -94,8 +94,8 @@ class ASHA(Scheduler):
         for rung in range(len(self.rungs) - 2, -1, -1):
             counts = view.rung(COHORT, rung)
             top = counts.entries // self.reduction_factor
-            best = view.best_reached(COHORT, rung) if counts.reached and top else None
-            if best is not None and view.rank(COHORT, rung, best.value, best.number) < top:
+            best = view.promotable(COHORT, rung, top) if counts.reached and top else None
+            if best is not None:
                 return Promote(best.number, self.rungs[rung + 1])
         return None
 
@@ -124,7 +124,8 @@ class ASHA(Scheduler):
         seen = view.rung(cohort, rung).entries
         if seen < self.reduction_factor:
             return "continue"
-        return "continue" if view.rank(cohort, rung, value, number) < seen // self.reduction_factor else "stop"
+        top = seen // self.reduction_factor
+        return "continue" if view.rank(cohort, rung, value, number, top) < top else "stop"
 
     def settle(self, view: RungView, closing: bool) -> Sequence[Transition]:
         return ()

@@ -126,11 +126,14 @@ class RungView(View, Protocol):
     def ranked(self, cohort: int, rung: int, limit: int) -> Sequence[RungEntry]:
         """The best `limit` entries of a rung, best first."""
 
-    def rank(self, cohort: int, rung: int, value: float, number: int) -> int:
-        """How many entries of the rung are better than this value of this trial."""
+    def rank(self, cohort: int, rung: int, value: float, number: int, most: int | None = None) -> int:
+        """How many entries of the rung are better than this value of this trial; `most`: counted no further."""
 
     def best_reached(self, cohort: int, rung: int) -> RungEntry | None:
         """The best entry of a rung that waits for a decision; None where none does."""
+
+    def promotable(self, cohort: int, rung: int, top: int) -> RungEntry | None:
+        """The same, where it is among the best `top` entries of the rung; else None."""
 
     def complete_median(self, cohort: int, rung: int) -> tuple[int, float | None]:
         """How many trials with a value at this rung are complete, and the median of their values there."""
@@ -212,9 +215,10 @@ class InMemoryView:
             for loss, number in found.ranking[:limit]
         ]
 
-    def rank(self, cohort: int, rung: int, value: float, number: int) -> int:
+    def rank(self, cohort: int, rung: int, value: float, number: int, most: int | None = None) -> int:
         found = self._rungs.get((cohort, rung), _NOBODY)
-        return bisect.bisect_left(found.ranking, (self.direction.sign * value, number))
+        better = bisect.bisect_left(found.ranking, (self.direction.sign * value, number))
+        return better if most is None else min(better, most)
 
     def best_reached(self, cohort: int, rung: int) -> RungEntry | None:
         found = self._rungs.get((cohort, rung), _NOBODY)
@@ -222,6 +226,11 @@ class InMemoryView:
             return None
         loss, number = found.reached[0]
         return RungEntry(number, self.direction.sign * loss, EntryState.REACHED)
+
+    def promotable(self, cohort: int, rung: int, top: int) -> RungEntry | None:
+        best = self.best_reached(cohort, rung)
+        among = best is not None and self.rank(cohort, rung, best.value, best.number) < top
+        return best if among else None
 
     def complete_median(self, cohort: int, rung: int) -> tuple[int, float | None]:
         losses = self._rungs.get((cohort, rung), _NOBODY).complete

@@ -1,11 +1,12 @@
 """What a history teaches a model: which trials count, with which loss, and which subset stands for too many.
 
     COMPLETE            its loss; without a finite one, the worst
-    PRUNED, PAUSED      the loss so far, carried forward by what complete trials gained from that step on, and
-                        never better than the best complete one: a trial that was cut promised less
+    PRUNED, PAUSED      the loss so far, carried to the end's scale, as an observation of less fidelity; the losses at
+                        lower rungs too (see `rungs`). Where no rung is known: as it is, but never better than the best
+                        complete one, since a trial that was cut promised less
     PRUNED, infeasible  the worst
     FAILED              the worst if the configuration is to blame, else nothing
-    WAITING, RUNNING    no loss: imagined by the model (see `surrogate`)
+    WAITING, RUNNING    no loss: imagined by the model (see `surrogate`); what they came to at rungs below counts
 
 The worst is the largest loss seen; failed trials so steer away, and nothing is dropped that says where not to
 look.
@@ -13,26 +14,33 @@ look.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tuning.engine.history import History
-from tuning.engine.trial import Trial, TrialState
+from tuning.engine.surrogates.rungs import LARGEST, NONE_LOWER, Lower, carry, ladder
+from tuning.engine.trial import TrialState
 
 Array = NDArray[np.float64]
 
-LARGEST = 1e300  # losses beyond it count as it, so that sums and differences of a few stay within the doubles
+OWN = 2 / 3  # of the observations are trials where there are rungs; the others are their losses at lower ones
 
 
 @dataclass(frozen=True)
 class Observations:
-    """Rows of a history: `rows` (n,) with `losses` (n,), all finite, and the open rows without one."""
+    """Rows of a history: `rows` (n,) with `losses` (n,), all finite, and the open rows without one.
+
+    Where there are rungs, fidelity (n,) is 1 for losses of the end and less for others, and `lower` has further ones;
+    else fidelity is None.
+    """
 
     rows: NDArray[np.int64]
     losses: Array
     pending: NDArray[np.int64]
+    fidelity: Array | None = None
+    lower: Lower = field(default=NONE_LOWER)
 
     @property
     def best(self) -> int:
@@ -47,23 +55,38 @@ def observe(history: History, limit: int, rng: np.random.Generator) -> Observati
     complete = history.mask(TrialState.COMPLETE)
     pruned = history.mask(TrialState.PRUNED)
     bad = history.deters | history.infeasible | (complete & ~finite)
-    partial = (pruned & finite & ~bad) | _reported(history)
+    partial = (pruned & finite & ~bad) | at_a_rung(history)
     valued = (complete & finite) | partial
     pending = np.flatnonzero(history.mask(TrialState.WAITING, TrialState.RUNNING, TrialState.PAUSED) & ~partial)
     if not valued.any():
         return Observations(np.empty(0, dtype=np.int64), np.empty(0), pending)
     losses = np.array(raw)
-    for row in np.flatnonzero(history.mask(TrialState.PAUSED) & partial).tolist():
-        losses[row] = min(history.direction.sign * _bounded(v) for v in history.trial(row).intermediate.values())
+    waiting = np.flatnonzero(history.mask(TrialState.PAUSED) & partial)
+    losses[waiting] = [history.direction.sign * _last(history, row) for row in waiting.tolist()]
+    losses = np.clip(losses, -LARGEST, LARGEST)
     losses[bad] = losses[valued].max()
-    rows = np.flatnonzero(valued | bad)
-    rows = rows[_representative(history.unit[rows], losses[rows], limit, rng)]
-    losses = _carried_forward(history, rows, losses[rows], partial[rows], complete & finite)
-    return Observations(rows, losses, pending)
+    rows, whole = np.flatnonzero(valued | bad), complete & finite
+    rungs = ladder(history, partial, whole)
+    if not partial.any() or len(rungs) < 2:
+        if partial.any() and whole.any():
+            losses[partial] = np.maximum(losses[partial], raw[whole].min())
+        rows = rows[_representative(history.unit[rows], losses[rows], limit, rng)]
+        return Observations(rows, losses[rows], pending)
+    further = np.select([bad, partial], [np.inf, -np.nan_to_num(history.steps)], default=-np.inf)[rows]
+    places = np.empty(len(rows))
+    # By fidelity first: losses of different rungs do not compare.
+    places[np.lexsort((losses[rows], further))] = np.arange(len(rows))
+    rows = rows[_representative(history.unit[rows], places, max(1, int(OWN * limit)), rng)]
+    kept = ~bad[rows]
+    found = carry(history, rows[kept], losses[rows[kept]], whole[rows[kept]], rungs, limit - len(rows))
+    carried, fidelity = losses[rows], np.ones(len(rows))
+    carried[kept], fidelity[kept] = found.losses, found.fidelity
+    carried[~kept] = carried[kept if kept.any() else ~kept].max(initial=-LARGEST)
+    return Observations(rows, carried, pending, fidelity, found.lower)
 
 
-def _reported(history: History) -> NDArray[np.bool_]:
-    """Which open rows are paused with a finite report."""
+def at_a_rung(history: History) -> NDArray[np.bool_]:
+    """Which rows (n,) are paused with finite reports."""
     paused = history.mask(TrialState.PAUSED)
     for row in np.flatnonzero(paused).tolist():
         values = history.trial(row).intermediate.values()
@@ -71,38 +94,10 @@ def _reported(history: History) -> NDArray[np.bool_]:
     return paused
 
 
-def _carried_forward(
-    history: History, rows: NDArray[np.int64], losses: Array, partial: NDArray[np.bool_], whole: NDArray[np.bool_]
-) -> Array:
-    """The losses (n,) of which the partial ones are what their trials would probably have ended with."""
-    if not (partial.any() and whole.any()):
-        return losses
-    carried = np.array(losses)
-    recent = np.flatnonzero(whole)[-100:]  # of the curves of many complete trials, the latest are enough
-    sign = history.direction.sign
-    gains: dict[int, float] = {}
-    for place in np.flatnonzero(partial):
-        step = _reached(history.trial(int(rows[place])))
-        if step not in gains:
-            curves = [history.trial(int(row)) for row in recent]
-            gained = [
-                sign * (_bounded(trial.value or 0.0) - _bounded(trial.intermediate[step]))
-                for trial in curves
-                if step in trial.intermediate and np.isfinite(trial.intermediate[step])
-            ]
-            gains[step] = float(np.median(gained)) if gained else 0.0
-        carried[place] = _bounded(losses[place] + gains[step])
-    floor = max(float(history.losses[whole].min()), -LARGEST)
-    carried[partial] = np.maximum(carried[partial], floor)
-    return carried
-
-
-def _bounded(value: float) -> float:
-    return min(max(value, -LARGEST), LARGEST)
-
-
-def _reached(trial: Trial) -> int:
-    return max(trial.intermediate, default=0)
+def _last(history: History, row: int) -> float:
+    """What a trial reported last."""
+    reports = history.trial(row).intermediate
+    return reports[max(reports)]
 
 
 def _representative(unit: Array, losses: Array, limit: int, rng: np.random.Generator) -> NDArray[np.int64]:

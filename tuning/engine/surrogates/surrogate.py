@@ -44,7 +44,8 @@ ACQUISITIONS = ("ei", "pi", "ucb")
 class Surrogate:
     """A fitted model. Latent points u (q, m) must be snapped; losses are to be minimised.
 
-    `points` and `observations` are the study's own; what earlier studies taught stands after them in `process`.
+    `points` and `observations` are the study's own; in `process` what earlier studies taught stands after them, and
+    then the trials' losses at lower rungs.
     """
 
     def __init__(
@@ -59,21 +60,27 @@ class Surrogate:
         self.axes: Axes = axes_of(space)
         self._space, self._sign = space, history.direction.sign
         self.observations: Observations = observe(history, EXACT, rng)
-        own, unit = len(self.observations.rows), history.unit
+        own, lower, unit = len(self.observations.rows), self.observations.lower, history.unit
         self.points = self.axes.latent(unit[self.observations.rows])
         self.pending = self.axes.latent(unit[self.observations.pending])
         self._criterion, self._kappa = acquisition, kappa
-        limit = min(EARLIER, EXACT - own)
+        limit = min(EARLIER, EXACT - own - len(lower))
         self.earlier: Earlier = earlier_of(history, self.axes, self.points, self.observations.losses, limit, rng)
-        losses = np.concatenate([self.observations.losses, self.earlier.losses])
+        losses = np.concatenate([self.observations.losses, self.earlier.losses, lower.losses])
         if len(losses) == 0:
             raise HistoryError("no trial has a value yet: there is nothing to model")
         self.outputs = OutputTransform(losses)
         targets = self.outputs.forward(losses)
         # An axis more where there are earlier studies; a column of it for each, in which this study has 0.
-        self._owner = np.concatenate([self.axes.owner, np.full(self.earlier.studies, self.axes.m, dtype=np.int64)])
-        X = np.concatenate([self._embedded(self.points), self._embedded(self.earlier.points)])
-        X[np.arange(own, len(X)), len(self.axes.owner) + self.earlier.source] = ANOTHER_STUDY
+        # And one where there are rungs, on which the end is at 1.
+        others = [np.full(self.earlier.studies, self.axes.m), np.full(self._rungs, self.axes.m + self._studies)]
+        self._owner = np.concatenate([self.axes.owner, *others]).astype(np.int64)
+        below = self.axes.latent(unit[lower.rows])
+        X = np.concatenate([self._embedded(u) for u in (self.points, self.earlier.points, below)])
+        taught = own + np.arange(len(self.earlier.points))
+        X[taught, len(self.axes.owner) + self.earlier.source] = ANOTHER_STUDY
+        if self.observations.fidelity is not None:
+            X[:own, -1], X[len(X) - len(lower) :, -1] = self.observations.fidelity, lower.fidelity
         self._warped = self.axes.numeric_columns if input_warping and len(X) >= WARPED else NO_COLUMNS
         self.hyper = self._fitted(X, targets, rng)
         self.process = GaussianProcess(X, targets, self._owner, self.hyper, self._warped)
@@ -81,15 +88,27 @@ class Surrogate:
         self._best = float(known.min())
         self._imagined = self._with_pending(X, targets) if len(self.pending) else self.process
 
+    @property
+    def _studies(self) -> int:
+        """The axes for earlier studies: one or none."""
+        return int(self.earlier.studies > 0)
+
+    @property
+    def _rungs(self) -> int:
+        """The axes for rungs: one or none."""
+        return int(self.observations.fidelity is not None)
+
     def _embedded(self, u: Array) -> Array:
-        """The embedding of latent points as configurations of this study."""
+        """The embedding of latent points as configurations of this study, trained to the end."""
         embedded = self.axes.embed(u)
-        return np.concatenate([embedded, np.zeros((len(u), self.earlier.studies))], axis=1)
+        others = np.zeros((len(u), self.earlier.studies + self._rungs))
+        others[:, self.earlier.studies :] = 1.0
+        return np.concatenate([embedded, others], axis=1)
 
     def _fitted(self, X: Array, targets: Array, rng: np.random.Generator) -> Hyperparameters:
-        m = self.axes.m + (self.earlier.studies > 0)
+        m = self.axes.m + self._studies + self._rungs
         start = default_hyperparameters(m, len(self._warped))
-        if len(X) < LEARNED:
+        if len(X) - len(self.observations.lower) < LEARNED:
             return start
         places = np.arange(len(X))
         if len(X) > FITTED:
@@ -111,7 +130,9 @@ class Surrogate:
         return self.hyper.ell[: self.axes.m]
 
     def fitted(self) -> Array:
-        """What the model makes of the targets of the study's own observations, noise taken off: (n,)."""
+        """What the model expects of the study's own observed trials at their end, noise taken off: (n,)."""
+        if self._rungs:
+            return self.process.posterior(self._embedded(self.points))[0]
         return self.process.fitted()[: len(self.points)]
 
     # by latent points

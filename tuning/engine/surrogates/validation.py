@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from tuning.engine.history import History
+from tuning.engine.surrogates.gaussian_process import GaussianProcess
 from tuning.engine.surrogates.surrogate import Surrogate
 from tuning.engine.trial import TrialState
 
@@ -73,12 +74,20 @@ class Validation:
 
 
 def leave_one_out(surrogate: Surrogate, history: History) -> Validation:
-    """Every complete trial of the model, predicted by the others; those whose loss was made up do not count."""
+    """Every complete trial of the model, predicted by the others; those whose loss was made up do not count.
+
+    A trial's losses at lower rungs are left out with it.
+    """
     process, outputs = surrogate.process, surrogate.outputs
+    rows, lower = surrogate.observations.rows, surrogate.observations.lower
     precision = (process._L_inverse**2).sum(axis=0)  # the diagonal of K^-1 = L^-T L^-1
-    rows = surrogate.observations.rows  # first in the process; what earlier studies taught comes after them
+    # First in the process; what earlier studies and lower rungs taught comes after them.
     target, precision = process.y[: len(rows)], precision[: len(rows)]
-    mean, sd = target - process.alpha[: len(rows)] / precision, 1.0 / np.sqrt(precision)
+    mean, variance = target - process.alpha[: len(rows)] / precision, 1.0 / precision
+    for place in np.flatnonzero(np.isin(rows, lower.rows)).tolist():
+        own = len(process.y) - len(lower) + np.flatnonzero(lower.rows == rows[place])
+        mean[place], variance[place] = _without(process, np.append(place, own))
+    sd = np.sqrt(variance)
     counted = history.mask(TrialState.COMPLETE)[rows] & np.isfinite(history.values[rows])
     sign = history.direction.sign
     mean, sd, target = mean[counted], sd[counted], target[counted]
@@ -92,6 +101,14 @@ def leave_one_out(surrogate: Surrogate, history: History) -> Validation:
         inside=np.abs(target - mean) <= BAND * sd,
         rank_correlation=rank_correlation(mean, target),
     )
+
+
+def _without(process: GaussianProcess, block: NDArray[np.int64]) -> tuple[float, float]:
+    """Mean and variance of the first observation of a block by those outside it: y - S alpha and S, with S the inverse
+    of the block of K^-1."""
+    columns = process._L_inverse[:, block]
+    within = np.linalg.inv(columns.T @ columns)
+    return float(process.y[block[0]] - within[0] @ process.alpha[block]), float(within[0, 0])
 
 
 def rank_correlation(a: Array, b: Array) -> float | None:

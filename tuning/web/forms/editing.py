@@ -37,13 +37,13 @@ def bare_rows(data: QueryDict) -> Any:
 
 def draw_rows(rows: Any) -> None:
     """Give each row that can be read the drawing of its distribution."""
-    for form, name, entry in _entries(rows):
-        form.drawing = drawing_of(name, entry)
+    for form, name, entry in entries_of(rows):
+        form.drawing = drawing_of(name or "parameter", entry)
 
 
 def space_of_rows(rows: Any) -> dict[str, Any] | None:
     """The space that the rows describe, None while it has errors; the rows are left without any."""
-    document = {name: entry for _, name, entry in _entries(rows)}
+    document = {name or "parameter": entry for _, name, entry in entries_of(rows)}
     try:
         parse_space(document)
     except Invalid:
@@ -51,7 +51,7 @@ def space_of_rows(rows: Any) -> dict[str, Any] | None:
     return document
 
 
-def _entries(rows: Any) -> list[tuple[Any, str, dict[str, Any]]]:
+def entries_of(rows: Any) -> list[tuple[Any, str, dict[str, Any]]]:
     """Each row's form, name and entry as far as it can be read; read from copies, so no error is left behind."""
     found = []
     for form in rows.kept() if rows.is_bound else rows.initial_forms:
@@ -59,5 +59,5 @@ def _entries(rows: Any) -> list[tuple[Any, str, dict[str, Any]]]:
         if copy.is_valid() and not copy.is_blank():
             entry = copy.entry()
             if not copy.errors:
-                found.append((form, copy.cleaned_data["name"].strip() or "parameter", entry))
+                found.append((form, copy.cleaned_data["name"].strip(), entry))
     return found

@@ -90,6 +90,19 @@ def written_condition(when: dict[str, Any] | None) -> str:
     return "; ".join(parts)
 
 
+def entry_words(entry: dict[str, Any]) -> str:
+    """An entry of the JSON form as short as a button: 1e-5 to 0.1, log; 16, 32 or 64; constant 7."""
+    kind = entry["type"]
+    if kind == "constant":
+        return f"constant {written_value(entry.get('value'))}"
+    if kind == "categorical":
+        return f"one of {written_choices(entry.get('choices') or [])}"
+    prior = (entry.get("prior") or {}).get("name", "linear")
+    words = f"{written_number(entry.get('low'))} to {written_number(entry.get('high'))}"
+    words += f" in steps of {written_number(entry['step'])}" if entry.get("step") else ""
+    return f"{words}, {'log' if entry.get('log') else prior.replace('_', ' ')}"
+
+
 def read_condition(text: str) -> dict[str, Any]:
     """The condition as the space's JSON form holds it. Raises ValueError with what would be right."""
     when: dict[str, Any] = {}

@@ -1,6 +1,6 @@
 """The search space as rows of a form. What is right and wrong about it the engine says; the rows only carry it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django import forms
@@ -68,6 +68,7 @@ class RowForm(forms.Form):
     annotation = forms.CharField(required=False, widget=forms.HiddenInput)
 
     drawing: str = ""
+    advice: Sequence[Any] = ()  # what the lint says of it
 
     def is_blank(self) -> bool:
         """Nothing entered: such a row is left out rather than refused."""
@@ -222,10 +223,11 @@ def parents_first(entries: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any
 
 def initial_rows(document: dict[str, Any]) -> list[dict[str, str]]:
     """A space's JSON form as the initial values of the rows."""
-    return [_initial(name, entry) for name, entry in document.items()]
+    return [initial_row(name, entry) for name, entry in document.items()]
 
 
-def _initial(name: str, entry: dict[str, Any]) -> dict[str, str]:
+def initial_row(name: str, entry: dict[str, Any]) -> dict[str, str]:
+    """One entry of it, as text by field."""
     prior = entry.get("prior") or {}
     scale = "log" if entry.get("log") else str(prior.get("name", "uniform"))
     first, second = PRIOR_FIELDS.get(scale, ("", ""))

@@ -14,7 +14,9 @@ from django.utils import timezone
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from tuning.selectors.job_kinds import kind_title
 from tuning.selectors.requirements import size_words
+from tuning.web.forms.rows import entry_words
 
 register = template.Library()
 
@@ -105,6 +107,12 @@ def took(thing: Any) -> str:
 
 
 @register.filter
+def does(job: Any) -> str:
+    """What a job of its kind does; which workload it is about is not everybody's to know."""
+    return kind_title(job.kind)
+
+
+@register.filter
 def ago(moment: datetime | None) -> SafeString | str:
     """How long ago, with the exact time in the title; – for never."""
     if moment is None:
@@ -141,6 +149,21 @@ def headline(message: str) -> str:
 def after_headline(message: str) -> str:
     """What follows the first sentence."""
     return message.partition(". ")[2]
+
+
+SEVERITY_WORDS = {"error": "Likely a mistake:", "warning": "Look again:", "info": "Hint:"}
+
+
+@register.filter
+def severity_words(severity: str) -> str:
+    """How heavy a finding weighs, in the words that stand before it."""
+    return SEVERITY_WORDS[severity]
+
+
+@register.filter
+def entry_text(entry: Any) -> str:
+    """A parameter's entry of a search space in a few words."""
+    return entry_words(entry)
 
 
 @register.filter

@@ -93,8 +93,10 @@ def study_action(request: SignedInRequest, study_id: int, verb: str) -> HttpResp
         if verb not in VERBS:
             raise Http404(f"There is nothing named {verb!r} to do to a study.")
         service, words = VERBS[verb]
-        service(study_id=study.pk, actor=request.user)
-        messages.success(request, words)
+        if service(study_id=study.pk, actor=request.user).state == "FINISHED":
+            messages.info(request, "The study had finished already.")
+        else:
+            messages.success(request, words)
     except Conflict as error:
         messages.error(request, error.message)
     return redirect("study", study.pk)
@@ -243,8 +245,8 @@ def drain(request: SignedInRequest, host_id: int) -> HttpResponse:
     if request.method != "POST":
         return ask(request, question, form)
     now = request.POST.get("now") == "1"
-    start_drain(host_id=host_id, actor=request.user, now=now)
-    what = "go back to waiting at their next checkpoint" if now else "run to their end"
+    host = start_drain(host_id=host_id, actor=request.user, now=now)
+    what = "go back to waiting at their next checkpoint" if host.evacuating else "run to their end"
     messages.success(request, f"{row.host.name} claims nothing more; its trials {what}.")
     return redirect("workers")
 

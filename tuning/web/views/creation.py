@@ -25,6 +25,7 @@ from tuning.services.spaces import parse_space
 from tuning.services.studies import create_study
 from tuning.web.errors import SignedInRequest, signed_in
 from tuning.web.forms.editing import bare_rows, change_rows, draw_rows, space_of_rows, whole_number
+from tuning.web.forms.linting import apply_fix, lint_rows
 from tuning.web.forms.rows import written_value
 from tuning.web.forms.sources import FIELD, PREFIX, SourceRows
 from tuning.web.forms.space import SpaceRows, initial_rows
@@ -61,8 +62,11 @@ def new_study(request: SignedInRequest) -> HttpResponse:
         return _page(request, workload, StudyForm(workload, initial=initial), rows, sources, source)
     data = request.POST.copy()
     form, rows = StudyForm(workload, data), SpaceRows(data)
+    if "fix" in data:
+        apply_fix(data, rows, **_lint_plan(form))
     if "add_row" in data or "remove_row" in data:
         change_rows(data)
+    if {"fix", "add_row", "remove_row"} & set(data):
         return _page(request, workload, StudyForm(workload, initial=data.dict()), bare_rows(data), sources, source)
     study = _create(request, workload, form, rows, sources, source)
     if study is None:
@@ -90,6 +94,7 @@ def check_study(request: SignedInRequest) -> HttpResponse:
     _look(sources, form, space)
     plan = _plan(request, workload, form, space, sources)
     rows.show(plan.pop("issues", []))
+    plan["findings"] = lint_rows(rows, **_lint_plan(form))
     context = {"rows": rows, "plan": plan, "form": form, "sources": sources}
     return render(request, "tuning/_study_check.html", context)
 
@@ -195,6 +200,8 @@ def _page(
     draw_rows(rows)
     space = space_of_rows(rows)
     _look(sources, form, space)
+    plan = _plan(request, workload, form, space, sources)
+    plan["findings"] = lint_rows(rows, **_lint_plan(form))
     context = {
         "section": "studies",
         "workload": workload,
@@ -203,7 +210,7 @@ def _page(
         "rows": rows,
         "sources": sources,
         "source": source,
-        "plan": _plan(request, workload, form, space, sources),
+        "plan": plan,
     }
     return render(request, "tuning/study_new.html", context, status=status)
 
@@ -239,6 +246,16 @@ def _initial_clone(source: Any, settings: dict[str, Any], query: QueryDict) -> d
 
 def _first_rows(workload: dict[str, Any] | None) -> Any:
     return SpaceRows(initial=initial_rows((workload or {}).get("space") or {}))
+
+
+def _lint_plan(form: StudyForm) -> dict[str, Any]:
+    """What the lint has to know of the study beside its space."""
+    return {
+        "budget": whole_number(form["n_trials"].value()),
+        "sampler": form["sampler"].value() or "auto",
+        "scheduler": form["scheduler"].value() or "none",
+        "metric": (form["metric"].value() or "").strip(),
+    }
 
 
 def _plan(

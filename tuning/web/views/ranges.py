@@ -7,14 +7,17 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
+from tuning.findings import Finding
 from tuning.selectors.spaces import fit_of, misfits_waiting, space_versions
 from tuning.selectors.studies import may_edit, study_for
 from tuning.services.errors import Conflict, Forbidden, Invalid
+from tuning.services.linting import range_findings
 from tuning.services.ranges import LONGEST_REASON, change_ranges
 from tuning.services.sources import assumptions_of
 from tuning.services.spaces import parse_space
 from tuning.web.errors import SignedInRequest, signed_in
 from tuning.web.forms.editing import bare_rows, change_rows, draw_rows, space_of_rows
+from tuning.web.forms.linting import apply_fix, lint_rows
 from tuning.web.forms.rows import read_value, written_value
 from tuning.web.forms.sources import PREFIX, Assumption
 from tuning.web.forms.space import SpaceRows, initial_rows
@@ -65,11 +68,15 @@ def ranges(request: SignedInRequest, study_id: int) -> HttpResponse:
     """The study's space as a form; POST makes it the next version, or shows what it would do (`check`)."""
     study = _changeable(request, study_id)
     if request.method != "POST":
-        return _page(request, study, SpaceRows(initial=initial_rows(study.space.document)), Assumptions(study))
+        document, reason = _suggested(request, study)
+        return _page(request, study, SpaceRows(initial=initial_rows(document)), Assumptions(study), reason=reason)
     data = request.POST.copy()
     assumptions = Assumptions(study, data)
+    if "fix" in data:
+        apply_fix(data, SpaceRows(data), **_lint_plan(study))
     if "add_row" in data or "remove_row" in data:
         change_rows(data)
+    if {"fix", "add_row", "remove_row"} & set(data):
         return _page(request, study, bare_rows(data), assumptions)
     rows = SpaceRows(data)
     rows.is_valid()
@@ -97,6 +104,16 @@ def ranges(request: SignedInRequest, study_id: int) -> HttpResponse:
     return _page(request, study, rows, assumptions, error=error, status=400)
 
 
+def _suggested(request: SignedInRequest, study: Any) -> tuple[dict[str, Any], str]:
+    """The study's space with the fix of the finding that the address names (?fix=EDGE&parameter=lr), and its reason;
+    as it stands where there is no such finding any more."""
+    rule, name = request.GET.get("fix"), request.GET.get("parameter")
+    for finding in range_findings(study) if rule else []:
+        if (finding.rule, finding.parameter) == (rule, name) and finding.fix is not None:
+            return {**study.space.document, name: dict(finding.fix)}, finding.message[:LONGEST_REASON]
+    return study.space.document, ""
+
+
 def _done(version: int, cancelled: int) -> str:
     words = f"Version {version} of the search space holds from now on."
     if cancelled == 1:
@@ -115,6 +132,7 @@ def check_ranges(request: SignedInRequest, study_id: int) -> HttpResponse:
     rows.is_valid()
     assumptions.look(rows.check() if rows.kept() else None)
     draw_rows(rows)
+    lint_rows(rows, **_lint_plan(study))
     shown = request.POST.getlist("assume")
     context = {
         "study": study,
@@ -135,12 +153,29 @@ def _changeable(request: SignedInRequest, study_id: int) -> Any:
     return study
 
 
+def _lint_plan(study: Any) -> dict[str, Any]:
+    known: dict[str, tuple[dict[str, Any], list[Finding]]] = {}
+    for finding in range_findings(study):
+        if finding.parameter is not None:
+            known.setdefault(finding.parameter, (study.space.document[finding.parameter], []))[1].append(finding)
+    plan = {"sampler": study.sampler, "scheduler": study.scheduler, "first_round": not study.n_ended}
+    return {"known": known, **plan}
+
+
 def _page(
-    request: SignedInRequest, study: Any, rows: Any, assumptions: Assumptions, *, error: str = "", status: int = 200
+    request: SignedInRequest,
+    study: Any,
+    rows: Any,
+    assumptions: Assumptions,
+    *,
+    error: str = "",
+    reason: str = "",
+    status: int = 200,
 ) -> HttpResponse:
     if rows.is_bound:
         rows.is_valid()
     draw_rows(rows)
+    lint_rows(rows, **_lint_plan(study))
     if assumptions.fit is None:
         assumptions.look(space_of_rows(rows))
     context = {
@@ -151,7 +186,7 @@ def _page(
         "assumptions": assumptions,
         "sources": {"assumptions": assumptions.rows},
         "versions": space_versions(study),
-        "reason": request.POST.get("reason", ""),
+        "reason": request.POST.get("reason", reason),
         "longest_reason": LONGEST_REASON,
         "error": error,
     }

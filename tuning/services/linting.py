@@ -1,0 +1,43 @@
+"""What a study's own trials say about its ranges: the best at an end of one, or most of them diverging.
+
+Kept per process by history version, so that they are read once for everybody who looks; the History is the samplers',
+which is extended by what is new.
+"""
+
+import threading
+from collections import OrderedDict
+from datetime import datetime
+
+from tuning.analysis import lint_space
+from tuning.findings import Finding
+from tuning.models import Study
+from tuning.services.history import study_history
+from tuning.services.proposing import engine_space
+
+RULES = ("TOO-WIDE", "EDGE")  # which read trials; the rest are the form's, where the space is still open
+CACHED = 64
+
+_lock = threading.Lock()
+_found: "OrderedDict[tuple[int, datetime, int, int, int | None], list[Finding]]" = OrderedDict()
+
+
+def range_findings(study: Study) -> list[Finding]:
+    """The findings about the study's space that rest on its trials; empty without a space."""
+    key = (study.pk, study.created, study.history_epoch, study.history_version, study.space_id)
+    with _lock:
+        found = _found.get(key)
+    if found is None:
+        found = _look(study)
+        with _lock:
+            _found[key] = found
+            while len(_found) > CACHED:
+                _found.popitem(last=False)
+    return found
+
+
+def _look(study: Study) -> list[Finding]:
+    space = engine_space(study)
+    if space is None or not study.n_ended:
+        return []
+    findings = lint_space(space, trials=study_history(study, space))
+    return [finding for finding in findings if finding.rule in RULES and finding.evidence.get("trials")]
