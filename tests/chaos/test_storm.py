@@ -37,7 +37,9 @@ def test_a_storm_breaks_no_promise(database, capsys):
     reasons = {"disk": "this account may not mount a small file system", "jumps": "no C compiler is installed"}
     for word in [word for word in reasons if any(word in name for name in found.left_out)]:
         with capsys.disabled():
-            print(f"\nwithout what has {word!r} in its name, this storm: {reasons[word]}")
+            print(f"\nthis storm is without what has {word!r} in its name: {reasons[word]}")
+    if any("jumps" in name for name in found.left_out) and os.environ.get("HPWEB_TEST_REQUIRE_ALL"):
+        pytest.fail(reasons["jumps"])
     assert found.violations == [], f"logs, ledger and tables are kept in {found.kept}\n{found.log[-5_000:]}"
     assert found.blows == BLOWS
     assert set(found.seconds) <= set(KINDS)
