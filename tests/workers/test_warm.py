@@ -436,6 +436,21 @@ def test_a_process_that_has_died_while_it_waited_is_not_used(warm, tmp_path):
     assert keeper.launch(slot, tmp_path / "2.log") is not first
 
 
+def test_a_process_ends_with_its_time_though_its_task_hangs(warm, tmp_path, monkeypatch):
+    monkeypatch.setattr("tuning.workers.warm.HUNG_SECONDS", 0.05)
+    slot, launcher = warm
+    keeper = WarmLauncher(launcher)
+    first = keeper.launch(slot, tmp_path / "1.log")
+    keeper.finish(first, clean=True)
+    assert keeper.launch(slot, tmp_path / "2.log") is first
+    time.sleep(0.15)
+    assert first.exit_code() is None, "it works: nobody waits for it"
+    keeper.finish(first, clean=True)
+    time.sleep(0.15 * overload())  # in which nobody looks after it
+    assert first.exit_code() is not None
+    assert not keeper.keeps()
+
+
 def test_a_process_serves_one_workload(warm, tmp_path):
     slot, launcher = warm
     keeper = WarmLauncher(launcher)

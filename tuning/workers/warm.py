@@ -2,11 +2,13 @@
 
 It belongs to one task of the slot, which holds the slot's lock for as long as the process lives, so there are never two
 for a slot. It is kept only after a job that it answered in order; anything else (an error, a kill, a cancel, growing
-memory, changed code, a changed environment) ends it, and the next job starts cold.
+memory, changed code, a changed environment) ends it, and the next job starts cold. So does the end of its time, also
+where the task that should look at the clock hangs in a query of a database that does not answer.
 """
 
 import logging
 import os
+import threading
 from pathlib import Path
 
 from django.conf import settings
@@ -15,6 +17,8 @@ from tuning.models import Attempt, Slot
 from tuning.workers.launcher import Launcher, NoRest, Rest, TrialProcess, configured_launcher, environment_for
 
 logger = logging.getLogger(__name__)
+
+HUNG_SECONDS = 5.0  # beyond a process's time, after which its task is taken to hang
 
 
 class WarmLauncher(Launcher):
@@ -28,10 +32,11 @@ class WarmLauncher(Launcher):
         self._workload = ""
         self._served = 0
         self._first_memory = 0
+        self._alarm: threading.Timer | None = None
 
     def launch(self, slot: Slot, log: Path, *, workload: str = "") -> TrialProcess:
         """The process that waits, if it is still fit for this job, else a new one."""
-        kept, self._kept = self._kept, None
+        kept = self._taken()
         if kept is not None:
             why = self._outdated(kept, slot, workload)
             if not why:
@@ -71,14 +76,26 @@ class WarmLauncher(Launcher):
             self._recycle(process, why_not)
         else:
             self._kept, self._rest = process, rest
+            self._alarm = threading.Timer(settings.WARM_SECONDS + HUNG_SECONDS, process.kill)
+            self._alarm.daemon = True
+            self._alarm.start()
 
     def keeps(self) -> bool:
         return self._kept is not None and self._kept.exit_code() is None
 
     def close(self) -> None:
-        kept, self._kept = self._kept, None
+        kept = self._taken()
         if kept is not None:
             kept.end()
+
+    def _taken(self) -> TrialProcess | None:
+        """The process that waited, which is kept no more; None where there was none."""
+        kept, self._kept = self._kept, None
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm.join()  # a kill that has begun is over, and seen, before the process is used
+            self._alarm = None
+        return kept
 
     def _worn(self, rest: Rest) -> str:
         grown = (rest.memory - self._first_memory) / 2**20
