@@ -85,7 +85,7 @@ def own_outcomes(
 
 def ratio_to_random(outcomes: Outcomes, contender: str, problems: Sequence[str]) -> Ratio | None:
     theirs, ours = (epochs_of(outcomes, name, problems) for name in (BASELINE, contender))
-    return None if np.isnan(ours).any() else ratio(theirs, ours)
+    return None if np.isnan(ours).any() or np.isnan(theirs).any() else ratio(theirs, ours)
 
 
 def rows_of(outcomes: Outcomes, contenders: Sequence[str]) -> list[dict[str, Any]]:

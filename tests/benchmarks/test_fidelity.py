@@ -145,6 +145,13 @@ def test_rows_have_no_number_where_nobody_raced() -> None:
     json.loads(Report("fidelity", rows, []).to_json())
 
 
+def test_there_is_no_ratio_where_the_baseline_has_fewer_seeds() -> None:
+    outcomes = raced({"random": [800.0], "syne-tune ASHA": [100.0, 200.0]}, SYNTHETIC)
+    details = fidelity.details_of(outcomes, ["random", "syne-tune ASHA"])
+    assert details["crossing"]["syne-tune ASHA"]["times fewer than random"] is None
+    assert details["crossing"]["syne-tune ASHA"]["epochs"] == 150.0
+
+
 def test_ours_is_a_contender_that_races_on_every_problem() -> None:
     assert fidelity.OURS in OURS
     assert fidelity.OURS not in DEAR
