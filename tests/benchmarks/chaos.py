@@ -67,7 +67,8 @@ def note_of(found: Aftermath) -> str:
     left_out = f"; left out: {', '.join(found.left_out)}" if found.left_out else ""
     return (
         f"{found.database}: {found.blows} disturbances, {sum(found.trials.values())} trials ({ends}) in "
-        f"{found.attempts} attempts, {found.steps} steps{left_out}"
+        f"{found.attempts} attempts, {found.steps} steps, {len(found.restarts)} new starts of a cluster that no blow "
+        f"had ended{left_out}"
     )
 
 

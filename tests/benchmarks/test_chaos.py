@@ -40,8 +40,8 @@ def test_every_promise_has_a_mark_and_a_broken_one_is_missed():
 def test_a_line_says_what_the_storm_went_over():
     line = chaos.note_of(aftermath(**{KILL: [1.0]}))
     assert line == (
-        "SQLite: 1 disturbances, 5 trials (4 complete, 1 lost_host) in 7 attempts, 90 steps; "
-        "left out: a full disk for some seconds"
+        "SQLite: 1 disturbances, 5 trials (4 complete, 1 lost_host) in 7 attempts, 90 steps, "
+        "0 new starts of a cluster that no blow had ended; left out: a full disk for some seconds"
     )
 
 

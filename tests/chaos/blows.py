@@ -111,16 +111,23 @@ class Kind:
     takes: bool = True  # a trial may lose its process or its claim
     fills: bool = False  # a trial may find the disk full
     host: bool = False  # a whole host is gone
+    ends_cluster: bool = False  # what runs the workers is gone, and has to be started anew
 
 
 KINDS: dict[str, Kind] = {}
 
 
 def kind(
-    name: str, *, lease: bool = False, takes: bool = True, fills: bool = False, host: bool = False
+    name: str,
+    *,
+    lease: bool = False,
+    takes: bool = True,
+    fills: bool = False,
+    host: bool = False,
+    ends_cluster: bool = False,
 ) -> Callable[[Strike], Strike]:
     def note(strike: Strike) -> Strike:
-        KINDS[name] = Kind(strike, lease, takes, fills, host)
+        KINDS[name] = Kind(strike, lease, takes, fills, host, ends_cluster)
         return strike
 
     return note

@@ -1,5 +1,8 @@
 """Whether the blows account for what trials have suffered: a full disk for a trial that found it full, and for every
-claim that its process did not bring to an end something that may take a process."""
+claim that its process did not bring to an end something that may take a process.
+
+A supervisor that finds its cluster unwell after a blow starts it anew, and that ends what runs there: such a start
+accounts for a loss too, unless a blow has ended the cluster itself and so brought the start about."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,6 +11,8 @@ from typing import Any
 from tests.chaos.blows import KINDS
 from tests.chaos.ledger import Run
 from tests.chaos.place import LEASE_SECONDS
+
+RESTART = "a new start of the cluster"
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,24 @@ class Stroke:
     def meets(self, low: float, high: float) -> bool:
         return self.began <= high and low <= self.ended
 
+    @property
+    def takes(self) -> bool:
+        return self.name == RESTART or KINDS[self.name].takes
+
+    @property
+    def fills(self) -> bool:
+        return self.name != RESTART and KINDS[self.name].fills
+
+
+def own_restarts(restarts: Sequence[Stroke], strokes: Sequence[Stroke]) -> list[Stroke]:
+    """The new starts of a cluster that nobody had ended: each blow that ends one brings about the next."""
+    left = sorted(restarts, key=lambda restart: restart.ended)
+    for stroke in strokes:
+        if KINDS[stroke.name].ends_cluster:
+            brought = next((restart for restart in left if restart.meets(stroke.began, stroke.ended)), None)
+            left = [restart for restart in left if restart is not brought]
+    return left
+
 
 def causes(
     document: dict[str, Any],
@@ -37,13 +60,13 @@ def causes(
     strokes: Sequence[Stroke] | None,
 ) -> Iterator[Violation]:
     """Of a kind that fills the disk for each trial that failed with it full, of a kind that takes for each loss."""
-    fillers = [stroke for stroke in strokes or () if KINDS[stroke.name].fills]
+    fillers = [stroke for stroke in strokes or () if stroke.fills]
     for trial in document["trials"]:
         if trial["reason_code"] == "disk_full":
             yield from _disk_was_full(trial, runs, samples, fillers)
     if strokes is None:
         return
-    takers = [stroke for stroke in strokes if KINDS[stroke.name].takes]
+    takers = [stroke for stroke in strokes if stroke.takes]
     for trial in document["trials"]:
         yield from _was_struck(trial, document["attempts"], runs, takers)
 

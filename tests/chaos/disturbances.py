@@ -47,17 +47,17 @@ def kill_idle(stage: Stage) -> Blow | None:
     return _killed(_one(stage, [pid for pid in stage.place.members() if pid not in busy]), None)
 
 
-@kind("kill -9 of the sentinel")
+@kind("kill -9 of the sentinel", ends_cluster=True)
 def kill_sentinel(stage: Stage) -> Blow | None:
     return _killed(stage.place.sentinel(), set(stage.place.trial_processes()))
 
 
-@kind("kill -9 of the cluster's main")
+@kind("kill -9 of the cluster's main", ends_cluster=True)
 def kill_main(stage: Stage) -> Blow | None:
     return _killed(stage.place.main(), set(stage.place.trial_processes()))
 
 
-@kind("kill -9 of the supervisor")
+@kind("kill -9 of the supervisor", ends_cluster=True)
 def kill_supervisor(stage: Stage) -> Blow | None:
     supervisor = stage.place.supervisor
     if supervisor is None or supervisor.poll() is not None:
@@ -65,7 +65,7 @@ def kill_supervisor(stage: Stage) -> Blow | None:
     return _killed(supervisor.pid, set(stage.place.trial_processes()))
 
 
-@kind("kill -9 of everything at once")
+@kind("kill -9 of everything at once", ends_cluster=True)
 def kill_all(stage: Stage) -> Blow | None:
     found = stage.place.processes()
     if not found:

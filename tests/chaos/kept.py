@@ -25,7 +25,7 @@ def keep(stage: Stage, found: "Aftermath", document: dict[str, Any]) -> Path:
     shutil.copytree(stage.place.ledger.folder, folder / "ledger")
     told = {
         "violations": [asdict(violation) for violation in found.violations],
-        "strokes": [asdict(stroke) for stroke in found.strokes],
+        "strokes": [asdict(stroke) for stroke in found.strokes + found.restarts],
         "tables": document or stage.desk.ask("tables"),
     }
     (folder / "told.json").write_text(json.dumps(told, indent=1))

@@ -48,6 +48,8 @@ class Place(Installation):
         self.restarts = 0
         self._extra: dict[str, str] = {}
         self._died: float | None = None
+        self.new_starts: list[tuple[float, float]] = []  # when the old cluster was last known, and the new one seen
+        self._session, self._session_seen = 0, 0.0
 
     # --- the supervisor, as systemd keeps it ----------------------------------------------------------------------
     def start(self, **extra: str) -> None:
@@ -66,7 +68,8 @@ class Place(Installation):
         self._extra = extra
 
     def tend(self) -> None:
-        """Start the supervisor again where it has died RESTART_SECONDS ago."""
+        """Start the supervisor again where it has died RESTART_SECONDS ago, and notice a cluster that is a new one."""
+        self._look_at_session()
         if not self.wanted or self.supervisor is None or self.supervisor.poll() is None:
             return
         now = time.monotonic()
@@ -119,11 +122,24 @@ class Place(Installation):
 
     def main(self) -> int | None:
         """The cluster's main process."""
-        try:
-            session = int(json.loads((self.folder / "locks" / f"cluster-{self.host}.json").read_text())["session"])
-        except (OSError, ValueError):
-            return None  # not written yet
+        session = self._noted_session()
         return session if session in session_members(session) else None
+
+    def _noted_session(self) -> int:
+        """The session of the cluster by its supervisor's note; 0 before it is written."""
+        try:
+            return int(json.loads((self.folder / "locks" / f"cluster-{self.host}.json").read_text())["session"])
+        except (OSError, ValueError):
+            return 0
+
+    def _look_at_session(self) -> None:
+        session, now = self._noted_session(), time.monotonic()
+        if session and session != self._session:
+            if self._session:
+                self.new_starts.append((self._session_seen, now))
+            self._session = session
+        if session:
+            self._session_seen = now
 
     def sentinel(self) -> int | None:
         main = self.main()

@@ -16,7 +16,7 @@ CLOCK_SHARE = 0.5
 RETURN_SECONDS = 40.0  # from its return until it has a trial again
 
 
-@kind("the loss of a second host past its lease", lease=True, host=True)
+@kind("the loss of a second host past its lease", lease=True, host=True, ends_cluster=True)
 def lose_host(stage: Stage) -> Blow | None:
     """Everything of it is killed at one blow, and it comes back when others have what it ran.
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.blows import AHEAD, Blow, Guest, Stage
-from tests.chaos.causes import Stroke, Violation
+from tests.chaos.causes import RESTART, Stroke, Violation, own_restarts
 from tests.chaos.clock import Clock
 from tests.chaos.disturbances import KINDS, may_mount, possible
 from tests.chaos.kept import keep
@@ -50,6 +50,7 @@ class Aftermath:
     steps: int = 0
     left_out: list[str] = field(default_factory=list)
     strokes: list[Stroke] = field(default_factory=list)
+    restarts: list[Stroke] = field(default_factory=list)  # of a cluster that no blow had ended
     log: str = ""
     kept: Path | None = None  # logs, tables and ledger, where something was broken
 
@@ -185,8 +186,11 @@ class Storm:
         for pid, line in (item for place in self.stage.places for item in place.processes().items()):
             found.violations.append(Violation("orphans", f"process {pid}: {line}"))
         runs = self.place.ledger.runs()
+        starts = [start for place in self.stage.places for start in place.new_starts]
+        noted = [Stroke(RESTART, began, ended + SHORTLY * overload()) for began, ended in starts]
+        found.restarts = own_restarts(noted, found.strokes)
         self.document = document = self.desk.ask("tables")
-        found.violations += judge(document, runs, self.stage.samples, found.strokes)
+        found.violations += judge(document, runs, self.stage.samples, found.strokes + found.restarts)
         found.violations += self._idle(runs)
         found.trials.update(trial["reason_code"] or trial["state"] for trial in document["trials"])
         found.attempts = len(document["attempts"])

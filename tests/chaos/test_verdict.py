@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.chaos.causes import Stroke
+from tests.chaos.causes import RESTART, Stroke, own_restarts
 from tests.chaos.ledger import Ledger, Run, runs_of
 from tests.chaos.runner import METRIC, WRITER, loss_after
 from tests.chaos.storm import idle_spans
@@ -221,6 +221,18 @@ def test_every_lost_claim_has_a_blow_of_its_own():
 def test_a_blow_that_takes_no_process_accounts_for_no_loss():
     spared = [Stroke(FLUSH, stroke.began, stroke.ended) for stroke in STROKES]
     assert len(causes(document(), story(), spared)) == 5
+
+
+def test_a_cluster_that_is_started_anew_accounts_for_a_loss_unless_a_blow_has_ended_it():
+    starts = [Stroke(RESTART, stroke.began, stroke.ended) for stroke in STROKES]
+    spared = [Stroke(FLUSH, stroke.began, stroke.ended) for stroke in STROKES]
+    assert judge(document(), story(), SAMPLES, spared + own_restarts(starts, spared)) == []
+    main = Stroke("kill -9 of the cluster's main", 1.6, 1.8)
+    left = own_restarts(starts, [main])
+    assert left == starts[1:], "the blow has brought the first one about"
+    assert own_restarts([starts[0], *starts], [main, main]) == starts[1:], "as many as there were blows"
+    assert causes(document(), story(), [main, *left]) == [], "the blow itself accounts for its loss"
+    assert len(causes(document(), story(), left[1:])) == 2
 
 
 def test_a_loss_is_not_of_a_blow_that_was_over_or_came_later():
