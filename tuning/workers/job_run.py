@@ -13,7 +13,8 @@ from tuning.models import Job, Slot
 from tuning.runner.protocol import Message, ProtocolError
 from tuning.selectors.control import Control, job_control
 from tuning.services.errors import StaleLease
-from tuning.services.jobs import complete_job, fail_overdue_job, finish_job, renew_job, requeue_job
+from tuning.services.job_endings import complete_job, fail_overdue_job, finish_job, requeue_job
+from tuning.services.jobs import renew_job
 from tuning.services.reaper import SHUT_DOWN
 from tuning.workers.attending import Attending
 from tuning.workers.describing import Search
