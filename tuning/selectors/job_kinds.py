@@ -40,6 +40,12 @@ KINDS = {
         "It reads every example of the workload's splits once: look whether data() waits for something, move the data "
         "to a faster disk, or raise HPWEB_SPLIT_SECONDS.",
     ),
+    "preflight": JobKind(
+        "check before tuning",
+        Lane.DEVICE,
+        "It trains the workload with its defaults for a short time, and each check has a limit of its own: look "
+        "whether data() or a training step waits for something, or raise HPWEB_PREFLIGHT_SECONDS.",
+    ),
 }
 
 

@@ -23,6 +23,7 @@ from tuning.services.audit import record
 from tuning.services.errors import Forbidden, NotFound
 from tuning.services.jobs import request_counts
 from tuning.services.offerings import note_data
+from tuning.services.preflights import break_preflight, store_preflight
 from tuning.services.workloads import store_descriptions, store_split
 
 State = Job.State
@@ -59,13 +60,15 @@ def _store(job: Job, answer: dict[str, Any], *, partial: bool) -> None:
             request_counts(host=host)
     elif job.kind == "split":
         store_split(workload=job.args["workload"], result=answer, host=host)
+    elif job.kind == "preflight":
+        store_preflight(job, answer)
 
 
 @transaction.atomic
 def finish_job(*, job_id: int, fence: int, result: Any = None, error: str = "") -> bool:
     """RUNNING -> COMPLETE, or FAILED with `error`. False where the claim is no longer the newest."""
     if error:
-        _note_failed_split(job_id, error)
+        _note_failure(job_id, error)
     return bool(
         Job.objects.filter(pk=job_id, fence=fence, state=State.RUNNING).update(
             state=State.FAILED if error else State.COMPLETE,
@@ -112,7 +115,7 @@ def cancel_job(*, job_id: int, actor: AbstractBaseUser) -> Job:
     if job.state not in (State.WAITING, State.RUNNING):
         return job
     error = cancelled_words(actor)
-    _note_failed_split(job.pk, error)
+    _note_failure(job.pk, error)
     before = {"state": job.state}
     job.state, job.error, job.slot, job.lease_until, job.deadline = State.FAILED, error, None, None, None
     Job.objects.filter(pk=job.pk).update(
@@ -136,6 +139,12 @@ def cancelled_words(actor: AbstractBaseUser) -> str:
     return f"Cancelled by {actor.get_username()}."
 
 
+def _note_failure(job_id: int, error: str) -> None:
+    """Where pages look for the job's answer, its error stands instead."""
+    _note_failed_split(job_id, error)
+    break_preflight(job_id, error)
+
+
 def _note_failed_split(job_id: int, error: str) -> None:
     """The workers page says why a host could not count a workload's data; it is not asked again by itself."""
     job = Job.objects.filter(pk=job_id, kind="split").select_related("slot__device__host").first()
@@ -157,7 +166,7 @@ def requeue_job(*, job_id: int, fence: int, why: str, lost: bool = True, expired
         held = held.filter(lease_until__lt=Now())
     again = held.filter(retries__lt=MAX_RETRIES) if lost else held
     if lost and held.filter(retries__gte=MAX_RETRIES).exists():
-        _note_failed_split(job_id, why)
+        _note_failure(job_id, why)
     free: dict[str, Any] = {"slot": None, "lease_until": None, "deadline": None}
     moved = again.update(state=State.WAITING, retries=F("retries") + (1 if lost else 0), **free) or held.update(
         state=State.FAILED, error=why, completed=Now(), **free

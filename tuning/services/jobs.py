@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 
 from tuning.models import Host, Job, Slot, Workload
 from tuning.selectors.clock import after
+from tuning.selectors.job_fit import suits
 from tuning.selectors.job_kinds import in_lane, limit_of
 from tuning.selectors.offerings import live_hosts, uncounted_workloads
 from tuning.services import hints
@@ -84,8 +85,9 @@ def claim_job(*, slot: Slot) -> Job | None:
     Its deadline is its kind's limit from now, by this host's settings.
     """
     waiting = Job.objects.filter(in_lane(slot.lane), state=State.WAITING).order_by("created", "pk")
-    for job_id, fence, kind, args in waiting.values_list("pk", "fence", "kind", "args"):
-        if args.get("host", slot.device.host.name) != slot.device.host.name:
+    rows = waiting.values_list("pk", "fence", "kind", "args", "requested_by_id")
+    for job_id, fence, kind, args, who in rows:
+        if not suits(slot, kind, args.get("host"), args.get("workload"), args.get("digest"), who):
             continue
         if Job.objects.filter(pk=job_id, state=State.WAITING, fence=fence).update(
             state=State.RUNNING,

@@ -27,7 +27,7 @@ def trial_start(trial: Trial, slot: Slot) -> dict[str, Any]:
         "trial": trial.number,
         "fence": trial.fence,
         "threads": slot.threads,
-        "device": "cpu" if slot.device.uuid == "cpu" else "cuda",
+        "device": device_of(slot),
         "deterministic": study.deterministic,
         "metric": study.metric,
     }
@@ -72,7 +72,7 @@ def hash_key() -> str:
     return hashlib.blake2b(settings.SECRET_KEY.encode(), digest_size=32, person=b"hpweb-splits").hexdigest()
 
 
-def job_start(job: Job, given_up: dict[str, str] | None = None) -> dict[str, Any]:
+def job_start(job: Job, slot: Slot, given_up: dict[str, str] | None = None) -> dict[str, Any]:
     """The start message for a job, for a describe with the sources that it leaves out and why.
 
     Raises ValueError for a kind that trial processes do not know.
@@ -87,4 +87,23 @@ def job_start(job: Job, given_up: dict[str, str] | None = None) -> dict[str, Any
             "kind": "split",
             "spec": {"workload": workload, "source": source, "hash_key": hash_key()},
         }
+    if job.kind == "preflight":
+        workload = job.args["workload"]
+        return {
+            "type": "start",
+            "kind": "preflight",
+            "spec": {
+                "workload": workload,
+                "source": workload_document(workload).get("source") or "",
+                "digest": job.args["digest"],
+                "hash_key": hash_key(),
+                "threads": slot.threads,
+                "device": device_of(slot),
+            },
+        }
     raise ValueError(f"There is no job of kind {job.kind!r}.")
+
+
+def device_of(slot: Slot) -> str:
+    """As torch calls it; which GPU a process sees its environment says."""
+    return "cpu" if slot.device.uuid == "cpu" else "cuda"
