@@ -97,7 +97,7 @@ def gradients(workload: Workload) -> dict[str, float | None]:
 
 def moved(workload: Workload) -> set[str]:
     """The names of the parameters that one step of the workload's own optimizer and schedule changes."""
-    model, splits = fresh(workload)
+    model, _ = fresh(workload)
     params = middle(workload.space)
     optimizer = workload.build_optimizer(model, params)
     workload.build_schedule(optimizer, params, workload.max_epochs, 10)

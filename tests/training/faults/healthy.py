@@ -1,4 +1,4 @@
-"""Thirty healthy workloads that differ in data, model, optimizer, batches and schedule: each alarm on them is a false one.
+"""Thirty healthy workloads of different data, models, optimizers and batches: each alarm on them is a false one.
 
 Two kinds of warning are true of them and no false alarm: some pixels of the digits are constant (CONSTANT-FEATURES),
 and on the small tables a linear model is as good as the network (BASELINE).
@@ -222,7 +222,12 @@ def variant(name: str, base: type[Sound], **members: Any) -> type[Sound]:
 
 
 momentum = optimizer(SGD, 5.0, momentum=0.9, nesterov=True)
-one_layer = {"build_model": perceptron(64, 10)}
+rmsprop = optimizer(RMSprop, 0.3)
+gentle = optimizer(SGD, 2.0, momentum=0.9)
+one_number = network(lambda units: [*convolutions(units)[:-1], nn.Linear(64, 1), nn.Flatten(0)])
+with_batch_norm = network(lambda units: convolutions(units, norm=True))
+with_dropout = network(lambda units: convolutions(units, drop=0.2))
+two_outputs = perceptron(30, 2, depth=2, norm=nn.BatchNorm1d, drop=0.1)
 
 HEALTHY: list[type[Sound]] = [
     variant("digits_linear", Digits, build_model=linear(64, 10), build_optimizer=optimizer(SGD, 5.0)),
@@ -231,7 +236,7 @@ HEALTHY: list[type[Sound]] = [
     variant("digits_momentum_cosine", Digits, build_optimizer=momentum, build_schedule=cosine),
     variant("digits_batch_norm", Digits, build_model=perceptron(64, 10, norm=nn.BatchNorm1d), build_optimizer=momentum),
     variant("digits_layer_norm", Digits, build_model=perceptron(64, 10, norm=nn.LayerNorm), build_schedule=onecycle),
-    variant("digits_tanh", Digits, build_model=perceptron(64, 10, act=nn.Tanh), build_optimizer=optimizer(RMSprop, 0.3)),
+    variant("digits_tanh", Digits, build_model=perceptron(64, 10, act=nn.Tanh), build_optimizer=rmsprop),
     variant("digits_noise", Digits, augment=noise),
     variant("digits_large_batches", Digits, batch_size=128, build_schedule=warmup),
     variant("digits_small_batches", Digits, batch_size=8, build_optimizer=optimizer(Adam, 0.2)),
@@ -243,16 +248,16 @@ HEALTHY: list[type[Sound]] = [
     variant("digits_even_or_odd", EvenOrOdd, outputs=2),
     variant("digits_attention", Digits, build_model=lambda self, params: RowsAttend(16)),
     variant("images_convolution", DigitsImages),
-    variant("images_batch_norm", DigitsImages, build_model=network(lambda n: convolutions(n, norm=True)), build_schedule=onecycle),
-    variant("images_dropout_shift", DigitsImages, build_model=network(lambda n: convolutions(n, drop=0.2)), augment=shift),
-    variant("images_residual", DigitsImages, build_model=network(residual), build_optimizer=optimizer(SGD, 2.0, momentum=0.9)),
+    variant("images_batch_norm", DigitsImages, build_model=with_batch_norm, build_schedule=onecycle),
+    variant("images_dropout_shift", DigitsImages, build_model=with_dropout, augment=shift),
+    variant("images_residual", DigitsImages, build_model=network(residual), build_optimizer=gentle),
     variant("images_pooled", DigitsImages, build_model=network(pooled)),
-    variant("images_regression", InkFromImages, build_model=network(lambda n: [*convolutions(n)[:-1], nn.Linear(64, 1), nn.Flatten(0)])),
+    variant("images_regression", InkFromImages, build_model=one_number),
     variant("wine_loader", WinesFromLoader),
     variant("iris_tanh", Iris, build_model=perceptron(4, 3, act=nn.Tanh), build_schedule=cosine),
     variant("cancer_linear", Cancer, build_model=linear(30, 1), build_optimizer=optimizer(SGD, 10.0)),
-    variant("cancer_weighted", CancerInTwoClasses, build_model=perceptron(30, 2, depth=2, norm=nn.BatchNorm1d, drop=0.1)),
+    variant("cancer_weighted", CancerInTwoClasses, build_model=two_outputs),
     variant("diabetes_decay", Diabetes, build_optimizer=optimizer(AdamW, weight_decay=0.1)),
     variant("diabetes_robust", RobustDiabetes, build_model=linear(10, 1), build_optimizer=optimizer(SGD, 5.0)),
     variant("alcohol_plateau", Alcohol, build_model=perceptron(12, 1, depth=2), build_schedule=plateau),
-]  # fmt: skip
+]

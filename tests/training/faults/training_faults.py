@@ -5,8 +5,11 @@ from __future__ import annotations
 import functools
 import os
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -422,6 +425,22 @@ class OrderOfTheSystem(Wine):
         differs_between_runs(cls)
 
 
+class NumpySeededAnew(Cancer):
+    """np.random.seed() without a number: it draws a seed from the system, and undoes the one that was set."""
+
+    name = "numpy_seeded_anew"
+
+    def train_loader(self, dataset: Dataset[Any], params: Params, generator: torch.Generator) -> Loader:
+        np.random.seed()
+        order = torch.tensor(np.random.permutation(len(dataset)))  # type: ignore[arg-type]
+        inputs, targets = dataset.tensors  # type: ignore[attr-defined]
+        return Batches(TensorDataset(inputs[order], targets[order]), self.batch_size, generator)
+
+    @classmethod
+    def planted(cls) -> None:
+        differs_between_runs(cls)
+
+
 class SeededAnew(Cancer):
     """torch.seed() instead of torch.manual_seed(seed): it draws a new seed for the weights."""
 
@@ -468,6 +487,36 @@ class SplitAtEveryCall(Diabetes):
     def planted(cls) -> None:
         one, other = (load_data(cls()).train.tensors[0] for _ in range(2))  # type: ignore[attr-defined]
         assert not torch.equal(one, other)
+
+
+class SplitByHash(Wine):
+    """Rows are divided by python's hash of their text, which is another one in every process."""
+
+    name = "split_by_hash"
+
+    def divide(self, inputs: np.ndarray, targets: np.ndarray) -> dict[str, np.ndarray]:
+        draw = np.array([hash(str(row)) % 10 for row in inputs.tolist()])
+        return {
+            "train": np.flatnonzero(draw < 6),
+            "validation": np.flatnonzero((draw >= 6) & (draw < 8)),
+            "test": np.flatnonzero(draw >= 8),
+        }
+
+    @classmethod
+    def planted(cls) -> None:
+        code = f"from {__name__} import {cls.__name__} as c; print(c().data().train.tensors[0].sum(0).tolist())"
+        seen = {
+            subprocess.run(
+                [sys.executable, "-c", code],
+                env=os.environ | {"PYTHONHASHSEED": seed},
+                cwd=Path(__file__).parents[3],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+            for seed in ("1", "2")
+        }
+        assert len(seen) == 2
 
 
 @functools.cache
