@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.training.faults import data_faults as data
+from tests.training.faults import gradient_faults as gradient
+from tests.training.faults import loss_faults as loss
 from tests.training.faults import model_faults as model
+from tests.training.faults import random_faults as random
+from tests.training.faults import split_faults as split
+from tests.training.faults import table_faults as table
 from tests.training.faults import training_faults as training
 from tests.training.faults.sound import Sound
 
@@ -39,42 +43,42 @@ def _warning(workload: type[Sound], *rules: str) -> Fault:
 
 GALLERY = [
     # The same example in two splits
-    _failed(data.OversampledBeforeSplit, "DUPLICATES"),
-    _failed(data.BootstrapSplit, "DUPLICATES"),
-    _failed(data.TrainedOnTheTest, "DUPLICATES"),
-    _failed(data.TestRowsInDouble, "DUPLICATES"),
-    _warning(data.OffByOneSlice, "DUPLICATES"),
+    _failed(split.OversampledBeforeSplit, "DUPLICATES"),
+    _failed(split.BootstrapSplit, "DUPLICATES"),
+    _failed(split.TrainedOnTheTest, "DUPLICATES"),
+    _failed(split.TestRowsInDouble, "DUPLICATES"),
+    _warning(split.OffByOneSlice, "DUPLICATES"),
     # Labels
-    _failed(data.SplitInFileOrder, "LABEL-BALANCE"),
-    _failed(data.ValidationOfOneClass, "LABEL-BALANCE"),
-    _warning(data.TestOfOneClass, "LABEL-BALANCE"),
-    _warning(data.ClassMissingInTrain, "LABEL-BALANCE"),
-    _warning(data.NearlyOneClass, "LABEL-BALANCE"),
-    _warning(data.SortedByTarget, "LABEL-BALANCE", "BASELINE"),
-    _failed(data.CodesOfEachSplit, "BASELINE", "INPUT-INDEPENDENT"),
-    _failed(data.LabelsOffByOne, "BASELINE", "INPUT-INDEPENDENT"),
-    _failed(data.TargetsOffByOne, "BASELINE", "INPUT-INDEPENDENT"),
-    _warning(data.LabelAmongFeatures, "BASELINE"),
-    _warning(data.TargetAmongFeatures, "BASELINE"),
+    _failed(split.SplitInFileOrder, "LABEL-BALANCE"),
+    _failed(split.ValidationOfOneClass, "LABEL-BALANCE"),
+    _warning(split.TestOfOneClass, "LABEL-BALANCE"),
+    _warning(split.ClassMissingInTrain, "LABEL-BALANCE"),
+    _warning(split.NearlyOneClass, "LABEL-BALANCE"),
+    _warning(split.SortedByTarget, "LABEL-BALANCE", "BASELINE"),
+    _failed(split.CodesOfEachSplit, "BASELINE", "INPUT-INDEPENDENT"),
+    _failed(split.LabelsOffByOne, "BASELINE", "INPUT-INDEPENDENT"),
+    _failed(split.TargetsOffByOne, "BASELINE", "INPUT-INDEPENDENT"),
+    _warning(split.LabelAmongFeatures, "BASELINE"),
+    _warning(split.TargetAmongFeatures, "BASELINE"),
     # Numbers that are none
-    _failed(data.MissingAsNaN, "NON-FINITE"),
-    _failed(data.PixelsByTheirStd, "NON-FINITE"),
-    _failed(data.LogOfZero, "NON-FINITE"),
-    _failed(data.NaNInValidationOnly, "NON-FINITE"),
-    _failed(data.RatioByZero, "NON-FINITE"),
+    _failed(table.MissingAsNaN, "NON-FINITE"),
+    _failed(table.PixelsByTheirStd, "NON-FINITE"),
+    _failed(table.LogOfZero, "NON-FINITE"),
+    _failed(table.NaNInValidationOnly, "NON-FINITE"),
+    _failed(table.RatioByZero, "NON-FINITE"),
     # Features
-    _warning(data.ColumnOfOnes, "CONSTANT-FEATURES"),
-    _warning(data.FailedJoin, "CONSTANT-FEATURES"),
-    _warning(data.ConstantInTrainOnly, "CONSTANT-FEATURES"),
-    _failed(data.CastToBytes, "INPUT-INDEPENDENT", "BASELINE", "OVERFIT-BATCH", "CONSTANT-FEATURES", "DUPLICATES"),
-    _warning(data.RawMicrometres, "NORMALISATION"),
-    _warning(data.RawUnits, "NORMALISATION"),
-    _warning(data.OneColumnForgotten, "NORMALISATION"),
-    _warning(data.BytesLeftRaw, "NORMALISATION"),
-    _warning(data.ValidationLeftRaw, "NORMALISATION", "BASELINE"),
-    _warning(data.ColumnsInOtherOrder, "NORMALISATION", "BASELINE"),
-    _warning(data.TargetTimesThousand, "NORMALISATION", "OVERFIT-BATCH", "BASELINE"),
-    _warning(data.TargetInRawUnits, "INIT-LOSS", "NORMALISATION", "BASELINE"),
+    _warning(table.ColumnOfOnes, "CONSTANT-FEATURES"),
+    _warning(table.FailedJoin, "CONSTANT-FEATURES"),
+    _warning(table.ConstantInTrainOnly, "CONSTANT-FEATURES"),
+    _failed(table.CastToBytes, "INPUT-INDEPENDENT", "BASELINE", "OVERFIT-BATCH", "CONSTANT-FEATURES", "DUPLICATES"),
+    _warning(table.RawMicrometres, "NORMALISATION"),
+    _warning(table.RawUnits, "NORMALISATION"),
+    _warning(table.OneColumnForgotten, "NORMALISATION"),
+    _warning(table.BytesLeftRaw, "NORMALISATION"),
+    _warning(table.ValidationLeftRaw, "NORMALISATION", "BASELINE"),
+    _warning(table.ColumnsInOtherOrder, "NORMALISATION", "BASELINE"),
+    _warning(table.TargetTimesThousand, "NORMALISATION", "OVERFIT-BATCH", "BASELINE"),
+    _warning(table.TargetInRawUnits, "INIT-LOSS", "NORMALISATION", "BASELINE"),
     # How the model starts
     _failed(model.HugeHead, "INIT-LOSS"),
     _warning(model.BiasOfAnotherTask, "INIT-LOSS"),
@@ -91,26 +95,26 @@ GALLERY = [
     _warning(model.DropoutOfNearlyAll, "BASELINE", "LOSS-FALLS"),
     _warning(model.DropoutThatNeverEnds, "OVERFIT-BATCH", "BASELINE", "REPRODUCIBLE"),
     # Where the gradient ends
-    _failed(model.DetachInTheMiddle, "GRADIENTS"),
-    _failed(model.EncoderWithoutGrad, "GRADIENTS"),
-    _warning(model.UnusedLayer, "GRADIENTS"),
-    _warning(model.FrozenForEver, "GRADIENTS"),
-    _warning(model.LayersInAList, "GRADIENTS"),
-    _failed(model.RoundedInTheMiddle, "GRADIENTS"),
-    _warning(model.SaturatedGate, "GRADIENTS"),
-    _warning(model.OnlyTheLastLayer, "GRADIENTS"),
-    _failed(model.ParametersOfACopy, "LOSS-FALLS", "GRADIENTS", "OVERFIT-BATCH", "BASELINE"),
+    _failed(gradient.DetachInTheMiddle, "GRADIENTS"),
+    _failed(gradient.EncoderWithoutGrad, "GRADIENTS"),
+    _warning(gradient.UnusedLayer, "GRADIENTS"),
+    _warning(gradient.FrozenForEver, "GRADIENTS"),
+    _warning(gradient.LayersInAList, "GRADIENTS"),
+    _failed(gradient.RoundedInTheMiddle, "GRADIENTS"),
+    _warning(gradient.SaturatedGate, "GRADIENTS"),
+    _warning(gradient.OnlyTheLastLayer, "GRADIENTS"),
+    _failed(gradient.ParametersOfACopy, "LOSS-FALLS", "GRADIENTS", "OVERFIT-BATCH", "BASELINE"),
     # The loss and the score
-    _failed(training.LossWithoutMinus, "INIT-LOSS", "BASELINE", "OVERFIT-BATCH"),
-    _failed(training.GainInsteadOfLoss, "INIT-LOSS", "BASELINE", "OVERFIT-BATCH"),
-    _warning(training.SoftmaxOverTheBatch, "INIT-LOSS"),
-    _warning(training.SummedLoss, "INIT-LOSS"),
-    _failed(training.BroadcastLoss, "OVERFIT-BATCH", "BASELINE", "INPUT-INDEPENDENT"),
-    _failed(training.WeightedToNothing, "BASELINE", "INIT-LOSS", "INPUT-INDEPENDENT", "OVERFIT-BATCH"),
-    _warning(training.AccuracyOfTheTarget, "SHUFFLED-LABELS", "INPUT-INDEPENDENT", "BASELINE"),
-    _failed(training.DetachedLoss, "LOSS-FALLS", "GRADIENTS", "OVERFIT-BATCH", "BASELINE"),
+    _failed(loss.LossWithoutMinus, "INIT-LOSS", "BASELINE", "OVERFIT-BATCH"),
+    _failed(loss.GainInsteadOfLoss, "INIT-LOSS", "BASELINE", "OVERFIT-BATCH"),
+    _warning(loss.SoftmaxOverTheBatch, "INIT-LOSS"),
+    _warning(loss.SummedLoss, "INIT-LOSS"),
+    _failed(loss.BroadcastLoss, "OVERFIT-BATCH", "BASELINE", "INPUT-INDEPENDENT"),
+    _failed(loss.WeightedToNothing, "BASELINE", "INIT-LOSS", "INPUT-INDEPENDENT", "OVERFIT-BATCH"),
+    _warning(loss.AccuracyOfTheTarget, "SHUFFLED-LABELS", "INPUT-INDEPENDENT", "BASELINE"),
+    _failed(loss.DetachedLoss, "LOSS-FALLS", "GRADIENTS", "OVERFIT-BATCH", "BASELINE"),
     # What the training knows in advance
-    _warning(training.LabelsOfATeacher, "SHUFFLED-LABELS"),
+    _warning(loss.LabelsOfATeacher, "SHUFFLED-LABELS"),
     _warning(training.LoaderOfItsOwn, "SHUFFLED-LABELS"),
     _warning(model.WarmStart, "SHUFFLED-LABELS", "INIT-LOSS"),
     # The optimizer and its schedule
@@ -129,18 +133,18 @@ GALLERY = [
     _warning(training.NoiseInBytes, "BASELINE", "LOSS-FALLS"),
     _warning(training.FeaturesPermuted, "BASELINE"),
     # Randomness that no seed reaches
-    _failed(model.NoiseOfItsOwn, "REPRODUCIBLE"),
-    _failed(training.NoiseByTheClock, "REPRODUCIBLE"),
-    _failed(training.OrderOfTheSystem, "REPRODUCIBLE"),
-    _failed(training.NumpySeededAnew, "REPRODUCIBLE"),
-    _failed(training.SeededAnew, "REPRODUCIBLE"),
-    _failed(training.WeightsFromRandom, "REPRODUCIBLE"),
-    _failed(training.SplitAtEveryCall, "REPRODUCIBLE"),
-    _failed(training.NoiseInPlace, "REPRODUCIBLE"),
-    _failed(training.CurriculumOfTheClass, "REPRODUCIBLE"),
+    _failed(random.NoiseOfItsOwn, "REPRODUCIBLE"),
+    _failed(random.NoiseByTheClock, "REPRODUCIBLE"),
+    _failed(random.OrderOfTheSystem, "REPRODUCIBLE"),
+    _failed(random.NumpySeededAnew, "REPRODUCIBLE"),
+    _failed(random.SeededAnew, "REPRODUCIBLE"),
+    _failed(random.WeightsFromRandom, "REPRODUCIBLE"),
+    _failed(random.SplitAtEveryCall, "REPRODUCIBLE"),
+    _failed(random.NoiseInPlace, "REPRODUCIBLE"),
+    _failed(random.CurriculumOfTheClass, "REPRODUCIBLE"),
 ]
 
 # Two runs in one process agree and two processes do not: a preflight that trains in a single process cannot see these.
 BETWEEN_PROCESSES = [
-    _failed(training.SplitByHash, "REPRODUCIBLE"),
+    _failed(random.SplitByHash, "REPRODUCIBLE"),
 ]
