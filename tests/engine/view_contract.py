@@ -162,6 +162,12 @@ class RungViewContract(ViewContract):
         assert view.rank(0, 0, 9.0, 99) == 4
         assert [view.rank(0, 0, 9.0, 99, most) for most in (0, 3, 4, 5)] == [0, 3, 4, 4]
 
+    def test_among_the_best_is_who_has_few_enough_before_it(self):
+        view = self.rung_view(COHORTS, MEMBERS, ENTRIES)
+        for value, number in ((0.5, 99), (9.0, 99), *((value, number) for number, _, _, value in ENTRIES[:4])):
+            rank = view.rank(0, 0, value, number)
+            assert [view.among_best(0, 0, value, number, top) for top in range(7)] == [rank < top for top in range(7)]
+
     def test_the_best_that_waits_for_a_decision(self):
         view = self.rung_view(COHORTS, MEMBERS, ENTRIES)
         assert view.best_reached(0, 0) == RungEntry(1, 2.0, REACHED)

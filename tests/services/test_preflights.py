@@ -64,7 +64,7 @@ def test_a_failed_preflight_holds_it_up_until_somebody_says_why_not(study, alice
     study.refresh_from_db()
     assert (study.state, study.starts_for) == ("READY", None)
     assert study.state_reason == "It has not started. Its preflight has failed: Finite numbers."
-    with pytest.raises(Conflict, match="Finite numbers.*despite that, with a reason"):
+    with pytest.raises(Conflict, match=r"Finite numbers.*despite that, with a reason"):
         start_study(study_id=study.pk, actor=alice, despite="  ")
     started = start_study(study_id=study.pk, actor=alice, despite="the NaN are masked in the loss")
     assert (started.state, started.waiver) == ("RUNNING", "the NaN are masked in the loss")

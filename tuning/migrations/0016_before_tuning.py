@@ -29,6 +29,7 @@ class Migration(migrations.Migration):
             name="Draft",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.CharField(max_length=40)),
                 ("workload", models.CharField(blank=True, max_length=120)),
                 ("fields", tuning.models.fields.JSONTextField(default=dict)),
                 ("created", models.DateTimeField(auto_now_add=True)),
@@ -48,6 +49,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "indexes": [models.Index(fields=["owner", "-changed"], name="draft_owner_changed")],
+                "constraints": [models.UniqueConstraint(fields=("owner", "key"), name="draft_owner_key")],
             },
         ),
         migrations.CreateModel(

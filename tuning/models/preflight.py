@@ -45,6 +45,7 @@ class Draft(models.Model):
     """A study's form as its owner has typed it, valid or not."""
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="drafts")
+    key = models.CharField(max_length=40)  # chosen by the page, so that it is known before anything is stored
     workload = models.CharField(max_length=120, blank=True)  # empty: trials are run by scripts
     source = models.ForeignKey(Study, on_delete=models.SET_NULL, null=True, related_name="+")  # that it is a clone of
     fields: Any = JSONTextField(default=dict)  # name in the form -> the values that were sent
@@ -52,6 +53,7 @@ class Draft(models.Model):
     changed = models.DateTimeField(auto_now=True)
 
     class Meta:
+        constraints = [models.UniqueConstraint(fields=["owner", "key"], name="draft_owner_key")]
         indexes = [models.Index(fields=["owner", "-changed"], name="draft_owner_changed")]
 
     def __str__(self) -> str:

@@ -36,6 +36,11 @@ class Rung(models.Model):
     complete = models.PositiveIntegerField(default=0)
     best_number = models.PositiveIntegerField(null=True)  # the trial that is the best of those that wait for a decision
     best_loss = models.FloatField(null=True)
+    # an entry and its rank from 0 (services.rung_marks): among all with a value, or among complete trials; "": none
+    mark_among = models.CharField(max_length=8, blank=True)
+    mark_rank = models.PositiveIntegerField(default=0)
+    mark_loss = models.FloatField(null=True)
+    mark_number = models.PositiveIntegerField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["cohort", "number"], name="rung_cohort_number")]
@@ -51,7 +56,8 @@ class RungEntry(models.Model):
         FAILED = "failed", "ended without a value"
         COMPLETE = "complete", "has run to its end"
 
-    cohort = models.ForeignKey(Cohort, on_delete=models.CASCADE, related_name="entries")
+    # Without an index of its own: a planner without statistics would prefer it to the longer ones below.
+    cohort = models.ForeignKey(Cohort, on_delete=models.CASCADE, related_name="entries", db_index=False)
     rung = models.PositiveIntegerField()
     trial = models.ForeignKey(Trial, on_delete=models.CASCADE, related_name="rung_entries")
     number = models.PositiveIntegerField()  # the trial's: ties go to the lower one

@@ -14,6 +14,7 @@ from tuning.engine import Direction
 from tuning.engine.schedulers.base import Start
 from tuning.models import Cohort, Rung, RungEntry, Study, Trial
 from tuning.selectors.schedulers import has_rungs
+from tuning.services import rung_marks
 
 State = Trial.State
 Entry = RungEntry.State
@@ -96,7 +97,7 @@ def _leave(cohort_id: int, rung: int, trials: Sequence[int], state: str) -> None
         waiting.filter(trial_id__in=trials[start : start + AT_ONCE]).update(state=state)
         for start in range(0, len(trials), AT_ONCE)
     )
-    _count(cohort_id, rung, reached=-n, **{state: n})
+    _count(cohort_id, rung, None, reached=-n, **{state: n})
 
 
 def arrive(study: Study, member: Member, step: int, value: float) -> None:
@@ -117,7 +118,7 @@ def arrive(study: Study, member: Member, step: int, value: float) -> None:
         },
     )
     if new:
-        _count(member.cohort_id, member.rung, reached=+1)
+        _count(member.cohort_id, member.rung, rung_marks.joined(rung_marks.ALL, loss, member.number), reached=+1)
 
 
 def cut(member: Member) -> None:
@@ -138,9 +139,15 @@ def _enter(member: Member, state: str) -> None:
 
 
 def _change(entry: RungEntry | None, state: str, **columns: Any) -> None:
-    if entry is not None and entry.state != state:
-        RungEntry.objects.filter(pk=entry.pk).update(state=state, **columns)
-        _count(entry.cohort_id, entry.rung, **{entry.state: -1, state: +1})
+    if entry is None or entry.state == state:
+        return
+    RungEntry.objects.filter(pk=entry.pk).update(state=state, **columns)
+    mark: dict[str, Any] = {}
+    if state == Entry.FAILED and entry.loss is not None:
+        mark = rung_marks.LOST
+    elif state == Entry.COMPLETE and entry.loss is not None:
+        mark = rung_marks.joined(rung_marks.COMPLETE, entry.loss, entry.number)
+    _count(entry.cohort_id, entry.rung, mark, **{entry.state: -1, state: +1})
 
 
 def _fail(member: Member) -> None:
@@ -160,9 +167,12 @@ def _complete(member: Member) -> None:
         _change(entry, Entry.COMPLETE)
 
 
-def _count(cohort_id: int, rung: int, **changes: int) -> None:
-    """Add to the counts of a rung; where somebody came to wait there, or waits no more, also note the best who does."""
-    columns: dict[str, Any] = {name: F(name) + change for name, change in changes.items()}
+def _count(cohort_id: int, rung: int, mark: dict[str, Any] | None = None, **changes: int) -> None:
+    """Add to the counts of a rung; where somebody came to wait there, or waits no more, also note the best who does.
+
+    mark: what becomes of the rung's mark by this.
+    """
+    columns: dict[str, Any] = {name: F(name) + change for name, change in changes.items()} | (mark or {})
     best: dict[str, Any] = {}
     if "reached" in changes:
         waiting = RungEntry.objects.filter(cohort_id=cohort_id, rung=rung, state=Entry.REACHED)

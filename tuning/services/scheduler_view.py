@@ -1,6 +1,7 @@
 """What a scheduler sees of a study in the database: the engine's `View` and `RungView`, by indexed queries."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from django.db.models import F, Q, QuerySet
 
@@ -9,14 +10,22 @@ from tuning.engine.schedulers.view import Cohort as OpenCohort
 from tuning.engine.schedulers.view import EntryState, RungCounts
 from tuning.engine.schedulers.view import RungEntry as Ranked
 from tuning.models import Cohort, Rung, RungEntry, Study, Trial
+from tuning.services.rung_marks import ALL, COMPLETE, Mark, at_rank, near, set_mark
 
 DECIDED = (EntryState.PROMOTED, EntryState.CUT, EntryState.COMPLETE)
 PLACE = ("cohort_id", "number", "best_number", "best_loss")
+MARK = ("mark_among", "mark_rank", "mark_loss", "mark_number")
 COUNTS = ("busy", "reached", "promoted", "cut", "failed", "complete")
 
 
-# a cohort's primary key, and by rung its counts and the best that waits for a decision: (number, loss)
-Known = tuple[int | None, dict[int, RungCounts], dict[int, tuple[int, float]]]
+@dataclass
+class Known:
+    """What the tables keep of a cohort: its primary key, and by rung counts, who waits best, the ranking's mark."""
+
+    key: int | None = None
+    counts: dict[int, RungCounts] = field(default_factory=dict)
+    best: dict[int, tuple[int, float]] = field(default_factory=dict)  # number, loss
+    marks: dict[int, Mark] = field(default_factory=dict)
 
 
 class StudyView:
@@ -85,7 +94,7 @@ class StudyRungView(StudyView):
         return cohort, rung
 
     def rung(self, cohort: int, rung: int) -> RungCounts:
-        return self._cohort(cohort)[1].get(rung, RungCounts())
+        return self._cohort(cohort).counts.get(rung, RungCounts())
 
     def ranked(self, cohort: int, rung: int, limit: int) -> Sequence[Ranked]:
         rows = self._entries(cohort, rung).order_by("loss", "number")[:limit]
@@ -97,7 +106,7 @@ class StudyRungView(StudyView):
         return self._entries(cohort, rung).filter(better, loss__lte=loss)[:most].count()
 
     def best_reached(self, cohort: int, rung: int) -> Ranked | None:
-        best = self._cohort(cohort)[2].get(rung)
+        best = self._cohort(cohort).best.get(rung)
         return None if best is None else self._ranked(*best, EntryState.REACHED)
 
     def promotable(self, cohort: int, rung: int, top: int) -> Ranked | None:
@@ -113,17 +122,21 @@ class StudyRungView(StudyView):
         enough = decided - top + 1
         return best if rows[:enough].count() == enough else None
 
+    def among_best(self, cohort: int, rung: int, value: float, number: int, top: int) -> bool:
+        last = self._at(cohort, rung, ALL, top - 1) if top > 0 else (float("-inf"), -1)
+        return last is None or (self.direction.sign * value, number) <= last
+
     def complete_median(self, cohort: int, rung: int) -> tuple[int, float | None]:
         n = self.rung(cohort, rung).complete
         if n == 0:
             return 0, None
-        rows = self._entries(cohort, rung).filter(state=EntryState.COMPLETE).order_by("loss", "number")
-        middle = [self._value(loss) for loss in rows.values_list("loss", flat=True)[(n - 1) // 2 : n // 2 + 1]]
+        found = [self._at(cohort, rung, COMPLETE, rank) for rank in sorted({(n - 1) // 2, n // 2})]
+        middle = [self._value(entry[0]) for entry in found if entry is not None]
         return n, sum(middle) / len(middle)
 
     def _entries(self, cohort: int, rung: int) -> QuerySet[RungEntry]:
         """The entries with a value."""
-        key = self._cohort(cohort)[0]
+        key = self._cohort(cohort).key
         entries = RungEntry.objects.none() if key is None else RungEntry.objects.filter(cohort_id=key)
         return entries.filter(rung=rung, loss__isnull=False)
 
@@ -140,16 +153,28 @@ class StudyRungView(StudyView):
     def _cohort(self, number: int) -> Known:
         """What the tables keep of a cohort; no primary key and nothing where it has no member yet."""
         if number not in self._known:
+            known = self._known[number] = Known()
             rows = Rung.objects.filter(cohort__study=self._study, cohort__number=number)
-            counts: dict[int, RungCounts] = {}
-            best: dict[int, tuple[int, float]] = {}
-            key = None
-            for key, rung, first, loss, *found in rows.values_list(*PLACE, *COUNTS):  # noqa: B007
-                counts[rung] = RungCounts(*found)
+            for key, rung, first, loss, *found in rows.values_list(*PLACE, *MARK, *COUNTS):
+                known.key, known.counts[rung] = key, RungCounts(*found[len(MARK) :])
                 if first is not None and loss is not None:
-                    best[rung] = first, loss
-            self._known[number] = key, counts, best
+                    known.best[rung] = first, loss
+                if found[0]:
+                    known.marks[rung] = Mark(*found[: len(MARK)])
         return self._known[number]
+
+    def _at(self, cohort: int, rung: int, among: str, rank: int) -> tuple[float, int] | None:
+        """Loss and number of the entry with this rank from 0; the mark moves there where it is far."""
+        known = self._cohort(cohort)
+        if known.key is None:
+            return None
+        mark = known.marks.get(rung)
+        found = at_rank(known.key, rung, among, mark, rank)
+        moves = mark is None or mark.among != among or not near(mark, rank)
+        if found is not None and moves:
+            known.marks[rung] = Mark(among, rank, *found)
+            set_mark(known.key, rung, known.marks[rung])
+        return found
 
     def _ranked(self, number: int, loss: float | None, state: str) -> Ranked:
         return Ranked(number, self._value(loss), EntryState(state))

@@ -125,7 +125,7 @@ class ASHA(Scheduler):
         if seen < self.reduction_factor:
             return "continue"
         top = seen // self.reduction_factor
-        return "continue" if view.rank(cohort, rung, value, number, top) < top else "stop"
+        return "continue" if view.among_best(cohort, rung, value, number, top) else "stop"
 
     def settle(self, view: RungView, closing: bool) -> Sequence[Transition]:
         return ()

@@ -129,6 +129,9 @@ class RungView(View, Protocol):
     def rank(self, cohort: int, rung: int, value: float, number: int, most: int | None = None) -> int:
         """How many entries of the rung are better than this value of this trial; `most`: counted no further."""
 
+    def among_best(self, cohort: int, rung: int, value: float, number: int, top: int) -> bool:
+        """Whether fewer than `top` entries of the rung are better than this value of this trial."""
+
     def best_reached(self, cohort: int, rung: int) -> RungEntry | None:
         """The best entry of a rung that waits for a decision; None where none does."""
 
@@ -219,6 +222,9 @@ class InMemoryView:
         found = self._rungs.get((cohort, rung), _NOBODY)
         better = bisect.bisect_left(found.ranking, (self.direction.sign * value, number))
         return better if most is None else min(better, most)
+
+    def among_best(self, cohort: int, rung: int, value: float, number: int, top: int) -> bool:
+        return self.rank(cohort, rung, value, number) < top
 
     def best_reached(self, cohort: int, rung: int) -> RungEntry | None:
         found = self._rungs.get((cohort, rung), _NOBODY)
