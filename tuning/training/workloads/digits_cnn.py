@@ -51,6 +51,9 @@ class DigitsCNN(Workload):
     def test_data(self) -> TensorDataset:
         return digits("test")[0]
 
+    def input_example(self) -> Tensor:
+        return torch.empty(1, 8, 8)
+
     def build_model(self, params: Params) -> nn.Module:
         widths = [1] + [params["filters"] * 2**layer for layer in range(params["layers"])]
         blocks: list[nn.Module] = []
