@@ -1,5 +1,7 @@
 """The reference numbers are counted by hand: a linear layer has in * out + out parameters, a convolution
-k * k * in * out + out, an LSTM of one layer 4 * ((in + h) * h + 2 * h) in torch, attention of width d 4 * d * d + 4 * d."""
+k * k * in * out + out, an LSTM of one layer 4 * ((in + h) * h + 2 * h) in torch, attention 4 * d * d + 4 * d."""
+
+from itertools import pairwise
 
 import pytest
 import torch
@@ -33,7 +35,7 @@ def made(build, shape, *, optimizer=None, batch_size=8, dtype=torch.float32):
 
 
 def convolutions(*widths, bias=True):
-    blocks = [nn.Conv2d(a, b, 3, padding=1, bias=bias) for a, b in zip(widths, widths[1:], strict=False)]
+    blocks = [nn.Conv2d(a, b, 3, padding=1, bias=bias) for a, b in pairwise(widths)]
     return nn.Sequential(*blocks)
 
 

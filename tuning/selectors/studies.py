@@ -99,7 +99,7 @@ def study_facts(study: Study) -> StudyFacts:
     if study.total_resource is not None and (about or total != trial_limit(study)):
         epochs_total, about = study.total_resource, False
     if study.state == Study.State.RUNNING and seconds is not None and total is not None:
-        remaining = max(0, total - study.n_ended)
+        remaining = max(0, total - study.n_done)
         at_work = max(study.n_running, live_slots().count() if study.workload else 0)
         work = remaining * seconds
         if study.scheduler != "none" and epochs_total is not None and epochs_done:
@@ -117,7 +117,7 @@ def study_facts(study: Study) -> StudyFacts:
         best_value=best.value if best else None,
         best_trial_number=best.number if best else None,
         best_trial_id=best.pk if best else None,
-        done=study.n_ended,
+        done=study.n_done,
         total=total,
         about_total=total is not None and total != trial_limit(study),
         running=study.n_running,

@@ -58,8 +58,8 @@ def _method_problems(cls: type[Workload]) -> list[str]:
     for method in ("data", "build_model", "build_optimizer", "loss"):
         if getattr(cls, method) is getattr(Workload, method):
             problems.append(f"the method {method}() is missing")
-    optional = ("metrics", "test_data", "train_loader", "augment", "train_step", "penalty", "build_schedule", "input_example")
-    for method in ("data", "build_model", "build_optimizer", "loss", *optional):
+    optional = ("metrics", "test_data", "train_loader", "augment", "train_step", "penalty", "build_schedule")
+    for method in ("data", "build_model", "build_optimizer", "loss", *optional, "input_example"):
         if not callable(getattr(cls, method)):
             problems.append(f"{method} must be a method, not {getattr(cls, method)!r}")
     return problems
