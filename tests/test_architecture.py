@@ -40,8 +40,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "tuning.interop", "tuning.selectors",
     ),
     "tuning.workers": (
-        *DJANGO, "django_q", "tuning.constraints", "tuning.models", "tuning.remedies", "tuning.runner.protocol", "tuning.services",
-        "tuning.selectors",
+        *DJANGO, "django_q", "tuning.constraints", "tuning.models", "tuning.remedies", "tuning.runner.protocol",
+        "tuning.services", "tuning.selectors",
     ),
     "tuning.web": (
         *DJANGO, "yaml", "tuning.constraints", "tuning.findings", "tuning.engine.registry", "tuning.services",

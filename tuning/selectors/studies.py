@@ -72,7 +72,7 @@ class StudyFacts:
     running: int
     waiting: int
     failed: int
-    pruned: int
+    pruned: int  # without those that were infeasible before a step
     complete: int
     epochs_done: int
     epochs_total: int | None  # that the study will use by its plan
@@ -123,7 +123,7 @@ def study_facts(study: Study) -> StudyFacts:
         running=study.n_running,
         waiting=study.n_waiting,
         failed=study.n_failed,
-        pruned=study.n_pruned,
+        pruned=study.n_pruned - study.n_infeasible,
         complete=study.n_complete,
         epochs_done=epochs_done,
         epochs_total=epochs_total,

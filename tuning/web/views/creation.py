@@ -25,6 +25,7 @@ from tuning.services.spaces import parse_space
 from tuning.services.studies import create_study
 from tuning.web.errors import SignedInRequest, signed_in
 from tuning.web.forms.editing import bare_rows, change_rows, draw_rows, space_of_rows, whole_number
+from tuning.web.forms.limits import limits_for_form
 from tuning.web.forms.linting import apply_fix, lint_rows
 from tuning.web.forms.rows import written_value
 from tuning.web.forms.sources import FIELD, PREFIX, SourceRows
@@ -241,7 +242,7 @@ def _initial_clone(source: Any, settings: dict[str, Any], query: QueryDict) -> d
     if chosen in registry.schedulers():
         names = ("scheduler", "max_resource", *(name for name in query if name.startswith(f"{chosen}-")))
         options |= {name: query[name] for name in names if name in query}
-    return {**settings, **options, "name": clone_name(source)}
+    return {**settings, **options, **limits_for_form(settings["constraints"]), "name": clone_name(source)}
 
 
 def _first_rows(workload: dict[str, Any] | None) -> Any:
