@@ -21,8 +21,8 @@ class LimitField(forms.CharField):
 
     def __init__(self, name: str) -> None:
         self.limited = name
-        words = {"label": LABELS[name], "help_text": HELP[name]}
-        super().__init__(required=False, max_length=40, widget=forms.TextInput({"autocomplete": "off"}), **words)
+        box = forms.TextInput({"autocomplete": "off"})
+        super().__init__(required=False, max_length=40, widget=box, label=LABELS[name], help_text=HELP[name])
 
     def prepare_value(self, value: Any) -> Any:
         return limit_text(self.limited, value) if isinstance(value, int) and value > 0 else value
