@@ -49,6 +49,7 @@ urlpatterns = [
     path("trials/<int:trial_id>/heartbeat/", scripts.Heartbeat.as_view(), name="api-trial-heartbeat"),
     path("trials/<int:trial_id>/tell/", scripts.Tell.as_view(), name="api-trial-tell"),
     path("workloads/", catalogue.Workloads.as_view(), name="api-workloads"),
+    path("space-templates/", catalogue.SpaceTemplates.as_view(), name="api-space-templates"),
     path("samplers/", catalogue.Samplers.as_view(), name="api-samplers"),
     path("schedulers/", catalogue.Schedulers.as_view(), name="api-schedulers"),
     path("workers/", catalogue.Workers.as_view(), name="api-workers"),

@@ -12,7 +12,6 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 
 from tuning.training import Metric, Params, Splits, TensorDataset, Workload, stratified_split
 
-
 POOLINGS = 3  # 8 pixels, 4, 2, 1
 
 
@@ -39,8 +38,8 @@ def turned_and_shifted(images: Tensor, strength: float, generator: torch.Generat
 class DigitsCNN(Workload):
     """1,797 grey images of 8 x 8 pixels in ten classes: 60 % train, 20 % validation, 20 % test, stratified.
 
-    Each of the first three layers ends in a pooling, after which the filters double: 8 x 8 pixels allow no more. Further
-    layers keep size and filters, so that `filters` of 32, 64 or 128 in 3, 4 or 5 `layers` can be told apart.
+    Each of the first three layers ends in a pooling, after which the filters double: 8 x 8 pixels allow no more.
+    Further layers keep size and filters, so that 32, 64 or 128 `filters` in 3, 4 or 5 `layers` are nine networks.
     `augment` turns and shifts the training images: 1.0 stands for up to 15 degrees and one pixel either way.
     """
 
