@@ -20,12 +20,13 @@ NUMBERS = ("numpy", "scipy", "sklearn")
 ARROWS: dict[str, tuple[str, ...]] = {
     "tuning.findings": (),
     "tuning.remedies": (),
+    "tuning.constraints": (),
     "tuning.client": (),
     "tuning.engine": (*NUMBERS, "threadpoolctl"),  # which scikit-learn brings
     "tuning.analysis": (*NUMBERS, "tuning.findings", "tuning.engine"),
     "tuning.training": ("torch", *NUMBERS, "tuning.findings"),
     "tuning.optuna_storage": ("optuna", "tuning.client"),
-    "tuning.runner": ("torch", "tuning.findings", "tuning.remedies", "tuning.training"),
+    "tuning.runner": ("torch", "tuning.constraints", "tuning.findings", "tuning.remedies", "tuning.training"),
     "tuning.runner.protocol": (),
     "tuning.models": (*DJANGO, "tuning.engine"),
     "tuning.migrations": (*DJANGO, "tuning.models"),
@@ -35,16 +36,16 @@ ARROWS: dict[str, tuple[str, ...]] = {
         *DJANGO, *NUMBERS, "tuning.findings", "tuning.engine", "tuning.analysis", "tuning.models", "tuning.interop",
     ),
     "tuning.services": (
-        *DJANGO, *NUMBERS, "tuning.findings", "tuning.engine", "tuning.analysis", "tuning.models", "tuning.interop",
-        "tuning.selectors",
+        *DJANGO, *NUMBERS, "tuning.constraints", "tuning.findings", "tuning.engine", "tuning.analysis", "tuning.models",
+        "tuning.interop", "tuning.selectors",
     ),
     "tuning.workers": (
-        *DJANGO, "django_q", "tuning.models", "tuning.remedies", "tuning.runner.protocol", "tuning.services",
-        "tuning.selectors",
+        *DJANGO, "django_q", "tuning.constraints", "tuning.models", "tuning.remedies", "tuning.runner.protocol",
+        "tuning.services", "tuning.selectors",
     ),
     "tuning.web": (
-        *DJANGO, "yaml", "tuning.findings", "tuning.engine.registry", "tuning.services", "tuning.selectors",
-        "tuning.interop", "tuning.charts",
+        *DJANGO, "yaml", "tuning.constraints", "tuning.findings", "tuning.engine.registry", "tuning.services",
+        "tuning.selectors", "tuning.interop", "tuning.charts",
     ),
     "tuning.api": (
         *DJANGO, "yaml", "rest_framework", "drf_spectacular", "tuning.findings", "tuning.engine.registry",

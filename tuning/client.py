@@ -349,8 +349,9 @@ class Client:
         `settings` are the further fields of POST studies/: sampler, sampler_options, scheduler,
         scheduler_options, objective, parallel, min_resource, max_resource, reduction_factor, seed,
         visibility, description, deterministic, total_resource, device_seconds, study_seconds, trial_seconds,
-        priority. The study ends when the first of n_trials, total_resource (steps of all trials together),
-        device_seconds (on slots) and study_seconds (from its start) is used up.
+        priority, constraints (limits on the model: {"parameters": 100000, "memory": "2 GB", "flops": 1e9}; what
+        is above one is not trained and costs nothing). The study ends when the first of n_trials, total_resource
+        (steps of all trials together), device_seconds (on slots) and study_seconds (from its start) is used up.
         Raises InvalidInput with every wrong field.
         """
         fields = {

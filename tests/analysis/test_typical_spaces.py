@@ -8,12 +8,14 @@ from tuning.training.workloads.breast_cancer_mlp import BreastCancerMLP
 from tuning.training.workloads.diabetes_mlp import DiabetesMLP
 from tuning.training.workloads.digits_cnn import DigitsCNN
 from tuning.training.workloads.digits_mlp import DigitsMLP
+from tuning.training.workloads.digits_transformer import DigitsTransformer
 
 SHIPPED = {
     BreastCancerMLP: ["batch_size BATCH-2 info"],
     DiabetesMLP: ["batch_size BATCH-2 info"],
     DigitsCNN: ["momentum MIRROR info", "batch_size BATCH-2 info"],
     DigitsMLP: ["batch_size BATCH-2 info"],
+    DigitsTransformer: ["batch_size BATCH-2 info"],
 }
 
 

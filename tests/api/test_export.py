@@ -85,7 +85,7 @@ def test_csv_of_a_study_without_trials_is_its_head(as_alice, study):
     answer = as_alice.get(f"studies/{study.pk}/export/?format=csv")
     lines = b"".join(answer.streaming_content).decode().splitlines()
     assert lines == [
-        "number,state,value,value_step,reason_code,resource,resource_done,started,completed,seed,"
+        "number,state,value,value_step,reason_code,resource,resource_done,started,completed,seed,infeasible,"
         "params.lr,params.optimizer,params.momentum,params"
     ]
 

@@ -109,7 +109,7 @@ def test_the_next_cohort_opens_rather_than_let_a_worker_wait():
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.sampled_from(["value", "nan", "lost", "error", "infeasible"]), min_size=9, max_size=9))
+@given(st.lists(st.sampled_from(["value", "nan", "lost", "error"]), min_size=9, max_size=9))
 def test_members_that_fail_keep_their_place_and_never_block(fates):
     optimizer = race(SuccessiveHalving, resources=(1, 9), budget=9)
     for trial, fate in zip(optimizer.ask_many(9), fates, strict=True):
@@ -117,8 +117,6 @@ def test_members_that_fail_keep_their_place_and_never_block(fates):
             optimizer.report(trial.number, 1, float(trial.number))
         elif fate == "nan":
             optimizer.report(trial.number, 1, math.nan)
-        elif fate == "infeasible":
-            optimizer.tell(trial.number, state="pruned", constraints=[1.0])
         else:
             optimizer.tell(trial.number, state="failed", reason="lost_host" if fate == "lost" else "code_error")
     good = [number for number, fate in enumerate(fates) if fate == "value"]
@@ -126,6 +124,31 @@ def test_members_that_fail_keep_their_place_and_never_block(fates):
     run_out(optimizer, by_number)
     assert not any(trial.state.open for trial in optimizer.trials)
     assert sum(trial.state is COMPLETE for trial in optimizer.trials) == (1 if good else 0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_infeasible_members_leave_their_place_to_others(data):
+    """Whenever they end: the cohort has nine members that ran, of which three and then one go on."""
+    optimizer = race(data.draw(st.sampled_from([SuccessiveHalving, Hyperband])), resources=(1, 9), budget=9)
+    waiting, infeasible, ran = optimizer.ask_many(9), 0, 0
+    while ran < 9:
+        trial = waiting.pop(data.draw(st.integers(0, len(waiting) - 1)))
+        if infeasible < 20 and data.draw(st.booleans()):
+            optimizer.tell(trial.number, state="pruned", constraints=[-1.0, 0.5])
+            infeasible += 1
+            (another,) = optimizer.ask_many(9)
+            assert (another.cohort, another.rung, another.resource) == (0, 0, 1)
+            waiting.append(another)
+        else:
+            ran += 1
+            verdict = optimizer.report(trial.number, 1, float(trial.number))
+            assert verdict == "pause" or ran == 9  # the last one may hear at once that it is cut
+    first = sorted(trial.number for trial in optimizer.trials if not trial.infeasible)[:3]
+    assert [trial.number for trial in optimizer.trials if trial.state is WAITING] == first
+    run_out(optimizer, by_number)
+    assert sum(trial.state is COMPLETE for trial in optimizer.trials) == 1
+    assert len(optimizer.trials) == 9 + infeasible
 
 
 def test_a_promoted_trial_that_is_lost_for_good_leaves_the_rest_to_go_on():

@@ -19,6 +19,7 @@ from tuning.engine import (
     TrialError,
     TrialState,
 )
+from tuning.engine.outcome import FIRST_INFEASIBLE, INFEASIBLE_IN_A_ROW
 
 SPACE = {"x": {"type": "float", "low": 0.0, "high": 1.0}, "k": {"type": "int", "low": 1, "high": 3}}
 FINITE = {"k": {"type": "int", "low": 1, "high": 3}}
@@ -80,6 +81,48 @@ def test_the_budget_ends_the_study():
     with pytest.raises(NothingToRun, match="the budget of 2 trials is used") as caught:
         optimizer.ask()
     assert caught.value.reason == "exhausted"
+
+
+def test_what_is_infeasible_before_its_first_step_is_of_no_budget():
+    optimizer = Optimizer(SPACE, budget=2, max_resource=3)
+    for number in (0, 1):
+        optimizer.tell(optimizer.ask().number, state="pruned", constraints=[0.5])
+        assert optimizer.trials[number].costs_nothing
+    optimizer.report(optimizer.ask().number, 1, 1.0)
+    assert not optimizer.tell(2, state="pruned", constraints=[0.5]).costs_nothing, "it has trained a step"
+    assert optimizer.ask().number == 3
+    with pytest.raises(NothingToRun, match="the budget of 2 trials is used"):
+        optimizer.ask()
+
+
+def test_infeasible_trials_from_elsewhere_change_no_budget():
+    optimizer = Optimizer(SPACE, budget=1)
+    optimizer.add(AT, state="pruned", constraints=[0.5])
+    optimizer.ask()
+    with pytest.raises(NothingToRun):
+        optimizer.ask()
+
+
+def test_fifty_infeasible_configurations_before_any_other_end_the_search():
+    optimizer = Optimizer(SPACE, "random", budget=2, max_resource=3)
+    running = optimizer.ask()
+    for _ in range(FIRST_INFEASIBLE):
+        optimizer.tell(optimizer.ask().number, state="pruned", constraints=[1.0])
+    with pytest.raises(NothingToRun, match="the last 50 configurations were all infeasible") as caught:
+        optimizer.ask()
+    assert caught.value.reason == "exhausted"
+    assert optimizer.enqueue(AT).number == FIRST_INFEASIBLE + 1, "a person may know one that fits"
+    optimizer.report(running.number, 1, 0.5)
+    assert optimizer.ask().number == FIRST_INFEASIBLE + 1
+
+
+def test_where_one_fits_many_may_miss():
+    optimizer = Optimizer(SPACE, "random", budget=2)
+    optimizer.tell(optimizer.ask().number, 1.0)
+    for _ in range(INFEASIBLE_IN_A_ROW):
+        optimizer.tell(optimizer.ask().number, state="pruned", constraints=[1.0])
+    with pytest.raises(NothingToRun, match="the last 500 configurations"):
+        optimizer.ask()
 
 
 def test_the_same_study_suggests_the_same():

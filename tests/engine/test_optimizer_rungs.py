@@ -108,7 +108,7 @@ def test_failures_keep_their_place_and_never_block():
     assert optimizer.report(1, 1, math.nan) == "stop"
     optimizer.tell(2, state="failed", reason="out_of_memory")
     assert states(optimizer) == ["PAUSED", "FAILED", "FAILED", "RUNNING"]
-    optimizer.tell(3, state="pruned", constraints=[1.0])
+    optimizer.tell(3, state="pruned")
     assert states(optimizer) == ["WAITING", "FAILED", "FAILED", "PRUNED"]
     assert optimizer._ledger.view.rung(0, 0) == RungCounts(promoted=1, failed=3)
 

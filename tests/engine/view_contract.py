@@ -48,6 +48,14 @@ class ViewContract:
         assert view.created == 8
         assert budget_left(view) == 2
 
+    def test_what_was_infeasible_before_its_first_step_does_not_either(self):
+        infeasible = [
+            Trial(8, {"x": 0.8}, TrialState.PRUNED, resource=3, infeasible=True),
+            Trial(9, {"x": 0.9}, TrialState.PRUNED, resource=3, infeasible=True, resume_step=1),
+        ]
+        view = self.view(ONE_OF_EACH + infeasible, budget=10)
+        assert (view.created, view.open) == (9, 5)
+
     def test_the_budget_is_a_number_of_trials_or_none(self):
         assert self.view(ONE_OF_EACH, budget=8).budget == 8
         assert budget_left(self.view(ONE_OF_EACH, budget=8)) == 0

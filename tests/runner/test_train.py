@@ -199,3 +199,58 @@ def test_prints_are_logs_and_never_messages(runner, workloads, tmp_path):
 def test_a_spec_with_a_fault_is_answered_by_name(runner, tmp_path, changes, complaint):
     error = runner.run("train", **train_spec(tmp_path, **changes))[-1]
     assert error["reason_code"] == "code_error" and error["message"].startswith(complaint)
+
+
+def test_a_model_above_a_limit_is_not_trained_and_no_data_are_read(runner, workloads, tmp_path):
+    methods = """
+def data(self):
+    raise OSError("data were read")
+
+def input_example(self):
+    return torch.empty(4)
+"""
+    name = write_workload(workloads, "limited", methods)
+    params = {"lr": 0.1, "dropout": 0.5, "l1": 1e-4, "batch_size": 16}
+    spec = train_spec(tmp_path, workload=name, params=params, constraints={"parameters": 100, "flops": 10**9})
+    messages = runner.run("train", **spec)
+    assert [m["type"] for m in messages] == ["result"]
+    result = messages[0]
+    assert result["state"] == "infeasible" and result["constraints"][0] == pytest.approx(146 / 100 - 1)
+    assert result["constraints"][1] < 0
+    assert result["footprint"]["parameters"] == 146 and result["footprint"]["memory"] > 146 * 4
+    assert not list(tmp_path.glob("*.pt"))
+
+
+def test_a_model_within_its_limits_is_trained_as_without_and_says_its_size(runner, tmp_path):
+    free = runner.run("train", **train_spec(tmp_path / "free"))
+    limits = {"parameters": 10_000, "memory": 10**9, "flops": 10**6}
+    limited = runner.run("train", **train_spec(tmp_path / "limited", constraints=limits))
+    assert steps(free) == steps(limited), "counting draws no random numbers"
+    assert limited[-1]["footprint"]["parameters"] == limited[-1]["parameters"]
+    assert len(limited[-1]["constraints"]) == 3 and max(limited[-1]["constraints"]) < 0
+    assert "constraints" not in free[-1]
+
+
+def test_what_has_trained_already_goes_on_above_a_limit_that_came_later(runner, tmp_path):
+    first = runner.run("train", **train_spec(tmp_path, epochs=2))
+    last = [m["path"] for m in first if m["type"] == "checkpoint" and m["kind"] == "last"][-1]
+    spec = train_spec(tmp_path, epochs=3, fence=2, resume_from=last, constraints={"parameters": 10})
+    resumed = runner.run("train", **spec)
+    assert list(steps(resumed)) == [3] and "constraints" not in resumed[-1]
+
+
+def test_a_model_that_cannot_be_counted_fails_in_plain_words(runner, workloads, tmp_path):
+    methods = """
+def build_model(self, params):
+    model = super().build_model(params)
+    if float(model[0].weight.sum()) > 1e9:
+        raise RuntimeError
+    return model
+"""
+    name = write_workload(workloads, "uncountable", methods)
+    params = {"lr": 0.1, "dropout": 0.5, "l1": 1e-4, "batch_size": 16}
+    spec = train_spec(tmp_path, workload=name, params=params, constraints={"parameters": 100})
+    error = runner.run("train", **spec)[-1]
+    assert (error["type"], error["reason_code"]) == ("error", "code_error")
+    assert "build_model() fails on torch's meta device" in error["message"]
+    assert "take the limits on the model away" in error["message"]

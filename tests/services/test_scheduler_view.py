@@ -31,12 +31,14 @@ class TestStudyRungView(RungViewContract):
             Cohort.objects.create(study=study, number=number, bracket=bracket, planned=planned)
             for number, (bracket, planned) in enumerate(cohorts)
         ]
-        counts = dict.fromkeys(("waiting", "running", "paused", "complete", "pruned", "failed"), 0)
+        states = ("waiting", "running", "paused", "complete", "pruned", "failed", "infeasible")
+        counts = dict.fromkeys(states, 0)
         for trial in members:
             if trial.origin == "added":
                 continue  # only a driver in memory takes trials from elsewhere
             cohort = None if trial.cohort is None else rows[trial.cohort]
             counts[str(trial.state).lower()] += 1
+            counts["infeasible"] += trial.costs_nothing
             Trial.objects.create(
                 study=study, number=trial.number, params=dict(trial.params), state=trial.state, resource=trial.resource,
                 bracket=trial.bracket, cohort=cohort, rung=trial.rung, resource_done=trial.resume_step,

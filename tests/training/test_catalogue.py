@@ -8,7 +8,7 @@ import pytest
 from tests.training import problems
 from tuning.training.catalogue import Catalogue, Sources, UnknownWorkload
 
-SHIPPED = ["breast_cancer_mlp", "diabetes_mlp", "digits_cnn", "digits_mlp"]
+SHIPPED = ["breast_cancer_mlp", "diabetes_mlp", "digits_cnn", "digits_mlp", "digits_transformer"]
 BLOBS = Path(inspect.getfile(problems)).read_text()
 OBJECTIVE = '''"""A parabola."""
 SPACE = {"x": {"type": "float", "low": -1.0, "high": 1.0}}
@@ -33,7 +33,7 @@ def entries(folder=None, modules=()):
 def test_the_shipped_workloads_are_whole():
     found = entries()
     assert list(found) == SHIPPED
-    assert [entry.error for entry in found.values()] == [None] * 4
+    assert [entry.error for entry in found.values()] == [None] * len(SHIPPED)
 
 
 def test_an_entry_describes_its_workload():
@@ -212,7 +212,7 @@ def test_an_unknown_name_is_answered_with_what_there_is(folder):
     (folder / "parabola.py").write_text(OBJECTIVE)
     catalogue = Catalogue(Sources(folder=folder))
     with pytest.raises(
-        UnknownWorkload, match=r"no workload 'flowers'; there are .*digits_mlp, parabola\."
+        UnknownWorkload, match=r"no workload 'flowers'; there are .*digits_transformer, parabola\."
     ) as caught:
         catalogue.find("flowers")
     assert "ZeroDivisionError" in str(caught.value)

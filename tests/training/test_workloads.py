@@ -12,8 +12,9 @@ from tuning.training.workloads.breast_cancer_mlp import BreastCancerMLP
 from tuning.training.workloads.diabetes_mlp import DiabetesMLP
 from tuning.training.workloads.digits_cnn import DigitsCNN
 from tuning.training.workloads.digits_mlp import DigitsMLP
+from tuning.training.workloads.digits_transformer import DigitsTransformer
 
-ALL = [BreastCancerMLP, DiabetesMLP, DigitsCNN, DigitsMLP]
+ALL = [BreastCancerMLP, DiabetesMLP, DigitsCNN, DigitsMLP, DigitsTransformer]
 CNN = {
     "lr": 0.01,
     "optimizer": "adamw",
@@ -25,6 +26,18 @@ CNN = {
     "augment": 0.5,
     "filters": 32,
     "layers": 2,
+}
+TRANSFORMER = {
+    "lr": 0.003,
+    "warmup": 0.1,
+    "weight_decay": 0.05,
+    "batch_size": 32,
+    "heads": 4,
+    "head_width": 16,
+    "blocks": 2,
+    "dropout": 0.1,
+    "label_smoothing": 0.05,
+    "augment": 0.5,
 }
 MLP = {"lr": 0.003, "weight_decay": 0.01, "dropout": 0.2, "batch_size": 32, "layers": 2, "units": 64}
 
@@ -118,6 +131,60 @@ def test_good_configurations_of_the_perceptrons_learn(cls, params, metric, reach
     record = Record()
     train(cls(), run_of(tmp_path, params=params, epochs=15, max_epochs=15), record)
     assert max(step[metric] for step in record.steps.values()) >= reached
+
+
+@pytest.mark.parametrize("filters", [32, 64, 128])
+@pytest.mark.parametrize("layers", [3, 4, 5])
+def test_the_filters_double_after_each_pooling_and_three_are_all(filters, layers):
+    """The founding article's grid: nine networks that differ, of which none pools an image away."""
+    model = DigitsCNN().build_model(CNN | {"filters": filters, "layers": layers})
+    widths = [module.out_channels for module in model if isinstance(module, torch.nn.Conv2d)]
+    assert widths == [filters * factor for factor in (1, 2, 4, 8, 8)][:layers]
+    assert sum(isinstance(module, torch.nn.MaxPool2d) for module in model) == 3
+    assert model.eval()(torch.zeros(2, 1, 8, 8)).shape == (2, 10)
+
+
+def test_a_network_of_five_layers_learns(tmp_path):
+    record = Record()
+    params = CNN | {"filters": 16, "layers": 5}
+    train(DigitsCNN(), run_of(tmp_path, params=params, epochs=4, max_epochs=4), record)
+    assert max(step["validation/accuracy"] for step in record.steps.values()) > 0.9
+
+
+def test_a_good_configuration_of_the_transformer_reaches_98_percent_in_10_epochs(tmp_path):
+    record = Record()
+    train(DigitsTransformer(), run_of(tmp_path, params=TRANSFORMER, epochs=10, max_epochs=10), record)
+    assert max(step["validation/accuracy"] for step in record.steps.values()) >= 0.98
+
+
+def test_the_transformers_heads_divide_its_width_whatever_is_drawn():
+    space = DigitsTransformer.space
+    for heads in range(space["heads"]["low"], space["heads"]["high"] + 1):
+        for head_width in range(space["head_width"]["low"], space["head_width"]["high"] + 1):
+            params = TRANSFORMER | {"heads": heads, "head_width": head_width, "blocks": 1}
+            assert DigitsTransformer().build_model(params).places.shape == (8, heads * head_width)
+
+
+def test_the_learning_rate_warms_up_and_falls_to_nothing():
+    workload, params = DigitsTransformer(), TRANSFORMER | {"warmup": 0.25, "lr": 1.0}
+    optimizer = workload.build_optimizer(workload.build_model(params), params)
+    schedule = workload.build_schedule(optimizer, params, 4, 10)
+    rates = []
+    for _ in range(40):
+        rates.append(schedule.get_last_lr()[0])
+        optimizer.step()
+        schedule.step()
+    assert rates[0] == pytest.approx(0.1) and rates[9] == pytest.approx(1.0) == max(rates)
+    assert rates[10:] == sorted(rates[10:], reverse=True) and rates[-1] < 0.01
+
+
+def test_labels_are_smoothed_in_training_and_not_where_the_loss_is_reported():
+    workload = DigitsTransformer()
+    model = workload.build_model(TRANSFORMER).eval()
+    inputs, targets = (tensor[:50] for tensor in workload.data().validation.tensors)
+    plain = workload.loss(model(inputs), targets)
+    assert workload.train_step(model, inputs, targets, TRANSFORMER | {"label_smoothing": 0.0}) == plain
+    assert workload.train_step(model, inputs, targets, TRANSFORMER | {"label_smoothing": 0.2}) != plain
 
 
 def test_augmentation_moves_images_a_little_and_only_as_told():

@@ -10,7 +10,7 @@ from django.db import OperationalError
 
 from tests.factories import make_running, make_slot, make_study, make_workload
 from tests.workers.fakes import FakeLauncher
-from tuning.models import Study, Trial
+from tuning.models import DeviceTime, Study, Trial
 from tuning.selectors.artifacts import trial_folder
 from tuning.selectors.curves import trial_curves
 from tuning.services.hosts import drain_host
@@ -206,6 +206,26 @@ def test_an_infeasible_result_is_pruned_without_value(run):
     run.process.say(step(1, 0.5), result(value=0.5, state="complete", constraints=[0.5]))
     run.step()
     assert (row(run).state, row(run).value, row(run).infeasible) == ("PRUNED", None, True)
+
+
+def test_a_model_above_its_limit_ends_before_it_trains_and_says_by_how_much(run):
+    run.trial.study.constraints = {"parameters": 1000}
+    run.process.say(result(state="infeasible", constraints=[0.5], footprint={"parameters": 1500}))
+    run.step()
+    trial = row(run)
+    assert (trial.state, trial.infeasible, trial.constraints, trial.value) == ("PRUNED", True, [0.5], None)
+    assert trial.reason == "infeasible: 1,500 parameters, 1.5 times the limit of 1,000"
+    assert trial.facts["footprint"] == {"parameters": 1500}
+    assert (trial.study.n_infeasible, trial.study.steps_settled) == (1, 0)
+    assert not DeviceTime.objects.exists(), "it held the slot for a moment, and nothing was trained"
+
+
+@pytest.mark.parametrize("footprint", [None, {"layers": 3}, {"parameters": "many"}])
+def test_a_footprint_that_is_none_breaks_the_protocol(run, footprint):
+    run.process.say(result(state="infeasible", constraints=[0.5], footprint=footprint))
+    run.step()
+    assert (row(run).state, row(run).reason_code) == ("FAILED", "code_error")
+    assert "broke the protocol" in row(run).reason
 
 
 def test_a_value_that_is_not_finite_is_a_divergence(run):

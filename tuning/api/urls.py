@@ -52,6 +52,7 @@ urlpatterns = [
     path("trials/<int:trial_id>/tell/", scripts.Tell.as_view(), name="api-trial-tell"),
     path("workloads/", catalogue.Workloads.as_view(), name="api-workloads"),
     path("workloads/<slug:name>/preflight/", preflight.WorkloadPreflight.as_view(), name="api-workload-preflight"),
+    path("space-templates/", catalogue.SpaceTemplates.as_view(), name="api-space-templates"),
     path("samplers/", catalogue.Samplers.as_view(), name="api-samplers"),
     path("schedulers/", catalogue.Schedulers.as_view(), name="api-schedulers"),
     path("workers/", catalogue.Workers.as_view(), name="api-workers"),

@@ -33,6 +33,8 @@ class Ledger:
         self.curves: dict[int, dict[int, float]] = {}
         self.waiting: deque[int] = deque()  # numbers, in the order in which the trials began to wait
         self.best: int | None = None
+        self.infeasible_in_a_row = 0  # that cost nothing, since a trial took a step
+        self.stepped = False  # whether any trial of the study has
         self._space, self._direction, self._objective = space, direction, objective
         self._open: dict[int, None] = {}  # numbers, as an ordered set
 
@@ -108,15 +110,24 @@ class Ledger:
         """Store a trial that has ended, and add it to the history."""
         self.curves.setdefault(trial.number, {})
         self.put(trial)
-        if trial.cohort is not None and (trial.state is TrialState.FAILED or not self.view.entered(trial.number)):
+        placed = trial.cohort is not None and not trial.costs_nothing
+        if placed and (trial.state is TrialState.FAILED or not self.view.entered(trial.number)):
             self.view.enter(trial.number, EntryState.FAILED)
         if trial.cohort is not None and trial.state is TrialState.COMPLETE:
             self.view.complete(trial.number)
         self.history.append_trial(replace(trial, intermediate=self.curves[trial.number]))
+        if trial.origin != "added":
+            self._note_feasibility(trial)
         if trial.state is TrialState.COMPLETE and trial.value is not None:
             best = None if self.best is None else self.trials[self.best].value
             if best is None or self.loss(trial.value) < self.loss(best):
                 self.best = trial.number
+
+    def _note_feasibility(self, trial: Trial) -> None:
+        if trial.costs_nothing:
+            self.infeasible_in_a_row += 1
+        elif trial.resume_step or trial.state is TrialState.COMPLETE:
+            self.infeasible_in_a_row, self.stepped = 0, True
 
     def end(
         self,
@@ -140,6 +151,7 @@ class Ledger:
     def judge(self, number: int, step: int, value: float, scheduler: Scheduler) -> Verdict:
         """What the scheduler makes of the step that a running trial has reported, carried out."""
         trial = self.trials[number]
+        self._note_feasibility(trial)
         at_rung = trial.resource is not None and step >= trial.resource
         ranked = at_rung and trial.cohort is not None
         if ranked:

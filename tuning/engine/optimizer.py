@@ -6,7 +6,8 @@ database.
     RUNNING -report at a rung-> PAUSED (pause), or RUNNING with the next resource (continue), or PRUNED (stop)
     RUNNING -report at max_resource, or tell-> COMPLETE (stop)
     PAUSED -promoted-> WAITING with the next resource;  -cut, or close()-> PRUNED
-    RUNNING -tell pruned, infeasible-> PRUNED;  -error, NaN, out of memory, deadline-> FAILED
+    RUNNING -tell pruned, infeasible-> PRUNED (before its first step: of no budget, and its rung's place is free)
+    RUNNING -error, NaN, out of memory, deadline-> FAILED
     any open state -cancelled-> FAILED
 
 Every call checks its arguments before it changes anything: an error leaves the state as it was.
@@ -24,7 +25,7 @@ from tuning.engine.errors import NothingToRun, OptionError, SpaceExhausted, Tria
 from tuning.engine.history import History
 from tuning.engine.ledger import Ledger
 from tuning.engine.options import whole_setting
-from tuning.engine.outcome import as_value, ended, not_running, same_outcome
+from tuning.engine.outcome import as_value, ended, finds_none, not_running, same_outcome
 from tuning.engine.samplers.base import Sampler
 from tuning.engine.schedulers.base import Promote, Scheduler, Start, Transition, Verdict, Wait
 from tuning.engine.space import SearchSpace
@@ -119,6 +120,12 @@ class Optimizer:
         start = self._next_start()
         if isinstance(start, Transition):
             return self._run(start.number)
+        if finds_none(self._ledger.infeasible_in_a_row, self._ledger.stepped):
+            raise NothingToRun(
+                "exhausted",
+                f"the last {self._ledger.infeasible_in_a_row} configurations were all infeasible: change the search "
+                f"space or the constraints, or enqueue a configuration that fits",
+            )
         rng = rng_for(self.seed, len(self._ledger.trials))
         pending = self._ledger.pending() if self._sampler.needs_history else ()
         history = self._ledger.history.with_pending(pending)
@@ -217,10 +224,10 @@ class Optimizer:
         """End a trial: with its objective value, or with state "failed" or "pruned"; the same again changes
         nothing.
 
-        reason: a reason code, for "failed" (without it, code_error). constraints: numbers, of which one
-        above 0 makes the configuration infeasible; it is told as "pruned" and has no value. A value that is
-        not finite fails the trial as diverged. Raises TrialError for an unknown trial, for one that has
-        ended differently, and for arguments that do not fit together.
+        reason: a reason code, for "failed" (without it, code_error). constraints: numbers, of which one above 0 makes
+        the configuration infeasible; it is told as "pruned" and has no value, and before its first step it counts
+        against no budget. A value that is not finite fails the trial as diverged. Raises TrialError for an unknown
+        trial, for one that has ended differently, and for arguments that do not fit together.
         """
         trial = self._ledger.known(number)
         outcome = ended(trial, value, state, reason, constraints, self._ledger.value_so_far(number))

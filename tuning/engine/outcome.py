@@ -11,6 +11,8 @@ from tuning.engine.errors import TrialError
 from tuning.engine.trial import REASON_CODES, Trial, TrialState
 from tuning.engine.values import listed, real_number, shown
 
+FIRST_INFEASIBLE = 50  # configurations in a row that break a constraint before their first step, and none took one
+INFEASIBLE_IN_A_ROW = 500  # the same where others did: where one in a hundred fits, so many miss in one study of 150
 OUTCOMES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAILED}
 
 
@@ -56,6 +58,14 @@ def ended(
         why = f"the value is {number!r}"
         return replace(trial, state=TrialState.FAILED, reason_code="diverged", reason=why)
     return replace(trial, state=TrialState.COMPLETE, value=number)
+
+
+def finds_none(in_a_row: int, stepped: bool) -> bool:
+    """Whether so many infeasible configurations in a row, which cost nothing, say that a study will find no other.
+
+    stepped: whether any trial of the study has taken a step. What costs no budget would else never end.
+    """
+    return in_a_row >= (INFEASIBLE_IN_A_ROW if stepped else FIRST_INFEASIBLE)
 
 
 def same_outcome(trial: Trial, other: Trial) -> bool:

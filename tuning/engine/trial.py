@@ -85,6 +85,11 @@ class Trial:
         """Whether the trial failed for its configuration, so that a sampler should stay away from it."""
         return self.state is TrialState.FAILED and self.reason_code in CONFIGURATION_FAILURES
 
+    @property
+    def costs_nothing(self) -> bool:
+        """Whether it was found infeasible before its first step: it is of no budget and keeps no place at a rung."""
+        return self.state is TrialState.PRUNED and self.infeasible and self.resume_step == 0
+
 
 def rng_for(seed: int, number: int) -> np.random.Generator:
     """The random numbers for suggesting trial `number` of the study with this seed, both at least 0."""

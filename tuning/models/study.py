@@ -62,6 +62,8 @@ class Study(models.Model):
     seed = models.BigIntegerField(default=0)
     deterministic = models.BooleanField(default=False)
 
+    constraints = JSONTextField(default=dict)  # limits on the model: parameters, memory (bytes), flops, as far as given
+
     # What ends the study, whichever is used up first; NULL: no such limit.
     budget_total = models.PositiveIntegerField(null=True)  # trials
     total_resource = models.PositiveBigIntegerField(null=True)  # steps of all trials together
@@ -78,6 +80,8 @@ class Study(models.Model):
     history_epoch = models.PositiveBigIntegerField(default=0)  # rises when the past itself changes: exclusions
     finish_seq = models.PositiveBigIntegerField(default=0)
     steps_settled = models.PositiveBigIntegerField(default=0)  # of trials not at work, each at least 1: the budget's
+    n_infeasible = models.PositiveIntegerField(default=0)  # of n_pruned: before their first step, so of no budget
+    infeasible_in_a_row = models.PositiveIntegerField(default=0)  # of these, since a trial came to a rung or to its end
     failed_in_a_row = models.PositiveIntegerField(default=0)  # by an error, since one came to a rung or to its end
     n_waiting = models.PositiveIntegerField(default=0)
     n_running = models.PositiveIntegerField(default=0)
@@ -114,6 +118,16 @@ class Study(models.Model):
     @property
     def n_created(self) -> int:
         return self.n_waiting + self.n_running + self.n_paused + self.n_complete + self.n_pruned + self.n_failed
+
+    @property
+    def n_counted(self) -> int:
+        """The trials that count against the budget."""
+        return self.n_created - self.n_infeasible
+
+    @property
+    def n_done(self) -> int:
+        """Those of them that have ended."""
+        return self.n_ended - self.n_infeasible
 
     @property
     def n_open(self) -> int:

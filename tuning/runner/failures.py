@@ -15,6 +15,7 @@ import torch
 from tuning.remedies import memory_remedy
 from tuning.training import CheckpointError, DeviceError, DivergedError, SealedTestError, WorkloadError
 from tuning.training.catalogue import UnknownWorkload
+from tuning.training.footprint import FootprintError
 
 LONGEST_MESSAGE = 2_000
 LONGEST_TRACEBACK = 50_000
@@ -24,7 +25,7 @@ _OWN_CODE = str(Path(__file__).resolve().parent.parent)
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
-_OWN_ERRORS = (CheckpointError, DeviceError, SealedTestError, UnknownWorkload, WorkloadError)
+_OWN_ERRORS = (CheckpointError, DeviceError, FootprintError, SealedTestError, UnknownWorkload, WorkloadError)
 
 
 class JobError(ValueError):

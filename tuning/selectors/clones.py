@@ -42,6 +42,7 @@ def settings_of(user: AbstractBaseUser, study: Study) -> dict[str, Any]:
         "space": study.space.document if study.space else None,
         "sampler_options": dict(study.sampler_options),
         "scheduler_options": dict(study.scheduler_options),
+        "constraints": dict(study.constraints),
         "warm_start": [
             {"study": source.source_id, "assumed": dict(source.assumed)}
             for source, visible in visible_sources(user, study)

@@ -122,7 +122,7 @@ def ladder(study: Study) -> Ladder:
             Bracket(number, len(cohorts[number]), sum(cohorts[number]), tuple(found)) for number, found in steps.items()
         ),
         used,
-        study.n_created * study.max_resource if study.max_resource else None,
+        study.n_counted * study.max_resource if study.max_resource else None,
     )
 
 

@@ -76,9 +76,10 @@ class Candidate:
 def with_room(host: Host | None = None) -> QuerySet[Study]:
     """Running studies with a workload that may start one more trial; with a host, whose pinned code and data it has."""
     created = F("n_waiting") + F("n_running") + F("n_paused") + F("n_complete") + F("n_pruned") + F("n_failed")
+    counted = created - F("n_infeasible")
     return (
         Study.objects.filter(state=Study.State.RUNNING, n_running__lt=F("parallel"))
-        .filter(Q(n_waiting__gt=0) | Q(n_paused__gt=0) | Q(budget_total__isnull=True) | Q(budget_total__gt=created))
+        .filter(Q(n_waiting__gt=0) | Q(n_paused__gt=0) | Q(budget_total__isnull=True) | Q(budget_total__gt=counted))
         .exclude(workload="")
         .filter(fits(host) if host is not None else Q())
     )

@@ -65,10 +65,13 @@ class Offer:
 def offer_of(study: Study, space: SearchSpace, assumed: Mapping[str, Any]) -> Offer:
     """What `study` can teach a study in `space`. Raises ParamsError for an assumed value that `space` does not take.
 
-    Excluded trials are no finished ones here. Of more than MOST_TRIALS the best and the latest MOST_TRIALS each are
+    Excluded trials are no finished ones here, nor are those above a limit on the model, which was that study's own. Of
+    more than MOST_TRIALS the best and the latest MOST_TRIALS each are
     looked at.
     """
     ended = Trial.objects.filter(study=study, finish_seq__isnull=False, excluded_at__isnull=True)
+    if study.constraints:
+        ended = ended.filter(infeasible=False)
     wanted = (*FIELDS, "completed")
     rows = list(ended.order_by("-finish_seq").values(*wanted)[:MOST_TRIALS])
     n_ended = ended.count() if len(rows) == MOST_TRIALS else len(rows)

@@ -72,7 +72,7 @@ class StudyFacts:
     running: int
     waiting: int
     failed: int
-    pruned: int
+    pruned: int  # without those that were infeasible before a step
     complete: int
     epochs_done: int
     epochs_total: int | None  # that the study will use by its plan
@@ -99,7 +99,7 @@ def study_facts(study: Study) -> StudyFacts:
     if study.total_resource is not None and (about or total != trial_limit(study)):
         epochs_total, about = study.total_resource, False
     if study.state == Study.State.RUNNING and seconds is not None and total is not None:
-        remaining = max(0, total - study.n_ended)
+        remaining = max(0, total - study.n_done)
         at_work = max(study.n_running, live_slots().count() if study.workload else 0)
         work = remaining * seconds
         if study.scheduler != "none" and epochs_total is not None and epochs_done:
@@ -117,13 +117,13 @@ def study_facts(study: Study) -> StudyFacts:
         best_value=best.value if best else None,
         best_trial_number=best.number if best else None,
         best_trial_id=best.pk if best else None,
-        done=study.n_ended,
+        done=study.n_done,
         total=total,
         about_total=total is not None and total != trial_limit(study),
         running=study.n_running,
         waiting=study.n_waiting,
         failed=study.n_failed,
-        pruned=study.n_pruned,
+        pruned=study.n_pruned - study.n_infeasible,
         complete=study.n_complete,
         epochs_done=epochs_done,
         epochs_total=epochs_total,

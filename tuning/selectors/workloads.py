@@ -37,6 +37,12 @@ def describe_failures() -> list[tuple[str, str]]:
     return sorted((host, job.error) for host, job in newest.items() if job.state == Job.State.FAILED)
 
 
+def kind_of(workload: str) -> str:
+    """Of which kind the workload is: pytorch, objective or command; "" for scripts, and where none is known."""
+    document = Workload.objects.filter(name=workload).values_list("document", flat=True).first() or {}
+    return str(document.get("kind") or "")
+
+
 def unit_of(study: Study) -> str:
     """What a step of the study's trials is called, in the plural: "epochs", mostly; "steps" where nobody says so."""
     document = Workload.objects.filter(name=study.workload).values_list("document", flat=True).first() or {}

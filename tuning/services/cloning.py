@@ -8,6 +8,8 @@ from tuning.engine import SearchSpace, SpaceError
 from tuning.models import Study
 from tuning.selectors.clones import clone_name, settings_of
 from tuning.selectors.studies import study_for
+from tuning.services.limiting import checked_constraints
+from tuning.services.problems import Problems
 from tuning.services.studies import create_study
 
 
@@ -47,6 +49,8 @@ def _plain(field: str, value: Any) -> Any:
             return SearchSpace.from_json(value).digest()
         except SpaceError:
             return value  # create_study says what is wrong with it
+    if field == "constraints":
+        return checked_constraints(Problems(), value, "pytorch")  # create_study says what is wrong with them
     if field == "warm_start":
         return [{"study": entry.get("study"), "assumed": dict(entry.get("assumed") or {})} for entry in value]
     return value

@@ -15,6 +15,7 @@ from tuning.services import hints
 from tuning.services.closing import close_if_done
 from tuning.services.errors import StaleLease
 from tuning.services.failing import pause_if_failing
+from tuning.services.infeasible import pause_if_infeasible
 from tuning.services.scheduling import arrive, stands_at_rung
 from tuning.services.transitions import consider_best, lock_study, move_trial, value_columns
 
@@ -49,6 +50,7 @@ def _after_ending(study: Study) -> None:
     """Close a running study that has nothing left to do, pause one that only fails, wake idle slots for the rest."""
     close_if_done(study)
     pause_if_failing(study)
+    pause_if_infeasible(study)
     hints.announce()
 
 
@@ -186,8 +188,13 @@ def prune_trial(
     reason: str = "",
     constraints: Sequence[float] | None = None,
     facts: Mapping[str, Any] | None = None,
+    booked: bool = True,
 ) -> str:
-    """RUNNING -> PRUNED: stopped early, or infeasible where a constraint is above 0 (then it has no value)."""
+    """RUNNING -> PRUNED: stopped early, or infeasible where a constraint is above 0 (then it has no value).
+
+    One that is infeasible before its first step is of no budget, and its place at a rung goes to another; its device
+    time counts unless `booked` is False: hpweb itself looked at it before anything was trained.
+    """
     study, trial = _locked(trial_id, fence)
     infeasible = is_infeasible(constraints)
     value, step = (None, None) if infeasible else objective_of(study, trial)
@@ -201,6 +208,8 @@ def prune_trial(
         infeasible=infeasible,
         facts={**trial.facts, **(facts or {})},
         value_step=step,
+        costs_nothing=infeasible,
+        booked=booked,
         **value_columns(value),
     )
     _after_ending(study)

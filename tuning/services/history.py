@@ -81,12 +81,29 @@ def _empty(study: Study, space: SearchSpace) -> History:
 
 def _append_finished(history: History, study: Study, seen: int, assumed: dict[str, Any]) -> int:
     rows = Trial.objects.filter(study=study, finish_seq__gt=seen, excluded_at__isnull=True)
+    outdated = _allowed_now(study, rows)
     rungs = _rung_values(study, trial__finish_seq__gt=seen)
     for row in rows.order_by("finish_seq").values(*FIELDS):
         seen = row["finish_seq"]
+        if row["number"] in outdated:
+            continue
         if (trial := _engine_trial(row, history.space, assumed, rungs.get(row["number"]))) is not None:
             history.append_trial(trial)
     return seen
+
+
+def _allowed_now(study: Study, rows: QuerySet[Trial]) -> set[int]:
+    """The numbers of trials above a limit that has been raised since: nothing was trained, so they say nothing now."""
+    if not study.n_infeasible:
+        return set()
+    found = rows.filter(infeasible=True).values_list("number", "facts")
+    counted = {number: facts["footprint"] for number, facts in found if "footprint" in facts}
+    limits = study.constraints.items()
+    return {
+        number
+        for number, counts in counted.items()
+        if not any(counts.get(name) is not None and counts[name] > limit for name, limit in limits)
+    }
 
 
 def _open_trials(

@@ -159,7 +159,8 @@ def resume_study(*, study_id: int, actor: AbstractBaseUser | None) -> Study:
         return study
     if study.state != State.PAUSED:
         raise _refuse(study, "resumed")
-    study = _set_state(study, actor, "resumed", State.RUNNING, state_reason="", failed_in_a_row=0)
+    anew = {"failed_in_a_row": 0, "infeasible_in_a_row": 0}
+    study = _set_state(study, actor, "resumed", State.RUNNING, state_reason="", **anew)
     close_if_done(study)  # the last open trial may have been cancelled while the study was paused
     hints.announce()
     return study

@@ -98,7 +98,7 @@ def _check(study: Study, failed: Trial) -> None:
     if study.state in (State.DRAFT, State.STOPPED):
         raise Conflict(f"The study is {study.state.lower()}, so nothing runs in it again; clone it to go on.")
     limit = trial_limit(study)
-    if limit is not None and study.n_created >= limit:
+    if limit is not None and study.n_counted >= limit:
         raise Conflict(
             f"All {limit:,} trials of this study are taken, and a retry is one more: {remedy_of_limit(study)} first."
         )

@@ -54,15 +54,20 @@ def columns_for(study: Study, start: Start) -> dict[str, Any]:
     return {"bracket": cohort.bracket, "cohort": cohort, "rung": 0}
 
 
-def follow(member: Member, old: str, new: str) -> None:
-    """The trial has moved from state `old` to `new`; `member` is its place before that. A promotion leads one up."""
+def follow(member: Member, old: str, new: str, *, stays: bool = True) -> None:
+    """The trial has moved from state `old` to `new`; `member` is its place before that. A promotion leads one up.
+
+    `stays` False: it has ended before its first step, and its cohort has a place for another.
+    """
     if old in BUSY and new not in BUSY:
         _count(member.cohort_id, member.rung, busy=-1)
     elif new in BUSY and old not in BUSY:
         _count(member.cohort_id, member.rung + 1, busy=+1)
     if new in Trial.TERMINAL and old not in Trial.TERMINAL:
         Cohort.objects.filter(pk=member.cohort_id).update(n_open=F("n_open") - 1)
-    if old == State.PAUSED and new == State.WAITING:
+    if not stays:
+        Cohort.objects.filter(pk=member.cohort_id).update(started=F("started") - 1)
+    elif old == State.PAUSED and new == State.WAITING:
         _enter(member, Entry.PROMOTED)
     elif new == State.FAILED:
         _fail(member)

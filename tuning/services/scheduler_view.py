@@ -38,7 +38,7 @@ class StudyView:
 
     @property
     def created(self) -> int:
-        return self._study.n_created
+        return self._study.n_counted
 
     @property
     def waiting(self) -> int:

@@ -68,7 +68,7 @@ def next_start(study: Study) -> Start | None:
 def remedy_of_limit(study: Study) -> str:
     """What a person may do who wants one more trial than the study is to have."""
     if study.budget_total is not None and study.budget_total == trial_limit(study):
-        return f"extend the study to {study.n_created + 1:,} trials"
+        return f"extend the study to {study.n_counted + 1:,} trials"
     return f"extend the study to more than {study.total_resource:,} {unit_of(study)}"
 
 

@@ -14,11 +14,13 @@ from tuning.engine import SearchSpace as EngineSpace
 from tuning.models import Study, Workload
 from tuning.selectors.budget import LIMITS, limits_of, time_words
 from tuning.selectors.studies import may_edit
+from tuning.selectors.workloads import kind_of
 from tuning.services import hints
 from tuning.services.audit import record
 from tuning.services.closing import close_if_done
 from tuning.services.deadlines import renew_deadlines
 from tuning.services.errors import Conflict, Forbidden, Invalid
+from tuning.services.limiting import checked_constraints
 from tuning.services.methods import NO_MAX_RESOURCE, check_methods
 from tuning.services.problems import Problems
 from tuning.services.proposing import grid_size
@@ -64,6 +66,7 @@ def create_study(
     study_seconds: int | None = None,
     trial_seconds: int | None = None,
     priority: int = 0,
+    constraints: Mapping[str, Any] | None = None,
     warm_start: Sequence[Mapping[str, Any]] = (),
     clone_of: Study | None = None,
 ) -> Study:
@@ -73,6 +76,9 @@ def create_study(
     n_trials, total_resource (the steps of all trials together), device_seconds (the time that its trials hold slots),
     study_seconds (the time since its start); it needs one of them, unless it is a grid. trial_seconds: how long a trial
     may run over all its attempts. priority: studies with a higher one go first on the workers, whoever owns them.
+
+    constraints: limits on the model, {"parameters": 100000, "memory": "2 GB", "flops": 1e9}, as far as wanted. A
+    configuration above one ends before it trains, infeasible, and costs no budget.
 
     warm_start: the earlier studies whose trials the sampler learns from, [{"study": id, "assumed": {name: value}}],
     copied as they are now. clone_of: the study whose settings these are, with changes (services.cloning). Raises
@@ -107,6 +113,7 @@ def create_study(
     limits = {"total_resource": total_resource, "device_seconds": device_seconds, "study_seconds": study_seconds}
     check_limits(problems, limits, workload)
     problems.whole("priority", priority, -MAX_PRIORITY, MAX_PRIORITY)
+    model_limits = checked_constraints(problems, constraints, document.get("kind"))
     if seed is None:
         seed = secrets.randbelow(2**31)
     problems.whole("seed", seed, 0, 2**62)
@@ -157,6 +164,7 @@ def create_study(
             parallel=parallel,
             trial_seconds=trial_seconds,
             priority=priority,
+            constraints=model_limits,
             clone_of=clone_of,
         )
         if engine_space is not None:
@@ -217,15 +225,17 @@ def _space(space: Any, document: dict[str, Any], problems: Problems) -> EngineSp
 
 @transaction.atomic
 def update_study(*, study: Study, actor: AbstractBaseUser, **changes: Any) -> Study:
-    """Change name, description, visibility, parallel, n_trials, the other limits, priority or trial_seconds.
+    """Change name, description, visibility, parallel, n_trials, the other limits, priority, trial_seconds, constraints.
 
-    A changed time limit holds for the trials that run, too; None takes a limit away. Raises Invalid, Forbidden,
-    Conflict.
+    A changed time limit holds for the trials that run, too; None takes a limit away. Limits on the model are replaced
+    as a whole: they hold for trials that begin after that, and the sampler learns anew which ones are infeasible.
+    Raises Invalid, Forbidden, Conflict.
     """
     study = lock_study(study.pk)
     if not may_edit(actor, study):
         raise Forbidden(f"Only {study.owner.get_username()} and administrators may change {study.name!r}.")
     allowed = {"name", "description", "visibility", "parallel", "n_trials", "priority", "trial_seconds", *LIMITS}
+    allowed |= {"constraints"}
     problems = Problems()
     for field in changes.keys() - allowed:
         problems.add(field, f"This cannot be changed after creation; changeable are {', '.join(sorted(allowed))}.")
@@ -250,10 +260,15 @@ def update_study(*, study: Study, actor: AbstractBaseUser, **changes: Any) -> St
             raise Conflict("The study is finished; extend it to give it more trials.")
         if study.state == Study.State.STOPPED:
             raise Conflict("The study is stopped; its limits stand. Clone it, or make a new study.")
+    if "constraints" in changes:
+        changes["constraints"] = checked_constraints(problems, changes["constraints"], kind_of(study.workload))
     problems.raise_if_any()
     columns = {("budget_total" if name == "n_trials" else name): value for name, value in changes.items()}
     before = {name: getattr(study, name) for name in columns}
-    count_change(study, {}, historical=False, **columns)
+    past: dict[str, int] = {}
+    if columns.get("constraints", study.constraints) != study.constraints:
+        past = {"history_epoch": study.history_epoch + 1, "infeasible_in_a_row": 0}
+    count_change(study, {}, historical=bool(past), **columns, **past)
     if "trial_seconds" in columns:
         renew_deadlines(study)
     record(actor=actor, verb="changed", kind="study", object_id=study.pk, name=study.name, before=before, after=columns)
@@ -279,11 +294,11 @@ def check_new_limits(problems: Problems, study: Study, changes: Mapping[str, Any
     check_limits(problems, limits, study.workload)
     if limits["n_trials"] is not None:
         problems.whole("n_trials", limits["n_trials"], 1, MAX_TRIALS)
-        if not problems.about("n_trials") and limits["n_trials"] < study.n_created:
+        if not problems.about("n_trials") and limits["n_trials"] < study.n_counted:
             problems.add(
                 "n_trials",
-                f"It has {study.n_created:,} trials already, so it cannot have {limits['n_trials']:,} in all: give at "
-                f"least {study.n_created:,}, or stop the study to end it now.",
+                f"It has {study.n_counted:,} trials already, so it cannot have {limits['n_trials']:,} in all: give at "
+                f"least {study.n_counted:,}, or stop the study to end it now.",
             )
     if problems.fields:
         return

@@ -70,12 +70,25 @@ def count_change(study: Study, changes: dict[str, int], *, historical: int, **li
         setattr(study, name, value)
 
 
-def move_trial(study: Study, trial_id: int, old: str, new: str, *, fence: int | None = None, **changes: Any) -> bool:
+def move_trial(
+    study: Study,
+    trial_id: int,
+    old: str,
+    new: str,
+    *,
+    fence: int | None = None,
+    costs_nothing: bool = False,
+    booked: bool = True,
+    **changes: Any,
+) -> bool:
     """Move one trial of a locked study from `old` to `new`; False, and nothing changed, where it is no longer there.
 
     With `fence`, only the claim that holds it may move the trial. A terminal state gets the study's next finish_seq.
     A FAILED trial has no value, whatever it had reached before, unless `changes` says why it is not finite. A run that
-    ends is added to the trial's time, and to its owner's device time where it held a slot.
+    ends is added to the trial's time, and to its owner's device time where it held a slot and is `booked`.
+
+    costs_nothing: it is infeasible, and has not taken a step (for which only the locked row is believed): it counts
+    against no budget and leaves its place at a rung to another.
     """
     rows = Trial.objects.filter(pk=trial_id, study_id=study.pk, state=old)
     if fence is not None:
@@ -89,7 +102,9 @@ def move_trial(study: Study, trial_id: int, old: str, new: str, *, fence: int | 
     if new in Trial.TERMINAL:
         changes |= {"finish_seq": study.finish_seq + 1, "completed": timezone.now()}
         literal["finish_seq"] = study.finish_seq + 1
+    costs_nothing = costs_nothing and before.resource_done == 0
     if old == State.RUNNING:
+        literal |= _infeasible(study, new, costs_nothing)
         literal |= _failures(study, new, changes.get("reason_code", ""))
         changes |= {"run_seconds": F("run_seconds") + before.lasted, "claimed": None, "deadline": None}
     if new == State.RUNNING:
@@ -99,10 +114,11 @@ def move_trial(study: Study, trial_id: int, old: str, new: str, *, fence: int | 
     if rows.update(state=new, **changes) != 1:
         return False
     if before.cohort_id is not None and before.rung is not None and has_rungs(study):
-        follow(Member(trial_id, before.number, before.cohort_id, before.rung), old, new)
-    if old == State.RUNNING and before.slot_id is not None:
+        follow(Member(trial_id, before.number, before.cohort_id, before.rung), old, new, stays=not costs_nothing)
+    if old == State.RUNNING and before.slot_id is not None and (booked or not costs_nothing):
         book_device_time(study, seconds=before.lasted, until=before.now)
-    counts = {counter(old): -1, counter(new): +1, "steps_settled": steps_settled(old, new, before.resource_done)}
+    counts = {counter(old): -1, counter(new): +1, "n_infeasible": int(costs_nothing)}
+    counts["steps_settled"] = 0 if costs_nothing else steps_settled(old, new, before.resource_done)
     count_change(study, counts, historical=new in HISTORICAL or old == State.PAUSED, **literal)
     return True
 
@@ -131,6 +147,14 @@ def _failures(study: Study, new: str, reason_code: str) -> dict[str, int]:
     if new == State.FAILED:
         return {"failed_in_a_row": study.failed_in_a_row + 1} if reason_code in ERRORS else {}
     return {"failed_in_a_row": 0} if study.failed_in_a_row and new != State.WAITING else {}
+
+
+def _infeasible(study: Study, new: str, costs_nothing: bool) -> dict[str, int]:
+    """The same of its configurations in a row that cost nothing."""
+    if costs_nothing:
+        return {"infeasible_in_a_row": study.infeasible_in_a_row + 1}
+    ended = new in (State.PAUSED, State.COMPLETE, State.PRUNED)
+    return {"infeasible_in_a_row": 0} if ended and study.infeasible_in_a_row else {}
 
 
 def steps_settled(old: str, new: str, done: int) -> int:

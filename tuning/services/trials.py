@@ -53,7 +53,7 @@ def enqueue_trial(*, study_id: int, actor: AbstractBaseUser, params: dict[str, A
     if study.state not in (Study.State.READY, Study.State.RUNNING, Study.State.PAUSED):
         raise Conflict(f"The study is {study.state.lower()}; configurations can be queued until a study ends.")
     limit = trial_limit(study)
-    if limit is not None and study.n_created >= limit:
+    if limit is not None and study.n_counted >= limit:
         raise Conflict(f"All {limit:,} trials of this study are taken; {remedy_of_limit(study)} first.")
     space = engine_space(study)
     if space is None:

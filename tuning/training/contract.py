@@ -59,7 +59,7 @@ def _method_problems(cls: type[Workload]) -> list[str]:
         if getattr(cls, method) is getattr(Workload, method):
             problems.append(f"the method {method}() is missing")
     optional = ("metrics", "test_data", "train_loader", "augment", "train_step", "penalty", "build_schedule")
-    for method in ("data", "build_model", "build_optimizer", "loss", *optional):
+    for method in ("data", "build_model", "build_optimizer", "loss", *optional, "input_example"):
         if not callable(getattr(cls, method)):
             problems.append(f"{method} must be a method, not {getattr(cls, method)!r}")
     return problems

@@ -129,6 +129,15 @@ class Workload:
         """
         raise NotImplementedError
 
+    def input_example(self) -> Tensor:
+        """Return the inputs of one example, without a batch's dimension; its shape and type are what counts.
+
+        Limits on a model are judged with it before anything is trained. By default it is the first example to learn
+        from: a workload whose data take long to read says here what they look like, such as torch.empty(3, 224, 224).
+        """
+        inputs: Tensor = self.data().train[0][0]
+        return inputs
+
     def metrics(self, output: Tensor, target: Tensor) -> Mapping[str, Any]:
         """Return the `scores` of a whole split from its concatenated outputs and targets (on the CPU)."""
         return {}

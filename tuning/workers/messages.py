@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from tuning.constraints import NAMES
 from tuning.runner.protocol import Message, ProtocolError
 from tuning.selectors.artifacts import stored
 from tuning.services.metrics import Point
@@ -44,6 +45,14 @@ def constraints_of(message: Message) -> list[float] | None:
     if not isinstance(bounds, list) or not all(_is_number(bound) for bound in bounds):
         raise ProtocolError(f"the constraints are {bounds!r}, which is not a list of numbers")
     return bounds or None
+
+
+def footprint_of(message: Message) -> dict[str, int]:
+    """What a result message says of the model's size, by name. Raises ProtocolError."""
+    counts = _field(message, "footprint", dict)
+    if not all(name in NAMES and isinstance(count, int) for name, count in counts.items()):
+        raise ProtocolError(f"the footprint is {counts!r}, which is not a whole number by name")
+    return dict(counts)
 
 
 def peak_memory_of(message: Message) -> int | None:

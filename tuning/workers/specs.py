@@ -59,6 +59,7 @@ def trial_start(trial: Trial, slot: Slot) -> dict[str, Any]:
             **common,
             "epochs": resource or study.max_resource or document.get("max_resource"),
             "max_epochs": study.max_resource,
+            "constraints": study.constraints,
             "direction": study.direction,
             "objective": study.objective,
             "resume_from": str(opened(trial.checkpoint)) if trial.checkpoint else None,

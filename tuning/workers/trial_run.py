@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
+from tuning.constraints import above_words
 from tuning.models import Slot, Trial
 from tuning.remedies import host_memory_remedy
 from tuning.runner.protocol import Message, ProtocolError
@@ -39,7 +40,15 @@ from tuning.services.suggestions import answer_suggestion
 from tuning.workers.attending import POLL_SECONDS, Attending
 from tuning.workers.checkpoints import checkpoint_folder, tidy_checkpoints
 from tuning.workers.launcher import Launcher, TrialProcess, Usage
-from tuning.workers.messages import checkpoint_of, constraints_of, peak_memory_of, point_of, text_of, value_of
+from tuning.workers.messages import (
+    checkpoint_of,
+    constraints_of,
+    footprint_of,
+    peak_memory_of,
+    point_of,
+    text_of,
+    value_of,
+)
 from tuning.workers.patience import AWAY_SECONDS, DATABASE_AWAY, LeaseInDanger
 from tuning.workers.specs import trial_start
 
@@ -208,7 +217,12 @@ class TrialRun(Attending):
         if self.findings:
             facts["findings"] = self.findings
         key: dict[str, Any] = {"trial_id": self.trial.pk, "fence": self.fence}
-        if message.get("state") == "pruned":
+        if message.get("state") == "infeasible":
+            reason = f"infeasible: {above_words(self.trial.study.constraints, footprint_of(message))}"
+            self._settle(
+                lambda: prune_trial(**key, reason=reason, constraints=constraints, facts=facts, booked=False)
+            )
+        elif message.get("state") == "pruned":
             self._settle(
                 lambda: prune_trial(**key, reason="pruned by the objective", constraints=constraints, facts=facts)
             )

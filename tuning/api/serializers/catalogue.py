@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from tuning.api.serializers.strict import Document
+from tuning.api.serializers.strict import Document, StrictSerializer
 
 
 class WorkloadRow(serializers.Serializer[Any]):
@@ -24,6 +24,31 @@ class WorkloadList(serializers.Serializer[Any]):
     """All workloads, usable ones first."""
 
     results = WorkloadRow(many=True)
+
+
+class TemplateQuery(StrictSerializer):
+    """What the regularisation is to follow."""
+
+    workload = serializers.CharField(
+        required=False, allow_blank=True, max_length=120, help_text="Whose examples to learn from count."
+    )
+    parameters = serializers.IntegerField(required=False, min_value=1, help_text="That the model may have.")
+
+
+class SpaceTemplate(serializers.Serializer[Any]):
+    """A part of a search space, to insert and edit."""
+
+    name = serializers.CharField()
+    title = serializers.CharField()
+    why = serializers.CharField()
+    build = serializers.CharField(help_text="How a model uses the parameters.")
+    space = Document(help_text="The parameters in the JSON form of a space.")
+
+
+class SpaceTemplateList(serializers.Serializer[Any]):
+    """All templates."""
+
+    results = SpaceTemplate(many=True)
 
 
 class MethodOption(serializers.Serializer[Any]):

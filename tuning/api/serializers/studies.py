@@ -14,6 +14,12 @@ STATES = ("DRAFT", "READY", "RUNNING", "PAUSED", "STOPPED", "FINISHED")
 STEPS_HELP = "The steps (epochs, mostly) that all trials together may train; the study ends within it. Null: no limit."
 DEVICE_HELP = "Seconds that its trials may hold slots in all; then it ends, cut short. Null: no limit."
 TIME_HELP = "Seconds from its start to its end; then it ends, cut short. Null: no limit."
+CONSTRAINTS_HELP = (
+    "Limits on the model of a PyTorch workload, as far as wanted: "
+    '{"parameters": 100000, "memory": "2 GB", "flops": 1e9}. They are counted before a trial trains: memory of one '
+    "training step, floating-point operations of a forward pass for one example. A configuration above one is pruned, "
+    "infeasible, without a value, and costs no budget."
+)
 SPACE_HELP = (
     "The search space: an object from a parameter's name to its description, such as "
     '{"lr": {"type": "float", "low": 1e-5, "high": 0.1, "log": true}, '
@@ -88,6 +94,7 @@ class StudyCreation(StrictSerializer):
     priority = Integer(
         required=False, min_value=-1000, max_value=1000, help_text="Of the studies on workers a higher one goes first."
     )
+    constraints = Document(required=False, allow_null=True, help_text=CONSTRAINTS_HELP)
     warm_start = EarlierStudy(
         many=True,
         required=False,
@@ -127,6 +134,11 @@ class StudyChange(StrictSerializer):
         min_value=1,
         help_text="How long a trial may run; it holds for the trials that run, too. Null: no limit.",
     )
+    constraints = Document(
+        required=False,
+        allow_null=True,
+        help_text=f"{CONSTRAINTS_HELP} They replace those that there are, and hold for trials that begin after that.",
+    )
 
 
 class StudyQuery(StrictSerializer):
@@ -148,6 +160,9 @@ class TrialCounts(serializers.Serializer[Any]):
     paused = serializers.IntegerField(source="n_paused")
     complete = serializers.IntegerField(source="n_complete")
     pruned = serializers.IntegerField(source="n_pruned")
+    infeasible = serializers.IntegerField(
+        source="n_infeasible", help_text="Of the pruned ones those that were infeasible before a step: of no budget."
+    )
     failed = serializers.IntegerField(source="n_failed")
 
 
@@ -227,6 +242,7 @@ class StudyDetail(StudyRow):
     parallel = serializers.IntegerField()
     priority = serializers.IntegerField()
     trial_seconds = serializers.IntegerField(allow_null=True, help_text="How long a trial may run; null: no limit.")
+    constraints = Document(help_text="Limits on the model: parameters, memory (bytes), flops, as far as given.")
     total_resource = serializers.IntegerField(allow_null=True, help_text=STEPS_HELP)
     device_seconds = serializers.IntegerField(allow_null=True, help_text=DEVICE_HELP)
     study_seconds = serializers.IntegerField(allow_null=True, help_text=TIME_HELP)

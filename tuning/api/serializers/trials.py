@@ -52,6 +52,7 @@ class TrialRow(serializers.Serializer[Any]):
     value_step = serializers.IntegerField(allow_null=True, help_text="The step that the value comes from.")
     reason_code = serializers.ChoiceField(REASONS, allow_blank=True)
     reason = serializers.CharField(allow_blank=True)
+    infeasible = serializers.BooleanField(help_text="A constraint was above 0, such as a limit on the model; no value.")
     resource = serializers.IntegerField(allow_null=True, help_text="The step that the trial is to reach.")
     resource_done = serializers.IntegerField()
     origin = serializers.CharField()
@@ -98,7 +99,6 @@ class TrialDetail(TrialRow):
     sampler_used = serializers.CharField(allow_blank=True)
     fixed_params = Document(allow_null=True)
     constraints = serializers.SerializerMethodField()
-    infeasible = serializers.BooleanField()
     clone_of = serializers.IntegerField(
         source="clone_of_id", allow_null=True, help_text="The failed trial that this one tries again."
     )
@@ -107,10 +107,13 @@ class TrialDetail(TrialRow):
     run_seconds = serializers.FloatField(help_text="How long its earlier runs lasted, without the present one.")
     deadline = serializers.DateTimeField(allow_null=True, help_text="When the present run must be over.")
     traceback = serializers.CharField(allow_blank=True)
-    facts = Document(help_text="From the trial process: device, number of model parameters, peak memory.")
+    facts = Document(
+        help_text="From the trial process: device, number of model parameters, peak memory; with limits, its footprint."
+    )
 
     def get_constraints(self, trial: Any) -> list[float | str] | None:
-        """What `tell` said about constraints; above 0 is infeasible."""
+        """What `tell` said about constraints, or what the model has above each limit of the study, as a share of it, in
+        the order parameters, memory, flops; above 0 is infeasible."""
         return finite_json(trial.constraints) if trial.constraints is not None else None
 
 

@@ -5,10 +5,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from tuning.api.endpoint import Endpoint, shown
-from tuning.api.serializers.catalogue import SamplerList, SchedulerList, WorkerOverview, WorkloadList
+from tuning.api.serializers.catalogue import (
+    SamplerList,
+    SchedulerList,
+    SpaceTemplateList,
+    TemplateQuery,
+    WorkerOverview,
+    WorkloadList,
+)
 from tuning.engine.registry import describe
 from tuning.selectors.hosts import hosts_overview, queue_counts
 from tuning.selectors.offerings import differences
+from tuning.selectors.space_templates import templates_for
 from tuning.selectors.studies import visible_studies
 from tuning.selectors.workloads import workload_list
 
@@ -31,6 +39,25 @@ class Workloads(Endpoint):
     def get(self, request: Request) -> Response:
         self.query()
         return Response(shown(WorkloadList, {"results": workload_list()}))
+
+
+class SpaceTemplates(Endpoint):
+    """Parts of search spaces that fit a kind of model."""
+
+    @extend_schema(
+        operation_id="space_templates",
+        summary="List space templates",
+        description=(
+            "Parameters with ranges for a multilayer perceptron, a convolutional and a residual network, a "
+            "transformer, an optimizer with its schedule, and regularisation that follows capacity and data: to "
+            "copy and edit."
+        ),
+        tags=TAGS,
+        parameters=[TemplateQuery],
+        responses=SpaceTemplateList,
+    )
+    def get(self, request: Request) -> Response:
+        return Response(shown(SpaceTemplateList, {"results": templates_for(**self.query(TemplateQuery))}))
 
 
 class Samplers(Endpoint):

@@ -30,6 +30,7 @@ COLUMNS = (
     "started",
     "completed",
     "seed",
+    "infeasible",
 )
 
 

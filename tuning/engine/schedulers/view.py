@@ -38,7 +38,10 @@ ENDLESS = 2**31 - 1  # the planned size of a cohort that all trials of a study j
 
 @dataclass(frozen=True)
 class Cohort:
-    """Trials that compete: `planned` members, fixed when the cohort opens, of which `started` exist."""
+    """Trials that compete: `planned` members, fixed when the cohort opens, of which `started` exist.
+
+    A member that costs nothing has left again: another takes its place.
+    """
 
     number: int
     bracket: int
@@ -88,7 +91,7 @@ class View(Protocol):
 
     @property
     def created(self) -> int:
-        """The trials that count against the budget: all but those added from elsewhere."""
+        """The trials that count against the budget: all but those added from elsewhere and those that cost nothing."""
 
     @property
     def waiting(self) -> int: ...
@@ -268,11 +271,20 @@ class InMemoryView:
         else:
             self._count(before, -1)
         self._count(trial, 1)
+        if trial.costs_nothing and trial.origin != "added":
+            self._withdraw(trial)
         if trial.cohort is not None:
             if self._members[trial.cohort] or not self._cohorts[trial.cohort].full:
                 self._open.add(trial.cohort)
             else:
                 self._open.discard(trial.cohort)
+
+    def _withdraw(self, trial: Trial) -> None:
+        """A trial that cost nothing has ended: it is of no budget, and its cohort has a place again."""
+        self.created -= 1
+        if trial.cohort is not None:
+            cohort = self._cohorts[trial.cohort]
+            self._cohorts[trial.cohort] = replace(cohort, started=cohort.started - 1)
 
     def _count(self, trial: Trial, change: int) -> None:
         self._by_state[trial.state] += change

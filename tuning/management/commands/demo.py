@@ -27,6 +27,19 @@ STUDY: dict[str, Any] = {
     "parallel": 2,
     "max_resource": 12,
     "seed": 0,
+    "space": {  # small models alone, so that a trial takes seconds on a core
+        "lr": {"type": "float", "low": 1e-4, "high": 0.3, "log": True},
+        "optimizer": {"type": "categorical", "choices": ["sgd", "adamw"]},
+        "momentum": {"type": "float", "low": 0.0, "high": 0.98, "when": {"optimizer": ["sgd"]}},
+        "schedule": {"type": "categorical", "choices": ["none", "cosine", "onecycle"]},
+        "batch_size": {"type": "int", "low": 16, "high": 128, "log": True},
+        "weight_decay": {"type": "float", "low": 1e-6, "high": 0.1, "log": True},
+        "l1": {"type": "float", "low": 1e-7, "high": 1e-3, "log": True},
+        "dropout": {"type": "float", "low": 0.0, "high": 0.6},
+        "augment": {"type": "float", "low": 0.0, "high": 1.0},
+        "filters": {"type": "int", "low": 8, "high": 32, "log": True},
+        "layers": {"type": "int", "low": 1, "high": 3},
+    },
 }
 WAIT_SECONDS = 120.0
 

@@ -40,6 +40,9 @@ class BreastCancerMLP(Workload):
     def test_data(self) -> TensorDataset:
         return self._parts("test")[0]
 
+    def input_example(self) -> Tensor:
+        return torch.empty(30)
+
     def build_model(self, params: Params) -> nn.Module:
         widths = [30] + [params["units"]] * params["layers"]
         blocks: list[nn.Module] = []

@@ -47,6 +47,9 @@ class DiabetesMLP(Workload):
     def test_data(self) -> TensorDataset:
         return self._parts("test")[0]
 
+    def input_example(self) -> Tensor:
+        return torch.empty(10)
+
     def build_model(self, params: Params) -> nn.Module:
         widths = [10] + [params["units"]] * params["layers"]
         blocks: list[nn.Module] = []

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import AdamW, Optimizer
@@ -30,6 +31,9 @@ class DigitsMLP(Workload):
 
     def test_data(self) -> TensorDataset:
         return digits("test")[0]
+
+    def input_example(self) -> Tensor:
+        return torch.empty(1, 8, 8)
 
     def build_model(self, params: Params) -> nn.Module:
         widths = [64] + [params["units"]] * params["layers"]

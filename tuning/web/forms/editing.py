@@ -1,5 +1,6 @@
 """Rows of a search space while a person edits them: adding and removing without script, drawings, what they say."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import QueryDict
@@ -7,7 +8,7 @@ from django.http import QueryDict
 from tuning.services.errors import Invalid
 from tuning.services.spaces import parse_space
 from tuning.web.drawings import drawing_of
-from tuning.web.forms.space import MOST_ROWS, SpaceRows
+from tuning.web.forms.space import MOST_ROWS, SpaceRows, initial_row
 
 
 def whole_number(value: Any) -> int | None:
@@ -22,6 +23,19 @@ def change_rows(data: QueryDict) -> None:
         data["form-TOTAL_FORMS"] = str((whole_number(data.get("form-TOTAL_FORMS")) or 0) + 1)
     else:
         data[f"form-{data['remove_row']}-DELETE"] = "on"
+
+
+def insert_rows(data: QueryDict, space: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Append a row for each parameter of a template whose name is not there yet; returns the names that were."""
+    total = whole_number(data.get("form-TOTAL_FORMS")) or 0
+    kept = [index for index in range(min(total, MOST_ROWS)) if not data.get(f"form-{index}-DELETE")]
+    there = {data.get(f"form-{index}-name", "").strip() for index in kept}
+    for name, entry in space.items():
+        if name not in there:
+            data.update({f"form-{total}-{field}": text for field, text in initial_row(name, dict(entry)).items()})
+            total += 1
+    data["form-TOTAL_FORMS"] = str(total)
+    return [name for name in space if name in there]
 
 
 def bare_rows(data: QueryDict) -> Any:

@@ -6,8 +6,9 @@ from django import forms
 
 from tuning.engine import registry
 from tuning.selectors.budget import LIMITS
-from tuning.selectors.workloads import unit_of
+from tuning.selectors.workloads import kind_of, unit_of
 from tuning.services.errors import Invalid
+from tuning.web.forms.limits import PREFIX, field_of, limit_fields, limits_for_form, limits_of_form
 from tuning.web.forms.time import TimeField
 
 OBJECTIVES = (("best", "best step so far"), ("last", "last step"))
@@ -43,6 +44,7 @@ class ErrorsFromServices:
     def take_errors(self, error: Invalid) -> None:
         for field, texts in error.fields.items():
             if not field.startswith(("space", "warm_start")):  # shown in rows of their own
+                field = field_of(field)
                 self.add_error(field if field in self.fields else None, texts)  # type: ignore[attr-defined]
 
 
@@ -118,6 +120,7 @@ class StudyForm(ErrorsFromServices, forms.Form):
                 self.fields[f"{entry['name']}-{option['name']}"] = _option_field(option)
         if workload is not None:
             self._from_workload(workload)
+            self.fields |= limit_fields() if workload.get("kind") == "pytorch" else {}
         else:
             del self.fields["device_seconds"]  # scripts hold no slots
 
@@ -145,6 +148,11 @@ class StudyForm(ErrorsFromServices, forms.Form):
             del self.fields["total_resource"]
         else:
             self.fields["total_resource"].label = f"{unit.capitalize()} in all"
+
+    @property
+    def limits(self) -> list[Any]:
+        """The bound fields of the limits on the model; none where no model is counted."""
+        return [self[name] for name in self.fields if name.startswith(PREFIX)]
 
     def options_of(self, method: str) -> list[Any]:
         """The bound fields of the own options of a sampler or a scheduler."""
@@ -211,6 +219,7 @@ class StudyForm(ErrorsFromServices, forms.Form):
         )
         arguments = {name: cleaned[name] for name in names} | {name: cleaned.get(name) for name in LIMITS}
         arguments["max_resource"] = cleaned.get("max_resource")
+        arguments["constraints"] = limits_of_form(cleaned)
         arguments["direction"] = cleaned.get("direction") or self.goals[cleaned["metric"]]
         arguments["sampler"] = sampler
         arguments["scheduler"] = cleaned["scheduler"] or self.schedulers[0]["name"]
@@ -288,12 +297,15 @@ class SettingsForm(ErrorsFromServices, forms.Form):
             "trial_seconds": study.trial_seconds,
             "priority": study.priority,
             "visibility": study.visibility,
+            **limits_for_form(study.constraints),
         }
         super().__init__(data, initial=initial)
         if study.state in ("STOPPED", "FINISHED"):
             for name in ("n_trials", *LIMITS, "parallel", "trial_seconds", "priority"):
                 del self.fields[name]
             return
+        if kind_of(study.workload) == "pytorch":
+            self.fields |= limit_fields()
         self.fields["total_resource"].label = f"{unit_of(study).capitalize()} in all"
         if study.max_resource is None:
             del self.fields["total_resource"]
@@ -302,5 +314,7 @@ class SettingsForm(ErrorsFromServices, forms.Form):
 
     def changes(self) -> dict[str, Any]:
         """The fields that differ from what the study has; no priority is the one that there is."""
-        changes = {name: self.cleaned_data[name] for name in self.changed_data}
+        changes = {name: self.cleaned_data[name] for name in self.changed_data if not name.startswith(PREFIX)}
+        if any(name.startswith(PREFIX) for name in self.changed_data):
+            changes["constraints"] = limits_of_form(self.cleaned_data)
         return {name: value for name, value in changes.items() if (name, value) != ("priority", None)}

@@ -16,6 +16,7 @@ from tuning.engine import registry
 from tuning.selectors.clones import clone_name, settings_of
 from tuning.selectors.hosts import hosts_overview
 from tuning.selectors.sources import teaching_studies
+from tuning.selectors.space_templates import template_named, templates_for
 from tuning.selectors.studies import study_facts, study_for, study_list
 from tuning.selectors.workloads import describe_pending, workload_list, workload_named
 from tuning.services.cloning import clone_study
@@ -24,7 +25,8 @@ from tuning.services.lifecycle import start_study
 from tuning.services.spaces import parse_space
 from tuning.services.studies import create_study
 from tuning.web.errors import SignedInRequest, signed_in
-from tuning.web.forms.editing import bare_rows, change_rows, draw_rows, space_of_rows, whole_number
+from tuning.web.forms.editing import bare_rows, change_rows, draw_rows, insert_rows, space_of_rows, whole_number
+from tuning.web.forms.limits import limits_for_form
 from tuning.web.forms.linting import apply_fix, lint_rows
 from tuning.web.forms.rows import written_value
 from tuning.web.forms.sources import FIELD, PREFIX, SourceRows
@@ -66,8 +68,10 @@ def new_study(request: SignedInRequest) -> HttpResponse:
         apply_fix(data, rows, **_lint_plan(form))
     if "add_row" in data or "remove_row" in data:
         change_rows(data)
-    if {"fix", "add_row", "remove_row"} & set(data):
-        return _page(request, workload, StudyForm(workload, initial=data.dict()), bare_rows(data), sources, source)
+    note = _insert_template(workload, form, data) if "insert_template" in data else ""
+    if {"fix", "add_row", "remove_row", "insert_template"} & set(data):
+        form = StudyForm(workload, initial=data.dict())
+        return _page(request, workload, form, bare_rows(data), sources, source, note=note)
     study = _create(request, workload, form, rows, sources, source)
     if study is None:
         return _page(request, workload, form, rows, sources, source, status=400)
@@ -97,6 +101,16 @@ def check_study(request: SignedInRequest) -> HttpResponse:
     plan["findings"] = lint_rows(rows, **_lint_plan(form))
     context = {"rows": rows, "plan": plan, "form": form, "sources": sources}
     return render(request, "tuning/_study_check.html", context)
+
+
+def _insert_template(workload: dict[str, Any] | None, form: StudyForm, data: QueryDict) -> str:
+    """Append the rows of the chosen template; what it is, and which are left out because their names are taken."""
+    form.is_valid()
+    parameters = form.cleaned_data.get("limit_parameters")
+    template = template_named(data.get("template", ""), workload["name"] if workload else "", parameters)
+    taken = insert_rows(data, template.space)
+    left_out = f" Left out, since they are there already: {', '.join(taken)}." if taken else ""
+    return f"{template.title}: {template.why} {template.build}{left_out}"
 
 
 def _source(request: SignedInRequest) -> Any | None:
@@ -194,6 +208,7 @@ def _page(
     sources: SourceRows,
     source: Any | None,
     status: int = 200,
+    note: str = "",
 ) -> HttpResponse:
     if rows.is_bound:
         rows.is_valid()
@@ -211,6 +226,8 @@ def _page(
         "sources": sources,
         "source": source,
         "plan": plan,
+        "note": note,
+        "templates": templates_for(workload["name"] if workload else ""),
     }
     return render(request, "tuning/study_new.html", context, status=status)
 
@@ -241,7 +258,7 @@ def _initial_clone(source: Any, settings: dict[str, Any], query: QueryDict) -> d
     if chosen in registry.schedulers():
         names = ("scheduler", "max_resource", *(name for name in query if name.startswith(f"{chosen}-")))
         options |= {name: query[name] for name in names if name in query}
-    return {**settings, **options, "name": clone_name(source)}
+    return {**settings, **options, **limits_for_form(settings["constraints"]), "name": clone_name(source)}
 
 
 def _first_rows(workload: dict[str, Any] | None) -> Any:

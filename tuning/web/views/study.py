@@ -29,6 +29,7 @@ from tuning.services.studies import update_study
 from tuning.web.drawings import space_table
 from tuning.web.errors import SignedInRequest, signed_in
 from tuning.web.forms.study import SettingsForm
+from tuning.web.limits import limit_rows
 from tuning.web.polling import once, page_or_fragment, tag_of, unchanged
 from tuning.web.preflight import mark_of
 from tuning.web.sections import DRAWS, TABS, columns_of, curves_of, overview, unit_of
@@ -116,6 +117,7 @@ def study_setup(request: SignedInRequest, study_id: int) -> HttpResponse:
         "form": form,
         "facts": study_facts(study),
         "split": split_of(study.workload),
+        "limits": limit_rows(study.constraints),
         "sources": visible_sources(request.user, study),
         "space_rows": space_table(study.space.document) if study.space else [],
         "versions": space_versions(study),

@@ -14,6 +14,7 @@ from tuning.selectors.logs import LogText, attempt_log, log_mark
 from tuning.selectors.studies import may_edit
 from tuning.selectors.trials import retry_of, trial_for, trial_neighbours
 from tuning.web.errors import SignedInRequest, signed_in
+from tuning.web.limits import size_rows
 from tuning.web.polling import page_or_fragment, tag_of, unchanged
 from tuning.web.sections import curves_of, unit_of
 
@@ -70,6 +71,7 @@ def _context(trial: Any, editable: bool) -> dict[str, Any]:
         "paired": len([name for name in curves if name.partition("/")[2] == study.metric.partition("/")[2]]) > 1,
         "curve_columns": list(curves),
         "curve_rows": curve_table({name: Series(curve.steps, curve.values) for name, curve in curves.items()}),
+        "size": size_rows(study.constraints, trial.facts.get("footprint") or {}),
         "attempts": attempts,
         "device": trial.facts.get("device") or _device(attempts),
         "log": log,
