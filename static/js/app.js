@@ -152,6 +152,12 @@ document.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.successful || event.detail.xhr?.status === 304) announce("");
 });
 
+/* Once something is kept, the address of the page names its draft: a reload or a bookmark finds it again. */
+document.addEventListener("htmx:afterRequest", (event) => {
+  const form = document.getElementById("new-study");
+  if (form && event.detail.successful && event.detail.requestConfig.path.includes("draft=")) history.replaceState(null, "", form.action);
+});
+
 function announce(text) {
   const line = document.getElementById("connection");
   if (!line || line.textContent === text) return;

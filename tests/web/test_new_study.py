@@ -168,7 +168,7 @@ def test_checking_while_typing_sends_each_part_to_its_place(as_alice: Client) ->
     data = filled(as_alice.get(FORM), form__0__low="0.5", form__0__high="0.1")
     answer = as_alice.post("/studies/new/check/?workload=tiny", data)
     html = answer.content.decode()
-    assert html.count('hx-swap-oob="true"') == 1 + 2 * 3
+    assert html.count('hx-swap-oob="true"') == 2 + 2 * 3
     assert 'id="form-0-drawing"' in html
     assert 'data-invalid="id_form-0-high"' in html
     assert html.count("<svg") == 2

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
 from tuning.charts import check_plot_svg
+from tuning.selectors.preflights import newest_preflight
+from tuning.web.polling import tag_of
 
 ORDER = {"failed": 0, "warning": 1, "info": 2, "passed": 3, "skipped": 4}
 WORDS = {"failed": "failed", "warning": "warning", "info": "to know", "passed": "passed", "skipped": "left out"}
@@ -69,3 +72,17 @@ def _row(check: dict[str, Any]) -> Row:
         evidence=dict(check.get("evidence") or {}),
         seconds=float(check.get("seconds") or 0.0),
     )
+
+
+def preflight_panel(workload: dict[str, Any] | None) -> dict[str, Any]:
+    """The panel on the form of a new study, which polls the workload's own page; empty for what is not checked."""
+    if workload is None or workload.get("kind") != "pytorch":
+        return {"checked": False}
+    preflight = newest_preflight(workload["name"], workload.get("digest", ""))
+    return {
+        "checked": True,
+        **panel_of(preflight),
+        "live": preflight is not None and preflight.state == "OPEN",
+        "tag": tag_of("preflight", workload["name"], workload.get("digest", ""), *mark_of(preflight)),
+        "poll_url": reverse("workload_preflight", args=[workload["name"]]),
+    }

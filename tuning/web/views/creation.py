@@ -1,86 +1,134 @@
-"""A new study: choose a workload, look at its space and change it, choose method and budget, create, start.
+"""A new study in steps on one page: workload and aim, preflight, space, method and budget, review; create, start.
 
+What is typed is kept as a draft (web.drafts) under the key in the address, with and without script.
 With ?from= the form starts with everything of another study, which the new one then is a clone of; ?scheduler= and its
 settings under their names in the form take the place of that study's.
 """
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
 from tuning.engine import registry
 from tuning.selectors.clones import clone_name, settings_of
+from tuning.selectors.drafts import draft_of, drafts_of
 from tuning.selectors.hosts import hosts_overview
 from tuning.selectors.sources import teaching_studies
 from tuning.selectors.space_templates import template_named, templates_for
-from tuning.selectors.studies import study_facts, study_for, study_list
+from tuning.selectors.studies import study_for
 from tuning.selectors.workloads import describe_pending, workload_list, workload_named
 from tuning.services.cloning import clone_study
+from tuning.services.drafts import discard_draft, save_draft
 from tuning.services.errors import Conflict, Invalid, NotFound
 from tuning.services.lifecycle import start_study
+from tuning.services.preflights import request_preflight
 from tuning.services.spaces import parse_space
 from tuning.services.studies import create_study
+from tuning.web.drafts import keep, new_key, typed, written
 from tuning.web.errors import SignedInRequest, signed_in
+from tuning.web.files import form_settings, read_settings, rows_of, text_of, unknown_fields
 from tuning.web.forms.editing import bare_rows, change_rows, draw_rows, insert_rows, space_of_rows, whole_number
 from tuning.web.forms.limits import limits_for_form
 from tuning.web.forms.linting import apply_fix, lint_rows
 from tuning.web.forms.rows import written_value
 from tuning.web.forms.sources import FIELD, PREFIX, SourceRows
 from tuning.web.forms.space import SpaceRows, initial_rows
-from tuning.web.forms.study import SHARED, StudyForm
-from tuning.web.forms.time import seconds_of
+from tuning.web.forms.study import StudyForm
+from tuning.web.plan import lint_plan, plan_of
+from tuning.web.preflight import preflight_panel
 
-TIMES = ("study_seconds", "device_seconds")
+EDITS = {"fix", "add_row", "remove_row", "insert_template", "keep"}  # buttons that change the form and create nothing
 SCRIPT = "script"  # in the address: trials that scripts run over REST
 
 
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_study(request: SignedInRequest) -> HttpResponse:
-    """Without ?workload= the choice of one; with it the form; POST creates, and starts unless told otherwise."""
+    """Without ?workload= the choice of one; with it the form; POST creates, and starts unless told otherwise.
+
+    ?draft= is the key under which what is typed is kept; a page without one chooses a new one for its form.
+    """
     chosen, source = request.GET.get("workload", ""), _source(request)
     if source is not None:
         chosen = source.workload or SCRIPT
     if not chosen:
-        workloads = workload_list()
-        context = {
-            "section": "studies",
-            "workloads": workloads,
-            "broken": sum(bool(row.error) for row in workloads),
-            "pending": describe_pending(),
-            "script": SCRIPT,
-        }
-        return render(request, "tuning/study_choose.html", context)
-    workload = _usable(chosen)
+        return _choice(request)
+    workload, key = _usable(chosen), request.GET.get("draft", "")
+    draft = draft_of(request.user, key) if request.method != "POST" else None
+    if draft is not None:
+        return _draft_page(request, workload, typed(draft), source)
     settings = settings_of(request.user, source) if source is not None else None
     sources = _sources(request, workload, settings)
     if request.method != "POST":
         initial = _initial(workload) if source is None else _initial_clone(source, settings or {}, request.GET)
         rows = _first_rows(workload) if settings is None else SpaceRows(initial=initial_rows(settings["space"] or {}))
         return _page(request, workload, StudyForm(workload, initial=initial), rows, sources, source)
+    return _sent(request, workload, sources, source)
+
+
+def _sent(request: SignedInRequest, workload: Any, sources: SourceRows, source: Any | None) -> HttpResponse:
+    """What a button of the form does. Whatever it is, what was typed is kept until there is a study."""
     data = request.POST.copy()
     form, rows = StudyForm(workload, data), SpaceRows(data)
     if "fix" in data:
-        apply_fix(data, rows, **_lint_plan(form))
+        apply_fix(data, rows, **lint_plan(form))
     if "add_row" in data or "remove_row" in data:
         change_rows(data)
     note = _insert_template(workload, form, data) if "insert_template" in data else ""
-    if {"fix", "add_row", "remove_row", "insert_template"} & set(data):
+    keep(request, workload, data, source)
+    if workload is not None and "preflight" in data:
+        request_preflight(actor=request.user, workload=workload["name"], again=True)
+        return redirect(f"{request.get_full_path()}#step-preflight")
+    if EDITS & set(data):
         form = StudyForm(workload, initial=data.dict())
         return _page(request, workload, form, bare_rows(data), sources, source, note=note)
     study = _create(request, workload, form, rows, sources, source)
     if study is None:
         return _page(request, workload, form, rows, sources, source, status=400)
+    discard_draft(owner=request.user, key=request.GET.get("draft", ""))
     if "start" in data:
-        start_study(study_id=study.pk, actor=request.user)
-        messages.success(request, "The study is running.")
+        _start(request, study)
     else:
         messages.success(request, "The study is ready; start it when you like.")
     return redirect("study", study.pk)
+
+
+def _start(request: SignedInRequest, study: Any) -> None:
+    try:
+        started = start_study(study_id=study.pk, actor=request.user)
+    except Conflict as error:  # its preflight has failed
+        messages.error(request, f"The study is created and not started. {error.message}")
+    else:
+        running = started.state != "READY"
+        messages.success(request, "The study is running." if running else f"The study is ready. {started.state_reason}")
+
+
+def _choice(request: SignedInRequest, error: str = "", text: str = "", status: int = 200) -> HttpResponse:
+    """What is to be trained; or a file that says it all."""
+    workloads = workload_list()
+    context = {
+        "section": "studies",
+        "workloads": workloads,
+        "broken": sum(bool(row.error) for row in workloads),
+        "pending": describe_pending(),
+        "script": SCRIPT,
+        "drafts": drafts_of(request.user),
+        "error": error,
+        "text": text,
+    }
+    return render(request, "tuning/study_choose.html", context, status=status)
+
+
+def _draft_page(request: SignedInRequest, workload: Any, data: QueryDict, source: Any | None) -> HttpResponse:
+    """The form as it was left: without errors, since nothing was sent."""
+    sources = _sources(request, workload, typed=data)
+    return _page(request, workload, StudyForm(workload, initial=data.dict()), bare_rows(data), sources, source)
 
 
 @signed_in
@@ -96,11 +144,50 @@ def check_study(request: SignedInRequest) -> HttpResponse:
     draw_rows(rows)
     sources = _sources(request, workload)
     _look(sources, form, space)
-    plan = _plan(request, workload, form, space, sources)
+    plan = plan_of(request, workload, form, space, sources)
     rows.show(plan.pop("issues", []))
-    plan["findings"] = lint_rows(rows, **_lint_plan(form))
-    context = {"rows": rows, "plan": plan, "form": form, "sources": sources}
+    plan["findings"] = lint_rows(rows, **lint_plan(form))
+    kept = keep(request, workload, request.POST, _source(request))
+    context = {"rows": rows, "plan": plan, "form": form, "sources": sources, "kept": kept}
     return render(request, "tuning/_study_check.html", context)
+
+
+@signed_in
+@require_POST
+def keep_study(request: SignedInRequest) -> HttpResponse:
+    """While a person types: what stands in the form is kept, and nothing is said about it yet."""
+    kept = keep(request, _usable(request.GET.get("workload", SCRIPT)), request.POST, _source(request))
+    return render(request, "tuning/_kept.html", {"kept": kept})
+
+
+@signed_in
+@require_POST
+def discard(request: SignedInRequest, key: str) -> HttpResponse:
+    """What was typed is thrown away."""
+    if discard_draft(owner=request.user, key=key):
+        messages.success(request, "The draft is gone.")
+    return redirect("study_new")
+
+
+@signed_in
+@require_POST
+def study_from_file(request: SignedInRequest) -> HttpResponse:
+    """A study's settings in YAML or JSON, typed into the form: there they are checked as if a person had typed them."""
+    text = text_of(request)
+    try:
+        settings = read_settings(text)
+        name = str(settings.pop("workload", "") or SCRIPT)
+        workload = _usable(name)
+        initial = {**_initial(workload), **form_settings(settings)}
+        form = StudyForm(workload, initial=initial)
+        space = settings.get("space")
+        rows = _first_rows(workload) if space is None else SpaceRows(initial=rows_of(space))
+        unknown_fields(settings, form)
+    except (Invalid, Conflict, NotFound) as error:
+        return _choice(request, error.message, text, status=400)
+    key = new_key()
+    save_draft(owner=request.user, key=key, workload=workload["name"] if workload else "", fields=written(form, rows))
+    return redirect(f"{reverse('study_new')}?{urlencode({'workload': name, 'draft': key})}")
 
 
 def _insert_template(workload: dict[str, Any] | None, form: StudyForm, data: QueryDict) -> str:
@@ -137,13 +224,16 @@ def _usable(chosen: str) -> dict[str, Any] | None:
 
 
 def _sources(
-    request: SignedInRequest, workload: dict[str, Any] | None, settings: dict[str, Any] | None = None
+    request: SignedInRequest,
+    workload: dict[str, Any] | None,
+    settings: dict[str, Any] | None = None,
+    typed: QueryDict | None = None,
 ) -> SourceRows:
     """The boxes of the earlier studies that could teach a study of this workload, with what was ticked.
 
-    settings: of the study that is cloned; what it learns from is ticked at first.
+    settings: of the study that is cloned; what it learns from is ticked at first. typed: of a draft.
     """
-    data: QueryDict | None = request.POST if request.method == "POST" else None
+    data: QueryDict | None = request.POST if request.method == "POST" else typed
     if data is None and settings is not None:
         data = _ticked_clone(settings)
     ticked = [number for text in data.getlist(FIELD) if (number := whole_number(text))] if data else []
@@ -215,8 +305,8 @@ def _page(
     draw_rows(rows)
     space = space_of_rows(rows)
     _look(sources, form, space)
-    plan = _plan(request, workload, form, space, sources)
-    plan["findings"] = lint_rows(rows, **_lint_plan(form))
+    plan = plan_of(request, workload, form, space, sources)
+    plan["findings"] = lint_rows(rows, **lint_plan(form))
     context = {
         "section": "studies",
         "workload": workload,
@@ -227,9 +317,17 @@ def _page(
         "source": source,
         "plan": plan,
         "note": note,
+        "query": _query(request, workload),
+        **preflight_panel(workload),
         "templates": templates_for(workload["name"] if workload else ""),
     }
     return render(request, "tuning/study_new.html", context, status=status)
+
+
+def _query(request: SignedInRequest, workload: dict[str, Any] | None) -> str:
+    """What the form's addresses carry: its workload, the study that it clones, and the key of its draft."""
+    own = {"workload": workload["name"] if workload else SCRIPT, "draft": request.GET.get("draft") or new_key()}
+    return urlencode({name: value for name, value in request.GET.items() if name == "from"} | own)
 
 
 def _initial(workload: dict[str, Any] | None) -> dict[str, Any]:
@@ -263,113 +361,3 @@ def _initial_clone(source: Any, settings: dict[str, Any], query: QueryDict) -> d
 
 def _first_rows(workload: dict[str, Any] | None) -> Any:
     return SpaceRows(initial=initial_rows((workload or {}).get("space") or {}))
-
-
-def _lint_plan(form: StudyForm) -> dict[str, Any]:
-    """What the lint has to know of the study beside its space."""
-    return {
-        "budget": whole_number(form["n_trials"].value()),
-        "sampler": form["sampler"].value() or "auto",
-        "scheduler": form["scheduler"].value() or "none",
-        "metric": (form["metric"].value() or "").strip(),
-    }
-
-
-def _plan(
-    request: SignedInRequest, workload: Any, form: StudyForm, space: dict[str, Any] | None, sources: SourceRows
-) -> dict[str, Any]:
-    """What will be run, as far as it can be said: trials, epochs, slots, and the time that earlier studies suggest."""
-    trials, parallel = whole_number(form["n_trials"].value()), whole_number(form["parallel"].value())
-    epochs = whole_number(form["max_resource"].value()) if "max_resource" in form.fields else None
-    plan: dict[str, Any] = {
-        "here": workload is not None,
-        "unit": (workload or {}).get("resource_unit") or "steps",
-        "parallel": parallel,
-        "epochs": epochs,
-        "sampler": form["sampler"].value() or "auto",
-        "grid": None,
-        "learns": sources.learnt,
-    }
-    if space is not None:
-        try:
-            sampler = registry.make_sampler(plan["sampler"], {}, budget=trials, parallel=parallel or 1)
-            engine_space = parse_space(space)
-            sampler.check(engine_space)
-            plan["grid"] = sampler.plan_size(engine_space)
-        except ValueError as error:  # the sampler's complaint about single parameters, or about its own settings
-            plan["issues"] = getattr(error, "errors", [])
-            plan["problem"] = f"{plan['sampler'].capitalize()} cannot search this space yet: see the marked parameters."
-            if not plan["issues"]:
-                plan["problem"] = str(error)
-    if sources.chosen and not registry.samplers()[plan["sampler"]].learns:
-        plan["problem"] = f"{plan['sampler'].capitalize()} does not learn from trials: choose another sampler."
-    if plan["grid"] is not None:
-        trials = min(trials, plan["grid"]) if trials else plan["grid"]
-    hosts = hosts_overview()
-    plan["slots"] = sum(len(device.slots) for host in hosts if host.alive for device in host.devices)
-    at_once = min(parallel or 1, plan["slots"] or 1)
-    plan |= _pace(request, workload["name"], epochs) if workload and epochs else {}
-    plan |= _schedule(form, trials, epochs)
-    if "each" in plan and plan["total"]:
-        plan["seconds"] = plan["each"] / epochs * plan["total"] / at_once
-    return plan | _cut(form, plan, at_once)
-
-
-def _schedule(form: StudyForm, trials: int | None, epochs: int | None) -> dict[str, Any]:
-    """What the chosen scheduler makes of so many trials and steps: brackets, their rungs, the epochs in all.
-
-    "trials" None where neither is said; "about" where it is what the steps pay by an expectation.
-    """
-    steps = whole_number(form["total_resource"].value()) if "total_resource" in form.fields else None
-    try:
-        name, options = form.schedule()
-        shared = {key: options.pop(key) for key in SHARED if key in options}
-        scheduler = registry.make_scheduler(name, options, max_resource=epochs, **shared)
-        paid = scheduler.trials_for(steps) if steps and epochs else None
-        by_steps = paid is not None and (trials is None or paid < trials)
-        trials = paid if by_steps else trials
-        plan = scheduler.plan(trials or None)
-    except ValueError as error:  # a setting that the form marks when it is sent
-        return {"trials": trials, "total": None, "problem": str(error)}
-    brackets = [
-        {"rungs": bracket.rungs, "most": max(size for size, _ in bracket.rungs)}
-        for bracket in plan.brackets
-        if len(bracket.rungs) > 1 or len(plan.brackets) > 1
-    ]
-    exact = plan.exact and not (by_steps and not scheduler.pauses)
-    few = f"{steps:,} in all do not pay a single trial, which takes {epochs:,}." if trials == 0 else ""
-    return {
-        "trials": trials,
-        "about": by_steps and not exact,
-        "exact": exact,
-        "brackets": brackets,
-        "steps": steps,
-        "total": plan.resource if trials else None,
-        **({"problem": few} if few else {}),
-    }
-
-
-def _pace(request: SignedInRequest, workload: str, epochs: int) -> dict[str, Any]:
-    """The time of a whole trial, from the newest study of the same workload whose trials all ran to their ends."""
-    for study in study_list(request.user, search=workload, per_page=10).rows:
-        if study.workload != workload or not study.max_resource or not study.n_complete or study.scheduler != "none":
-            continue
-        seconds = study_facts(study).seconds_per_trial
-        if seconds:
-            return {"each": seconds / study.max_resource * epochs, "after": study}
-    return {}
-
-
-def _cut(form: StudyForm, plan: dict[str, Any], at_once: int) -> dict[str, Any]:
-    """Where a limit of time ends the study before its plan is done, as far as that can be said."""
-    given = {name: seconds_of(str(form[name].value() or "")) for name in TIMES if name in form.fields}
-    spans = {name: seconds / (at_once if name == "device_seconds" else 1) for name, seconds in given.items() if seconds}
-    if not spans:
-        return {}
-    ends = min(spans.values())
-    if "seconds" in plan and plan["seconds"] > ends:
-        return {"cut": ends, "seconds": ends, "share": max(1, round(100 * ends / plan["seconds"]))}
-    if "seconds" not in plan:
-        whole = int(ends * at_once / plan["each"]) if "each" in plan and not plan["trials"] else 0
-        return {"cut": ends, **({"seconds": ends} if "each" in plan else {}), "whole": whole}
-    return {}
