@@ -40,6 +40,10 @@ WHOLE_SEEDS = {8: 100, 20: 30, 50: 10}  # of problems without curves, where a sh
 QUICK_SEEDS, QUICK_BUDGETS, QUICK_PROBLEMS = 3, (8, 20), ("boosting_diabetes", "parallel", "tree_digits")
 CLOSE, SHARE = 0.95, 0.8
 RANDOM, TPE = Method("random"), Method("tpe")
+ADVISES = (  # of the engine: what only advises, and so changes no study here
+    "advice.py", "recommendation.py", "purse.py", "forecast.py", "agreement.py", "speed.py", "errors.py", "replay.py",
+    "simulation.py", "alternatives.py",
+)  # fmt: skip
 FIXED = (RANDOM, TPE, Method("gp"), Method("random", "hyperband"), Method("gp", "hyperband"))  # "always", to compare
 
 
@@ -172,8 +176,7 @@ def own_path(folder: Path) -> Path:
     here = Path(__file__)
     files = [here.with_name(f"{name}.py") for name in ("advice_problems", "advice_studies", "races", "curve_families")]
     files += [path for place in ("curves", "staged", "tables") for path in here.with_name(place).glob("*.npz")]
-    without = ("advice.py", "recommendation.py", "purse.py", "forecast.py", "agreement.py", "errors.py", "replay.py")
-    return folder / f"advice-{digest_of(without=(*without, 'simulation.py', 'alternatives.py'), files=files)}.jsonl"
+    return folder / f"advice-{digest_of(without=ADVISES, files=files)}.jsonl"
 
 
 def run(*, quick: bool = False) -> Report:

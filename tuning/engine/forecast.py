@@ -10,58 +10,15 @@ cohort opens rather than let a worker wait. `simulation` plays inside these boun
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from statistics import median, stdev
 from typing import Any
 
 from tuning.engine import registry
 from tuning.engine.schedulers.base import Scheduler
+from tuning.engine.speed import Range, Speed
 
-Z95 = 1.96
-# One configuration says little about how long another's step takes: so much, on the scale of logarithms, the mean step
-# of a study may lie from the measured one (measured on the shipped workloads; see tests/engine/test_forecast.py).
-BETWEEN = 0.25
 MEDIAN_USES = 0.5  # of all that its trials could train; 0.35 to 0.8 on the tables of `bench advice`
-
-
-@dataclass(frozen=True)
-class Range:
-    """What is expected, and between which two numbers it will lie."""
-
-    expected: float
-    low: float
-    high: float
-
-    def times(self, other: Range) -> Range:
-        return Range(self.expected * other.expected, self.low * other.low, self.high * other.high)
-
-
-@dataclass(frozen=True)
-class Speed:
-    """Seconds that one step takes on one device, and its spread: the standard deviation of their logarithms."""
-
-    seconds: float
-    spread: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not (self.seconds > 0 and math.isfinite(self.seconds)):
-            raise ValueError(f"a step takes {self.seconds} seconds: it must take some")
-        if not self.spread >= 0:
-            raise ValueError(f"the spread of a step's seconds is {self.spread}: it cannot be below 0")
-
-    @classmethod
-    def measured(cls, seconds: Sequence[float]) -> Speed:
-        """By the seconds of some steps: their median, since the first one often warms up. Raises ValueError without."""
-        if not seconds or min(seconds) <= 0:
-            raise ValueError("measure the seconds of at least one step, each above 0")
-        logs = [math.log(value) for value in seconds]
-        return cls(median(seconds), stdev(logs) if len(logs) > 1 else 0.0)
-
-    def range(self) -> Range:
-        """The mean seconds of a study's step."""
-        factor = math.exp(Z95 * math.hypot(self.spread, BETWEEN))
-        return Range(self.seconds, self.seconds / factor, self.seconds * factor)
 
 
 @dataclass(frozen=True)
@@ -114,9 +71,16 @@ class Forecast:
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Forecast:
+        """What `to_json` wrote. Raises KeyError or TypeError for anything else."""
+        steps, rounds = Range(**document["steps"]), Range(**document["rounds"])
+        timed = [None if document[name] is None else Range(**document[name]) for name in ("device_seconds", "seconds")]
+        return cls(document["trials"], steps, rounds, *timed)
+
 
 def forecast(method: Method, speed: Speed | None = None) -> Forecast:
-    """What the method will take, where no trial fails.
+    """What the method will take, where no trial fails; what it is limited to, it does not pass.
 
     Raises OptionError for settings that are none, ValueError for a study without an end.
     """
@@ -127,7 +91,13 @@ def forecast(method: Method, speed: Speed | None = None) -> Forecast:
     if speed is None:
         return Forecast(trials, steps, rounds, None, None)
     each = speed.range()
-    return Forecast(trials, steps, rounds, steps.times(each), rounds.times(each))
+    return Forecast(
+        trials,
+        steps,
+        rounds,
+        steps.times(each).below(method.device_seconds),
+        rounds.times(each).below(method.study_seconds),
+    )
 
 
 def _trials(method: Method, scheduler: Scheduler) -> int:
@@ -166,6 +136,5 @@ def _rounds(method: Method, trials: int, steps: Range) -> Range:
     if method.scheduler == "none":
         exact = float(-(-trials // p) * method.steps)
         return Range(exact, exact, exact)
-    return Range(
-        (max(steps.expected / p, min(top, steps.expected)) + steps.expected / p + (1 - 1 / p) * top) / 2, low, high
-    )
+    middle = (max(steps.expected / p, min(top, steps.expected)) + steps.expected / p + (1 - 1 / p) * top) / 2
+    return Range(middle, low, max(high, middle))

@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tuning.engine.errors import BudgetError
-from tuning.engine.forecast import Forecast, Method, Speed, forecast
+from tuning.engine.forecast import Forecast, Method, forecast
+from tuning.engine.speed import Speed
 
 SHARE = 0.2
 MOST_TRIALS = 10_000  # that are recommended, whatever could be paid

@@ -18,11 +18,12 @@ from tuning.engine import registry
 from tuning.engine.advice import GP_PARAMETERS, GP_TRIALS, advise
 from tuning.engine.agreement import USABLE, Agreement
 from tuning.engine.errors import SpaceError
-from tuning.engine.forecast import Forecast, Method, Speed, forecast
+from tuning.engine.forecast import Forecast, Method, forecast
 from tuning.engine.purse import Budget, Purse, Reserve
 from tuning.engine.samplers.grid import Grid
 from tuning.engine.schedulers.brackets import highest_bracket
 from tuning.engine.space import SearchSpace
+from tuning.engine.speed import Speed
 
 ETA = 3
 MANY_AT_ONCE = 0.25  # of the trainings that the search has: so many workers leave no cohort to wait for
@@ -205,7 +206,7 @@ class _Advisor:
         return Alternative(
             method,
             f"Every configuration once: {cost}, {verdict}. A grid spends most of its runs on parameters that matter "
-            f"little.",
+            "little.",
             found,
             pays,
         )
@@ -219,21 +220,25 @@ class _Advisor:
         return f"{full}. {self._why_sampler(method)}"
 
     def _why_early(self, method: Method) -> str:
-        trainings = f"{self.purse.full:,.0f} full {_trainings(round(self.purse.full))}"
+        full = forecast(method).steps.expected / method.steps
+        trainings = f"the price of {full:,.0f} full {_trainings(round(full))}"
+        together = f", and of {method.parallel} at once none waits for the slowest of its rung"
         begun = f"{method.n_trials:,} trials"
         how = {
-            "hyperband": f"Hyperband makes {begun} of what {trainings} cost, most of them ended early, in brackets that "
-            f"look at different steps in case early results mislead",
-            "asha": f"ASHA makes {begun} of what {trainings} cost, and with {self.purse.slots} at once nobody waits for "
-            f"the slowest of a rung",
-            "median": f"Median stopping makes about {begun} of what {trainings} cost and ends only what is worse than "
-            f"half of the others",
+            "hyperband": f"For {trainings} Hyperband pays {begun}, most of them ended early, in brackets that first "
+            "look at different steps in case early results mislead",
+            "asha": f"For {trainings} ASHA pays {begun}, most of them ended early"
+            f"{together if method.parallel > 1 else ''}",
+            "median": f"For {trainings} median stopping pays about {begun}: it ends only what is worse than half of "
+            "the others",
         }[method.scheduler]
         looked = f" and none before step {method.min_resource}" if method.min_resource > 1 else ""
         return f"{how}{looked}. {self._why_sampler(method)}"
 
     def _why_sampler(self, method: Method) -> str:
         trials, varied = method.n_trials or 0, sum(parameter.size != 1 for parameter in self.space.parameters)
+        if trials == 1:
+            return "A single trial has nothing to learn from, so any method would do."
         if method.sampler == "gp":
             return f"A Gaussian process chooses them, since {trials:,} are few and each should count."
         if method.sampler == "tpe":
