@@ -25,7 +25,7 @@ import numpy as np
 from django.conf import settings
 
 from tests.benchmarks.advice_problems import CURVES, HELD_OUT, PROBLEMS, problem_named
-from tests.benchmarks.advice_studies import Method, Scores, Study, field, played
+from tests.benchmarks.advice_studies import Method, Scores, Study, field, kept, played
 from tests.benchmarks.kept import digest_of
 from tests.benchmarks.report import Mark, Report, run_facts
 from tests.benchmarks.scores import Comparison, compared
@@ -142,7 +142,8 @@ def marks_of(cases: Sequence[Case]) -> list[Mark]:
             found = against(chosen, fixed)
             if found is not None:
                 words = f"score of the recommended methods beyond that of always {fixed}, {where}"
-                marks.append(Mark(words, str(found), "lower bound above 0", found.low > 0))
+                measured = f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}], {len(chosen)} cases"
+                marks.append(Mark(words, measured, "lower bound above 0", found.low > 0))
     return marks
 
 
@@ -185,13 +186,15 @@ def run(*, quick: bool = False) -> Report:
     names, budgets = (QUICK_PROBLEMS, QUICK_BUDGETS) if quick else (PROBLEMS, BUDGETS)
     path = None if quick else own_path(Path(settings.STATE_DIR) / "benchmarks")
     studies = studies_of(names, budgets, quick=quick)
-    processes = cores()
+    processes, known = cores(), kept(path)
     scores = played(studies, path, processes, lambda words: print(words, file=sys.stderr, flush=True))
     cases = [Case(name, trainings, scores) for trainings in budgets for name in names]
     facts = run_facts(
         ["numpy", "scipy", "scikit-learn"],
         seeds={str(key): value for key, value in SEEDS.items()} if not quick else QUICK_SEEDS,
         cores=processes,
+        studies=len(studies),
+        kept=sum(study.key in known for study in studies),  # of an earlier run of this very code
         seconds=round(time.monotonic() - began),
     )
     details = {f"{case.name}, {case.trainings}": {m: round(x, 4) for m, x in case.means.items()} for case in cases}
