@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -62,3 +63,11 @@ class NothingToRun(Exception):
 
 class TrialError(ValueError):
     """A call about a trial that does not exist, or that its state forbids; nothing was changed."""
+
+
+class BudgetError(ValueError):
+    """A budget that cannot be used; `least` is the smallest one that would do, None where it is no matter of size."""
+
+    def __init__(self, message: str, least: Any) -> None:
+        self.least = least
+        super().__init__(message)
