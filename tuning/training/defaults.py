@@ -1,7 +1,7 @@
 """A workload's defaults: the configuration in the middle of its space, for checks that come before any search.
 
-The middle of a log range is the geometric one; of a range with a prior or without a scale the arithmetic one; of choices
-the first. A parameter whose condition fails is left out.
+The middle of a log range is the geometric one, of another range the arithmetic one; of choices the first is taken. A
+parameter whose condition fails is left out.
 """
 
 from __future__ import annotations

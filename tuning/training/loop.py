@@ -274,5 +274,6 @@ def _better(value: float, best: float, direction: str) -> bool:
 
 
 def autocast(workload: Workload, device: torch.device) -> torch.autocast:
+    """The precision of the workload's training steps."""
     dtype = torch.float16 if workload.amp == "float16" else torch.bfloat16
     return torch.autocast(device.type, dtype=dtype, enabled=workload.amp is not None)

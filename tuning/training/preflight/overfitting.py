@@ -1,0 +1,163 @@
+"""OVERFIT: a model that cannot learn a handful of examples by heart will not learn the rest.
+
+Karpathy, "A Recipe for Training Neural Networks", 2019. Adam at 1e-2, no regularisation: a loss under 0.01 and every
+class right within 200 steps; numbers by the loss alone, under 0.01 of what the mean target loses. Where 1e-2 is too much
+for a model, 1e-3 counts too. Beside the source: the examples are those of training, mixed, and measured as trained.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam
+
+from tuning.training.preflight.check import Result, line, number, skipped
+from tuning.training.preflight.errors import workload_code
+from tuning.training.preflight.still import make_still
+from tuning.training.preflight.subject import SEED, Subject
+from tuning.training.preflight.task import Task
+
+EXAMPLES = 32
+STEPS = 200
+RATES = (1e-2, 1e-3)
+LOSS = 0.01
+
+
+@dataclass
+class Attempt:
+    """One try: the loss after each step, whether it got there, and how right the last outputs are."""
+
+    rate: float
+    losses: list[float] = field(default_factory=list)
+    accuracy: float = math.nan
+    reached: bool = False
+    cut: bool = False
+
+
+def overfits(subject: Subject) -> Result:
+    """Learn one tiny batch by heart."""
+    inputs, targets = subject.examples(EXAMPLES)
+    limit = _limit(subject, inputs, targets)
+    attempts: list[Attempt] = []
+    for rate in RATES:
+        attempts.append(_attempt(subject, inputs, targets, rate, limit))
+        if attempts[-1].reached or attempts[-1].cut:
+            break
+    best = min(attempts, key=lambda attempt: (not attempt.reached, _last(attempt)))
+    return _told(subject, best, inputs, targets, limit)
+
+
+def _limit(subject: Subject, inputs: Tensor, targets: Tensor) -> float:
+    """Under which loss the batch is known by heart."""
+    if subject.task.kind != "regression":
+        return LOSS
+    mean = targets.mean(0, keepdim=True).expand_as(targets)
+    with torch.no_grad():
+        output = subject.still_output(subject.build(SEED), inputs)
+        return LOSS * float(subject.loss(mean.reshape(output.shape).to(output.dtype), targets))
+
+
+def _attempt(subject: Subject, inputs: Tensor, targets: Tensor, rate: float, limit: float) -> Attempt:
+    attempt = Attempt(rate)
+    model = subject.build(SEED)
+    make_still(model)
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    optimizer = Adam(weights, lr=rate) if weights else None
+    while not attempt.reached and len(attempt.losses) <= STEPS and not attempt.cut:
+        output = subject.output(model, inputs)
+        loss = subject.loss(output, targets)
+        attempt.losses.append(float(loss.detach()))
+        if not math.isfinite(attempt.losses[-1]):
+            break
+        _look(subject.task, attempt, output.detach(), targets, limit)
+        if optimizer is None or not loss.requires_grad:  # nothing can change
+            break
+        with workload_code("the gradient of loss()"):
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+        optimizer.step()
+        attempt.cut = subject.clock.over()
+    return attempt
+
+
+def _look(task: Task, attempt: Attempt, output: Tensor, targets: Tensor, limit: float) -> None:
+    """Whether the batch is known, asked after each step."""
+    if task.classifies:
+        attempt.accuracy = task.accuracy(output, targets)
+    attempt.reached = attempt.losses[-1] < limit and (not task.classifies or attempt.accuracy == 1.0)
+
+
+def _last(attempt: Attempt) -> float:
+    return attempt.losses[-1] if math.isfinite(attempt.losses[-1]) else math.inf
+
+
+def _told(subject: Subject, best: Attempt, inputs: Tensor, targets: Tensor, limit: float) -> Result:
+    evidence = {"loss": best.losses[-1], "limit": limit, "steps": len(best.losses) - 1, "accuracy": best.accuracy}
+    evidence |= {"examples": len(targets), "learning rate": best.rate}
+    plot = line(range(len(best.losses)), best.losses, "step", "loss of the batch", log_y=True, target=limit)
+    right = f" and an accuracy of {number(best.accuracy)}" if subject.task.classifies else ""
+    says = (
+        f"{len(targets)} examples are learned to a loss of {number(best.losses[-1])}{right} in {len(best.losses) - 1} "
+        f"steps of Adam at {best.rate:g}, regularisation off; asked for is a loss under {number(limit)}"
+    )
+    if best.reached:
+        return Result("passed", f"{says}.", evidence=evidence, plot=plot)
+    if best.cut:
+        return Result("info", f"{says}; the time was over before {STEPS} steps.", evidence=evidence, plot=plot)
+    if subject.task.kind == "unknown":
+        return _unknown(says, best, evidence, plot)
+    return Result(
+        "failed",
+        f"{says}{' and an accuracy of 1' if subject.task.classifies else ''}.",
+        "Where a handful of examples cannot be learned by heart, something is wrong with the model, the loss or the "
+        "data.",
+        _suspect(subject, inputs, targets),
+        evidence,
+        plot,
+    )
+
+
+def _unknown(says: str, best: Attempt, evidence: dict[str, float], plot: dict[str, object]) -> Result:
+    """The least loss of other tasks is not known: a fall to a tenth passes."""
+    if best.losses[0] > 0 and _last(best) < best.losses[0] / 10:
+        return Result("passed", f"{says}; it fell to less than a tenth.", evidence=evidence, plot=plot)
+    return skipped(f"{says}, but the least loss of a task that is neither classes nor numbers is not known.")
+
+
+def _suspect(subject: Subject, inputs: Tensor, targets: Tensor) -> str:
+    """The likeliest reason, from what such a failure often comes from."""
+    task, model = subject.task, subject.build(SEED)
+    with torch.no_grad():
+        output = subject.still_output(model, inputs)
+    if task.kind == "regression" and output.shape != targets.shape:
+        return (
+            f"The output has the shape {tuple(output.shape)} and the targets {tuple(targets.shape)}: the loss compares "
+            "each with each. Give both one shape, for example output.squeeze(1)."
+        )
+    if task.form == "probabilities" and task.kind == "classes":
+        return "The model ends with a softmax, which cross_entropy applies itself: return the logits."
+    if (clashes := _clashes(inputs, targets)) > 0:
+        return f"{clashes} of these examples have the inputs of another one but other targets: look at their pairing."
+    if _same(output):
+        return "The fresh model answers the same to every example: look whether forward() uses its inputs."
+    if not any(isinstance(module, nn.Linear) or list(module.parameters(recurse=False)) for module in model.modules()):
+        return "The model has no parameters: assign its layers in __init__(), in a ModuleList where they are many."
+    return (
+        "Look whether inputs and targets belong together and are scaled, whether forward() uses every layer and ends "
+        "without an activation, whether loss() compares output and target, and whether layers are wide enough."
+    )
+
+
+def _clashes(inputs: Tensor, targets: Tensor) -> int:
+    """How many examples have the inputs of another one, but another target."""
+    flat, answers = inputs.flatten(1), targets.flatten(1) if targets.ndim > 1 else targets[:, None]
+    same = (flat[:, None] == flat[None]).all(-1)
+    other = (answers[:, None] != answers[None]).any(-1)
+    return int((same & other).any(1).sum())
+
+
+def _same(output: Tensor) -> bool:
+    return bool(((output - output[:1]).abs() < 1e-6).all())
