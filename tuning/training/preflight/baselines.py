@@ -13,6 +13,7 @@ from torch import Tensor
 from tuning.training.preflight.check import Result, bars, skipped
 from tuning.training.preflight.linear import linear_predictions
 from tuning.training.preflight.short import Short, epochs_for, short_training
+from tuning.training.preflight.steps import first_steps
 from tuning.training.preflight.subject import Subject
 
 STEPS = 600
@@ -29,6 +30,8 @@ def trained_defaults(subject: Subject) -> Short:
 def baselines(subject: Subject) -> Result:
     """What the defaults reach in a short training, beside what costs nothing."""
     short, task = trained_defaults(subject), subject.task
+    if short.diverged and not math.isfinite(first_steps(subject).before):
+        return skipped("The loss is no number before the first step: see the initial loss.")
     if short.diverged:
         return _diverged(short)
     if short.output is None or short.targets is None:
@@ -111,15 +114,15 @@ def _compared(
     evidence = {**scores, "standard error": error, "epochs": len(short.epochs)}
     plot = bars(scores, "", name)
     linear = scores.get("linear model")
-    if own <= guess and not _unbalanced_but_better(subject, short):
+    if own <= guess + error and not _unbalanced_but_better(subject, short):
         status, means, todo = _no_better(short)
-    elif linear is not None and own <= linear:
+    elif linear is not None and own < linear - error:
         status = "info" if short.cut else "warning"
-        means = "The network is not worth its trouble yet: a linear model does as well or better."
+        means = "A linear model does better: the network is not worth its trouble yet."
         todo = "Tune it with that score as the mark to beat; where it stays below, prefer the linear model."
     elif linear is not None and own <= linear + error:
-        status, todo = "info", ""
-        means = "The defaults are ahead of a linear model by no more than the noise of the validation split."
+        status, todo = "info", "Tune it with the linear model's score as the mark to beat."
+        means = "A linear model does as well, within the noise of the validation split."
     else:
         status, means, todo = "passed", "", ""
     return Result(status, says, means, todo, evidence, plot)

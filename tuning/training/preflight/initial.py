@@ -22,6 +22,11 @@ REGRESSION = (0.8, 1.5)  # times the loss of the mean: fresh outputs are small a
 SUM = 0.2
 
 
+NO_NUMBER = (
+    "Look for NaN in inputs and targets, and in loss() and the model for a logarithm, a square root or a division at 0."
+)
+
+
 def initial_loss(subject: Subject) -> Result:
     """The mean loss of fresh models over several seeds against what knowing nothing costs."""
     task = subject.task
@@ -34,6 +39,9 @@ def initial_loss(subject: Subject) -> Result:
             break
         with torch.no_grad():
             losses.append(float(subject.loss(subject.still_output(subject.build(seed), inputs), targets)))
+    if not all(map(math.isfinite, losses)):
+        says = f"The loss of a fresh model is {losses[-1]}."
+        return Result("failed", says, "No training can begin from there.", NO_NUMBER, {"seeds": losses})
     output = subject.still_output(subject.build(0), inputs).detach()
     if (problem := _not_a_mean(subject, output, targets)) is not None:
         return problem
@@ -86,9 +94,7 @@ def _of_classes(subject: Subject, losses: list[float], output: Tensor, targets: 
 
 def _of_numbers(subject: Subject, losses: list[float], output: Tensor, targets: Tensor) -> Result:
     found = sum(losses) / len(losses)
-    mean = targets.to(output.dtype).mean(0, keepdim=True).expand_as(targets)
-    with torch.no_grad():
-        expected = float(subject.loss(mean.reshape(output.shape), targets))
+    expected, most = _of_means(subject, output, targets)
     variance = float(targets.double().var())
     evidence = {"loss": found, "loss of the mean": expected, "variance": variance, "seeds": losses}
     plot = bars({f"seed {seed}": loss for seed, loss in enumerate(losses)}, "", "initial loss", target=expected)
@@ -100,9 +106,18 @@ def _of_numbers(subject: Subject, losses: list[float], output: Tensor, targets: 
     if not math.isfinite(expected) or expected <= 0:
         return skipped(f"{says}; this loss is not above 0 at the mean, so that there is nothing to hold it against.")
     low, high = REGRESSION
-    if low * expected <= found <= high * expected:
+    if low * expected <= found <= high * most:
         return Result("passed", f"{says}.", evidence=evidence, plot=plot)
     return _far(says, found, expected, evidence, plot)
+
+
+def _of_means(subject: Subject, output: Tensor, targets: Tensor) -> tuple[float, float]:
+    """The loss of answering each target's own mean, and that of one mean for all targets of an example."""
+    values = targets.to(output.dtype)
+    own = values.mean(0, keepdim=True).expand_as(targets)
+    with torch.no_grad():
+        losses = [float(subject.loss(mean.reshape(output.shape), targets)) for mean in (own, own.mean().expand_as(own))]
+    return losses[0], max(losses)
 
 
 def _near(found: float, expected: float) -> bool:
@@ -120,9 +135,8 @@ def _far(says: str, found: float, expected: float, evidence: dict[str, object], 
             evidence,
             plot,
         )
-    far = not math.isfinite(found) or found > FAR * expected
     return Result(
-        "failed" if far else "warning",
+        "failed" if found > FAR * expected else "warning",
         f"{says}: the fresh model is surer of its answers than it can be.",
         "The first part of every training goes into unlearning that, and learning rates that suit the rest may "
         "diverge in it.",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from tuning.training.preflight.check import Result, bars, line, named, number
+from tuning.training.preflight.check import Result, bars, line, named, number, skipped
 from tuning.training.preflight.steps import FirstSteps, first_steps
 from tuning.training.preflight.subject import Subject
 
 FALL = 0.01  # of the loss: less is no fall
-FACTORS = (0.1, 10.0)  # of the learning rate, where it does not fall at the defaults
+FACTORS = (0.1, 10.0, 0.01, 100.0, 0.001)  # of the learning rate, where it does not fall at the defaults
 FEW = 20  # steps
 MOST_BARS = 40
 
@@ -76,6 +76,8 @@ def _plot(found: FirstSteps) -> dict[str, object]:
 def loss_falls(subject: Subject) -> Result:
     """The first steps lower the loss of fixed examples; where not, other learning rates are tried."""
     found = first_steps(subject)
+    if not math.isfinite(found.before):
+        return skipped("The loss is no number before the first step: see the initial loss.")
     evidence = {"before": found.before, "after": found.after, "steps": len(found.losses), "learning rate": found.rate}
     plot = line(range(1, len(found.losses) + 1), found.losses, "step", "training loss")
     rate = "" if math.isnan(found.rate) else f" at a learning rate of {number(found.rate)}"
@@ -88,14 +90,16 @@ def loss_falls(subject: Subject) -> Result:
     if found.cut and len(found.losses) < FEW and not found.diverged:
         says += ": too few to tell, for the time was over."
         return Result("info", says, evidence=evidence, plot=plot)
-    for factor in FACTORS:
+    for factor in FACTORS if found.rate else ():
+        if subject.clock.over():
+            break
         other = first_steps(subject, factor)
         evidence[f"after, at {factor:g} times the learning rate"] = other.after
         if _falls(other):
             return _other_rate(says, other, evidence, plot)
     return Result(
         "failed",
-        f"{says}, and no other does so at a tenth or ten times that rate.",
+        f"{says}{', and rates from a thousandth to a hundred times that do no better' if found.rate else ''}.",
         "Nothing is learned, whatever the configuration.",
         "Look whether the optimizer has the model's parameters and a learning rate above 0, whether the loss depends "
         "on "

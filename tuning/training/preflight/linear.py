@@ -17,6 +17,7 @@ from tuning.training.preflight.task import Task
 
 MOST_WORK = 50_000_000  # examples x features x classes
 FEWEST = 100  # examples
+MOST_TARGETS = 16  # of an example
 ITERATIONS = 200
 
 
@@ -29,6 +30,8 @@ def linear_predictions(task: Task, train: Part, validation: Part) -> NDArray[np.
         return "the inputs are whole numbers that stand for something"
     if task.kind == "unknown" or (task.classifies and train.targets.ndim != 1 and not task.soft):
         return "an example has more than one label"
+    if task.kind == "regression" and train.targets.numel() > MOST_TARGETS * len(inputs):
+        return "an example has many targets"
     features, classes = inputs[0].numel(), max(1, task.classes)
     rows = min(len(inputs), MOST_WORK // (features * classes))
     if rows < min(FEWEST, len(inputs)):

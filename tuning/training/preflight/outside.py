@@ -12,7 +12,7 @@ from tuning.training.preflight.check import Check, Result, skipped
 from tuning.training.programs import BUILT_IN, ValueRefused
 
 INSIDE = (
-    "Baselines, initial loss, overfitting, shuffled labels, duplicates and the like need a PyTorch workload, whose model "
+    "Baselines, initial loss, overfitting, shuffled labels, duplicates and so on need a PyTorch workload, whose model "
     "and data can be reached; a {what} keeps them to itself, and two runs of it may take as long as two trials."
 )
 

@@ -120,7 +120,7 @@ def _result(check: Check, subject: Subject) -> Result:
     except Stopped:
         raise
     except WorkloadRaised as raised:
-        if str(raised) == subject.raised:
+        if described(raised.error) == subject.raised:
             return skipped(NOT_SO_FAR)
         traceback.print_exception(raised, file=sys.stderr)
         return Result("failed", f"{raised}.", "The check could not be made, and trials may fail alike.", raised.todo)

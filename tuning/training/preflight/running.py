@@ -6,9 +6,8 @@ import torch
 
 from tuning.training.determinism import seed_everything
 from tuning.training.preflight.check import Result, number
-from tuning.training.preflight.errors import WorkloadRaised, workload_code
+from tuning.training.preflight.errors import WorkloadRaised, described, workload_code
 from tuning.training.preflight.subject import SEED, Subject
-
 
 CUT_OFF = "no parameter has a part in the loss: look for detach(), no_grad() or requires_grad = False"
 
@@ -24,7 +23,7 @@ def runs(subject: Subject) -> Result:
         _measure(subject)
         subject.works = "steps"
     except WorkloadRaised as raised:
-        subject.raised = str(raised)
+        subject.raised = described(raised.error)
         means = "No trial could run: whatever else is to be checked needs this first."
         return Result("failed", f"{raised}.", means, raised.todo, {"at": raised.doing})
     says = f"Data, model, one training step (loss {number(loss)}) and the measuring of a split work at the defaults."
@@ -39,7 +38,7 @@ def _one_step(subject: Subject) -> float:
     inputs, targets = subject.examples(subject.batch_size)
     loss = subject.train_loss(model, subject.augmented(inputs.cpu(), generator), targets)
     if loss.ndim != 0:
-        raise WorkloadRaised("train_step()", ValueError(f"the loss is one number, not {tuple(loss.shape)}; take its mean"))
+        raise WorkloadRaised("train_step()", ValueError(f"the loss has shape {tuple(loss.shape)}; take its mean"))
     if not loss.requires_grad:
         raise WorkloadRaised("train_step()", ValueError(CUT_OFF))
     with workload_code("the gradient of train_step()"):

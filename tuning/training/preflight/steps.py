@@ -128,7 +128,7 @@ def _step(
         _watch(found, model)
     with workload_code("penalty()"):
         penalty = subject.workload.penalty(model, subject.params)
-        if penalty is not None:
+        if penalty is not None and penalty.requires_grad:
             penalty.backward()
     with workload_code("the optimizer"):
         optimizer.step()
