@@ -87,8 +87,14 @@ def _of_classes(subject: Subject, losses: list[float], output: Tensor, targets: 
     if any(_near(found, wanted) for wanted in (expected, entropy)):
         return Result("passed", f"{says}.", evidence=evidence, plot=plot)
     if _near(found, indifferent):
-        says = f"{says}. This loss gives {number(indifferent)} where all classes are equally likely: it weights them."
-        return Result("passed", says, evidence=evidence, plot=plot)
+        return Result(
+            "warning",
+            f"{says}. This loss gives {number(indifferent)} where all classes are equally likely.",
+            "The model knows nothing yet, as it should; the loss is no plain cross-entropy.",
+            "Nothing where it weights classes or hard examples on purpose; else look for a factor or a sum in loss().",
+            evidence,
+            plot,
+        )
     return _far(says, found, max(expected, entropy), evidence, plot)
 
 

@@ -13,13 +13,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from tuning.training.preflight.check import Result, bars, named, number, skipped
-from tuning.training.preflight.sample import Part, pair_of
+from tuning.training.preflight.sample import NO_TENSORS, Part, pair_of
 from tuning.training.preflight.subject import Subject
 
 CHUNK = 1 << 16  # examples looked at together
 SPREAD = 100.0
 SHIFT = 0.5
-NO_TENSORS = "The examples cannot be stacked into one tensor of inputs and one of targets."
 
 
 def finite(subject: Subject) -> Result:

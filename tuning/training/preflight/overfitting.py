@@ -3,7 +3,7 @@
 Karpathy, "A Recipe for Training Neural Networks", 2019. Adam at 1e-2, no regularisation: a loss under 0.01 and every
 class right within 200 steps; numbers by the loss alone, under 0.01 of that of the mean target. Ours: where 1e-2 is too
 much for a model, 1e-3 counts too; a loss that cannot reach 0 (label smoothing) is held against its own least; a squared
-error under 0.01 of the variance does where the loss is another; and examples with several targets (texts, images), which
+error under 0.01 of the variance does where the loss is another; examples with several targets (texts, images), which
 need not follow from the inputs, are known at a tenth of the loss.
 """
 
@@ -13,13 +13,14 @@ import math
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Adam
 
 from tuning.training.preflight.check import Result, line, number, skipped
 from tuning.training.preflight.errors import workload_code
 from tuning.training.preflight.still import make_still
 from tuning.training.preflight.subject import SEED, Subject
+from tuning.training.preflight.suspects import suspect
 
 EXAMPLES = 32
 STEPS = 200
@@ -103,7 +104,7 @@ def _look(subject: Subject, attempt: Attempt, output: Tensor, targets: Tensor, l
 
 
 def _allow_for_least(subject: Subject, attempt: Attempt, inputs: Tensor, targets: Tensor) -> None:
-    """Every class is right, but the loss is not near 0: perhaps it cannot be, for outputs that are free to be anything."""
+    """Every class is right, but the loss is not near 0: perhaps it cannot be, whatever the outputs."""
     if attempt.reached or attempt.accuracy < 1 or not subject.task.classifies:
         return
     with torch.no_grad():
@@ -112,6 +113,8 @@ def _allow_for_least(subject: Subject, attempt: Attempt, inputs: Tensor, targets
     optimizer = Adam([free], lr=0.1)
     for _ in range(STEPS):
         loss = subject.loss(free, targets)
+        if not loss.requires_grad:  # a loss that leaves the output out
+            return
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -153,7 +156,7 @@ def _told(subject: Subject, best: Attempt, inputs: Tensor, targets: Tensor, limi
         f"{says}{' and an accuracy of 1' if subject.task.classifies else ''}.",
         "Where a handful of examples cannot be learned by heart, something is wrong with the model, the loss or the "
         "data.",
-        _suspect(subject, inputs, targets),
+        suspect(subject, inputs, targets),
         evidence,
         plot,
     )
@@ -164,39 +167,3 @@ def _unknown(says: str, best: Attempt, evidence: dict[str, float], plot: dict[st
     if best.losses[0] > 0 and _last(best) < best.losses[0] / 10:
         return Result("passed", f"{says}; it fell to less than a tenth.", evidence=evidence, plot=plot)
     return skipped(f"{says}, but the least loss of a task that is neither classes nor numbers is not known.")
-
-
-def _suspect(subject: Subject, inputs: Tensor, targets: Tensor) -> str:
-    """The likeliest reason, from what such a failure often comes from."""
-    task, model = subject.task, subject.build(SEED)
-    with torch.no_grad():
-        output = subject.still_output(model, inputs)
-    if task.kind == "regression" and output.shape != targets.shape:
-        return (
-            f"The output has the shape {tuple(output.shape)} and the targets {tuple(targets.shape)}: the loss compares "
-            "each with each. Give both one shape, for example output.squeeze(1)."
-        )
-    if task.form == "probabilities" and task.kind == "classes":
-        return "The model ends with a softmax, which cross_entropy applies itself: return the logits."
-    if (clashes := _clashes(inputs, targets)) > 0:
-        return f"{clashes} of these examples have the inputs of another one but other targets: look at their pairing."
-    if _same(output):
-        return "The fresh model answers the same to every example: look whether forward() uses its inputs."
-    if not any(isinstance(module, nn.Linear) or list(module.parameters(recurse=False)) for module in model.modules()):
-        return "The model has no parameters: assign its layers in __init__(), in a ModuleList where they are many."
-    return (
-        "Look whether inputs and targets belong together and are scaled, whether forward() uses every layer and ends "
-        "without an activation, whether loss() compares output and target, and whether layers are wide enough."
-    )
-
-
-def _clashes(inputs: Tensor, targets: Tensor) -> int:
-    """How many examples have the inputs of another one, but another target."""
-    flat, answers = inputs.flatten(1), targets.flatten(1) if targets.ndim > 1 else targets[:, None]
-    same = (flat[:, None] == flat[None]).all(-1)
-    other = (answers[:, None] != answers[None]).any(-1)
-    return int((same & other).any(1).sum())
-
-
-def _same(output: Tensor) -> bool:
-    return bool(((output - output[:1]).abs() < 1e-6).all())

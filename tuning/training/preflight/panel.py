@@ -15,10 +15,10 @@ from tuning.training.determinism import device_name
 from tuning.training.preflight.baselines import baselines
 from tuning.training.preflight.check import Check, Result, skipped
 from tuning.training.preflight.clock import Clock
-from tuning.training.preflight.controls import input_free, shuffled
 from tuning.training.preflight.duplicates import duplicates
 from tuning.training.preflight.errors import Stopped, WorkloadRaised, described
 from tuning.training.preflight.initial import initial_loss
+from tuning.training.preflight.input_free import input_free
 from tuning.training.preflight.labels import labels
 from tuning.training.preflight.learning import gradients, loss_falls
 from tuning.training.preflight.numbers import constant, finite, normalised
@@ -26,6 +26,7 @@ from tuning.training.preflight.overfitting import overfits
 from tuning.training.preflight.pace import parameter_count, seconds_per_epoch
 from tuning.training.preflight.repeats import repeats
 from tuning.training.preflight.running import runs
+from tuning.training.preflight.shuffled import shuffled
 from tuning.training.preflight.subject import Subject
 from tuning.training.workload import Workload
 

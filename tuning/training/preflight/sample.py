@@ -18,6 +18,7 @@ MOST_TRAIN = 4000
 MOST_VALIDATION = 2000
 MOST_BYTES = 256 << 20
 SEED = 0
+NO_TENSORS = "The examples cannot be stacked into one tensor of inputs and one of targets."
 ROUND = 64  # examples: what was read until the time was over is rounded down to this
 
 
