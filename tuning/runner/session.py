@@ -15,6 +15,7 @@ from tuning.runner.inbox import Inbox
 from tuning.runner.objective import run_objective
 from tuning.runner.output import Output
 from tuning.runner.pins import DataPin, OtherData
+from tuning.runner.preflight import run_preflight
 from tuning.runner.protocol import Channel, ChannelClosed, ProtocolError
 from tuning.runner.split import split
 from tuning.runner.train import run_training
@@ -28,13 +29,14 @@ KINDS: dict[str, Job] = {
     "command": run_command,
     "describe": describe,
     "objective": run_objective,
+    "preflight": run_preflight,
     "split": split,
     "train": run_training,
 }
 
 
 # After these the process may hold test data, which no trial may ever find in its memory.
-SEALED = ("split",)
+SEALED = ("preflight", "split")
 NAMING_FILES = ("command", "objective")  # whose data are the files that they name
 
 

@@ -1,0 +1,94 @@
+"""INPUT-FREE: a control in which nothing can be learned from the inputs, because they are all alike."""
+
+from __future__ import annotations
+
+import torch
+from torch.utils.data import TensorDataset
+
+from tuning.training.preflight.baselines import constant_loss, trained_defaults
+from tuning.training.preflight.check import Result, line, number, skipped
+from tuning.training.preflight.errors import WorkloadRaised
+from tuning.training.preflight.sample import NO_TENSORS, Part
+from tuning.training.preflight.short import Short, epochs_for, short_training
+from tuning.training.preflight.subject import Subject
+from tuning.training.splits import Splits
+
+GAIN = 0.02  # of the loss without inputs: less is no gain
+BLIND_STEPS = 300
+OWN_RATE = 1e-3
+
+
+def input_free(subject: Subject) -> Result:
+    """The same training with zeros in place of the inputs must do worse on the validation split."""
+    if not subject.sample.are_tensors:
+        return skipped(NO_TENSORS)
+    real = trained_defaults(subject)
+    if real.diverged or not real.epochs:
+        return skipped("The defaults did not finish one epoch, so that there is nothing to compare with.")
+    blind = _blind(subject)
+    if isinstance(blind, str):
+        return skipped(blind)
+    floor = min(blind.best, constant_loss(subject, real))
+    evidence = {"with inputs": real.best, "without": blind.best, "best constant answer": constant_loss(subject, real)}
+    plot = _curves(real, blind)
+    says = f"The least validation loss is {number(real.best)} with the inputs and {number(floor)} without them"
+    if _gains(real.best, floor):
+        return Result("passed", f"{says}.{subject.sample.note}", evidence=evidence, plot=plot)
+    if real.cut:
+        return Result("info", f"{says}; the time was over before the training could show it.", "", "", evidence, plot)
+    return _no_gain(subject, says, floor, evidence, plot)
+
+
+def _blind(subject: Subject) -> Short | str:
+    """A training on constant inputs, or why there is none."""
+    splits = Splits(*(_constant(part) for part in (subject.sample.train, subject.sample.validation)))
+    try:
+        blind = short_training(subject, splits, epochs_for(subject, BLIND_STEPS))
+    except WorkloadRaised as raised:
+        return f"The model does not take constant inputs: {raised}."
+    if blind.diverged or not blind.epochs:
+        return f"A training on constant inputs gives nothing to compare with: {blind.diverged or 'the time was over'}."
+    return blind
+
+
+def _constant(part: Part) -> TensorDataset:
+    """The examples with zeros for inputs; where these are codes, with the first example's for all."""
+    inputs, targets = part.inputs, part.targets
+    if inputs is None or targets is None:
+        raise ValueError(NO_TENSORS)
+    one = torch.zeros_like(inputs[:1]) if inputs.is_floating_point() else inputs[:1]
+    return TensorDataset(one.expand_as(inputs), targets)
+
+
+def _gains(real: float, floor: float) -> bool:
+    return floor - real >= GAIN * abs(floor)
+
+
+def _no_gain(subject: Subject, says: str, floor: float, evidence: dict[str, float], plot: dict[str, object]) -> Result:
+    """The defaults may be to blame, so another optimizer has a try."""
+    other = short_training(subject, subject.sample.splits, epochs_for(subject, BLIND_STEPS), own_adam=OWN_RATE)
+    evidence["with inputs and Adam at 1e-3"] = other.best
+    if _gains(other.best, floor):
+        return Result(
+            "warning",
+            f"{says}; with Adam at {OWN_RATE:g} in place of the workload's optimizer it is {number(other.best)}.",
+            "The data can be learned, but not by the middle of the space in this time.",
+            "Move the range of the learning rate (the learning-rate finder shows where), or let trials train longer.",
+            evidence,
+            plot,
+        )
+    return Result(
+        "failed",
+        f"{says}: the inputs do not help at all.",
+        "The model does not use them, or they have nothing to do with the targets.",
+        "Look whether inputs and targets keep their pairing in data() and train_loader(), and whether forward() uses "
+        "its input.",
+        evidence,
+        plot,
+    )
+
+
+def _curves(real: Short, blind: Short) -> dict[str, object]:
+    count = min(len(real.losses), len(blind.losses))
+    curves = {"with inputs": real.losses[:count], "without": blind.losses[:count]}
+    return line(range(1, count + 1), curves, "epoch", "validation loss")

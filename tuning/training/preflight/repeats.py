@@ -1,0 +1,73 @@
+"""REPEATS: data and trainings that are the same for the same seed."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from tuning.training.examples import examples_digest, load_data
+from tuning.training.preflight.check import Result, number
+from tuning.training.preflight.errors import workload_code
+from tuning.training.preflight.short import epochs_for, short_training
+from tuning.training.preflight.subject import Subject
+
+STEPS = 30
+SLOW = 20.0  # seconds of reading the data: no second time
+CUDA_TOLERANCE = 0.01  # of a loss, where the device's own order of adding is not fixed
+
+
+def repeats(subject: Subject) -> Result:
+    """Read the data twice, and train twice with one seed."""
+    data = _same_data(subject)
+    if data is False:
+        return Result(
+            "failed",
+            "data() returns other examples at its second call.",
+            "Every trial would learn from and be measured on another split: scores cannot be compared, and what one "
+            "trial "
+            "trains on another validates on.",
+            "Draw the split with a fixed seed (tuning.training.stratified_split has one), and sort what comes from "
+            "folders "
+            "or sets.",
+        )
+    first, second = (_metrics(subject) for _ in range(2))
+    if not first or not second:
+        return Result("info", "The time was over before two trainings were done.", evidence={"data": data})
+    differing = sorted(name for name in first if not _equal(subject, first[name], second[name]))
+    evidence = {"first": first, "second": second, "data read twice": data is True}
+    if differing:
+        return _differs(differing[0], first, second, evidence)
+    twice = "Data read twice and two trainings with one seed agree" if data else "Two trainings with one seed agree"
+    return Result("passed", f"{twice}{', to the last digit' * (subject.device.type == 'cpu')}.", evidence=evidence)
+
+
+def _differs(name: str, first: dict[str, float], second: dict[str, float], evidence: dict[str, object]) -> Result:
+    return Result(
+        "warning",
+        f"Two trainings with one seed differ: {name} is {number(first[name])} and {number(second[name])}.",
+        "A trial cannot be repeated, and differences between configurations hide among those of chance.",
+        "Draw from the generators of torch, numpy and python, which hpweb seeds, or from the one that augment() and "
+        "train_loader() are given: never from one of the workload's own making, the clock or a set's order.",
+        evidence,
+    )
+
+
+def _same_data(subject: Subject) -> bool | None:
+    """Whether a second reading gives the same examples; None where a first one took too long."""
+    began = time.monotonic()
+    with workload_code("data()"):
+        again = load_data(subject.workload)
+        if time.monotonic() - began > SLOW or subject.clock.over():
+            return None
+        return examples_digest(again) == examples_digest(subject.splits)
+
+
+def _metrics(subject: Subject) -> dict[str, float]:
+    short = short_training(subject, subject.sample.splits, min(2, epochs_for(subject, STEPS)))
+    return short.epochs[-1] if short.epochs and not short.cut else {}
+
+
+def _equal(subject: Subject, one: float, other: float) -> bool:
+    if one == other or (math.isnan(one) and math.isnan(other)):
+        return True
+    return subject.device.type != "cpu" and math.isclose(one, other, rel_tol=CUDA_TOLERANCE, abs_tol=CUDA_TOLERANCE)
