@@ -184,7 +184,7 @@ def train(workload: Workload, run: Run, listener: Listener) -> Outcome:
                 targets = targets.to(device)
 
                 optimizer.zero_grad(set_to_none=True)
-                with _autocast(workload, device):
+                with autocast(workload, device):
                     loss = workload.train_step(model, inputs, targets, run.params)
                 penalty = workload.penalty(model, run.params)
                 scaler.scale(loss if penalty is None else loss + penalty).backward()
@@ -273,6 +273,7 @@ def _better(value: float, best: float, direction: str) -> bool:
     return value < best if direction == "minimize" else value > best
 
 
-def _autocast(workload: Workload, device: torch.device) -> torch.autocast:
+def autocast(workload: Workload, device: torch.device) -> torch.autocast:
+    """The precision of the workload's training steps."""
     dtype = torch.float16 if workload.amp == "float16" else torch.bfloat16
     return torch.autocast(device.type, dtype=dtype, enabled=workload.amp is not None)
