@@ -23,11 +23,13 @@ from tuning.selectors.offerings import host_named, live_hosts, uncounted_workloa
 from tuning.services import hints
 from tuning.services.audit import record
 from tuning.services.errors import Forbidden, NotFound, StaleLease
+from tuning.services.lr_curves import check_curves
 from tuning.services.offerings import note_data
 from tuning.services.workloads import store_descriptions, store_split
 
 State = Job.State
 MAX_RETRIES = 3
+KEPT = {"split": ("sizes", "digest"), "lr_range": ("curves", "device", "seconds", "stopped")}
 
 
 def request_job(
@@ -134,8 +136,12 @@ def complete_job(*, job_id: int, fence: int, answer: dict[str, Any], error: str 
         error = f"The process's answer cannot be read ({type(problem).__name__}: {problem})."
     except OSError as problem:
         error = f"The answer cannot be stored: {problem}"
-    summary = {key: value for key, value in answer.items() if key in ("sizes", "digest")}
-    return finish_job(job_id=job_id, fence=fence, result=None if error else summary, error=error)
+    return finish_job(job_id=job_id, fence=fence, result=None if error else _kept(job.kind, answer), error=error)
+
+
+def _kept(kind: str, answer: dict[str, Any]) -> dict[str, Any]:
+    """What of an answer stays with the job itself."""
+    return {key: value for key, value in answer.items() if key in KEPT.get(kind, ())}
 
 
 def _store(job: Job, answer: dict[str, Any], *, partial: bool) -> None:
@@ -146,6 +152,8 @@ def _store(job: Job, answer: dict[str, Any], *, partial: bool) -> None:
             request_counts(host=host)
     elif job.kind == "split":
         store_split(workload=job.args["workload"], result=answer, host=host)
+    elif job.kind == "lr_range":
+        check_curves(answer, expected=len(job.args["curves"]))
 
 
 @transaction.atomic

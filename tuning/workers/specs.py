@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 
 from tuning.models import Job, Slot, Trial
+from tuning.models.host import NO_DEVICE
 from tuning.selectors.artifacts import opened, trial_folder
 from tuning.selectors.work import workload_document
 from tuning.services.scheduling import resource_of_run
@@ -72,6 +73,17 @@ def hash_key() -> str:
     return hashlib.blake2b(settings.SECRET_KEY.encode(), digest_size=32, person=b"hpweb-splits").hexdigest()
 
 
+def lr_range_spec(args: dict[str, Any], slot: Slot | None) -> dict[str, Any]:
+    """What a process is told of a learning-rate test: its plan, and what it may use."""
+    wanted = ("workload", "parameter", "low", "high", "steps", "seed", "curves")
+    return {
+        **{name: args[name] for name in wanted},
+        "source": workload_document(args["workload"]).get("source") or "",
+        "device": "cpu" if slot is None or slot.device.uuid in ("cpu", NO_DEVICE) else "cuda",
+        "threads": slot.threads if slot else 1,
+    }
+
+
 def job_start(job: Job, given_up: dict[str, str] | None = None) -> dict[str, Any]:
     """The start message for a job, for a describe with the sources that it leaves out and why.
 
@@ -87,4 +99,6 @@ def job_start(job: Job, given_up: dict[str, str] | None = None) -> dict[str, Any
             "kind": "split",
             "spec": {"workload": workload, "source": source, "hash_key": hash_key()},
         }
+    if job.kind == "lr_range":
+        return {"type": "start", "kind": "lr_range", "spec": lr_range_spec(job.args, job.slot)}
     raise ValueError(f"There is no job of kind {job.kind!r}.")
