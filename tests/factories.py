@@ -9,8 +9,9 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
+from django.utils import timezone
 
-from tuning.models import Device, Host, Slot, Split, Study, Trial, Workload
+from tuning.models import Device, Host, Preflight, Slot, Split, Study, Trial, Workload
 from tuning.services.hosts import FoundDevice, register_host
 from tuning.services.lifecycle import start_study
 from tuning.services.metrics import Point
@@ -56,8 +57,8 @@ def make_user(username: str, *, staff: bool = False) -> User:
     return user
 
 
-def make_workload(name: str = "tiny", *, counted: bool = True, **changes: Any) -> Workload:
-    """A described workload whose splits are counted already, so that starting a study of it queues no job.
+def make_workload(name: str = "tiny", *, counted: bool = True, checked: bool = True, **changes: Any) -> Workload:
+    """A described workload whose splits are counted and checked already, so that starting a study of it queues no job.
 
     No study is pinned to their fingerprint, which is made up: real workers may run them.
     """
@@ -71,6 +72,10 @@ def make_workload(name: str = "tiny", *, counted: bool = True, **changes: Any) -
     if counted:
         Split.objects.get_or_create(
             workload=name, digest="", defaults={"sizes": {"train": 6, "validation": 2, "test": 2}}
+        )
+    if checked:
+        Preflight.objects.get_or_create(
+            workload=name, digest=row.digest, defaults={"state": Preflight.State.PASSED, "completed": timezone.now()}
         )
     return row
 
@@ -89,7 +94,7 @@ def make_study(owner: User, *, started: bool = False, **settings: Any) -> Study:
         settings.setdefault("metric", "validation/loss")
         settings.setdefault("max_resource", 5)
     study = create_study(owner=owner, **settings)
-    return start_study(study_id=study.pk, actor=owner) if started else study
+    return start_study(study_id=study.pk, actor=owner, despite="it is about something else") if started else study
 
 
 def make_slot(host: str = "host-1", *, slots: int = 1, index: int = 0) -> Slot:

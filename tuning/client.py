@@ -557,9 +557,18 @@ class Study:
         """Remove the study with all its trials; it must not be running."""
         self._call("DELETE")
 
-    def start(self) -> "Study":
-        """READY -> RUNNING; the same again is no error."""
-        return self._turn("start")
+    def start(self, despite: str = "") -> "Study":
+        """READY -> RUNNING; the same again is no error.
+
+        A study of a PyTorch workload whose preflight has not passed stays READY and starts by itself once it has;
+        `despite` is the reason to start it at once.
+        """
+        self.document = self._call("POST", "start/", {"despite": despite} if despite else None)
+        return self
+
+    def hold(self) -> "Study":
+        """Do not start after the preflight, where it would."""
+        return self._turn("hold")
 
     def pause(self) -> "Study":
         """RUNNING -> PAUSED; running trials go back to waiting."""

@@ -86,7 +86,7 @@ def claim(trials: int, steps: int) -> list[int]:
         owner=owner, name=f"flood {time.time_ns()}", workload="flood", sampler="random", n_trials=trials,
         parallel=trials, seed=0,
     )  # fmt: skip
-    start_study(study_id=study.pk, actor=owner)
+    start_study(study_id=study.pk, actor=owner, despite="it is about something else")
     claimed = [start_next(study_id=study.pk, holder=Holder(slot=slot, host="bench")) for slot in slots]
     return [trial.pk for trial in claimed if trial is not None]
 

@@ -47,7 +47,7 @@ def start(name: str, workload: str, n_trials: str, resource: str) -> None:
         parallel=1,
         seed=0,
     )
-    start_study(study_id=study.pk, actor=owner())
+    start_study(study_id=study.pk, actor=owner(), despite="it is about something else")
 
 
 def until(what: Callable[[], Any]) -> Any:

@@ -40,7 +40,7 @@ def start(trials: int, steps: int, parallel: int, seed: int) -> int:
         owner=alice(), name="storm", workload=NAME, n_trials=trials, max_resource=steps, parallel=parallel,
         sampler="random", seed=seed,
     )  # fmt: skip
-    start_study(study_id=study.pk, actor=alice())
+    start_study(study_id=study.pk, actor=alice(), despite="it is about something else")
     return study.pk
 
 

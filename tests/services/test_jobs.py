@@ -8,20 +8,8 @@ from django.utils import timezone
 from tests.factories import DESCRIPTION, make_place, make_slot, make_study, make_workload
 from tuning.models import AuditEvent, Job, Offering, Split, Study, Workload
 from tuning.services.errors import Forbidden, NotFound, StaleLease
-from tuning.services.jobs import (
-    MAX_RETRIES,
-    cancel_job,
-    claim_job,
-    complete_job,
-    fail_overdue_job,
-    finish_job,
-    renew_job,
-    request_counts,
-    request_describe,
-    request_job,
-    request_split,
-    requeue_job,
-)
+from tuning.services.job_endings import MAX_RETRIES, cancel_job, complete_job, fail_overdue_job, finish_job, requeue_job
+from tuning.services.jobs import claim_job, renew_job, request_counts, request_describe, request_job, request_split
 from tuning.services.reaper import OVERDUE_SECONDS, reap_expired
 from tuning.services.workloads import store_descriptions
 

@@ -7,16 +7,8 @@ from tuning.models import AuditEvent, Host, Job, Offering, Slot, Split, Study, W
 from tuning.selectors.offerings import differences, hosts_offering, hosts_to_count
 from tuning.selectors.sharing import with_room
 from tuning.services.errors import Conflict, Forbidden, NotFound
-from tuning.services.jobs import (
-    claim_job,
-    complete_job,
-    finish_job,
-    request_counts,
-    request_describe,
-    request_descriptions,
-    request_split,
-    requeue_job,
-)
+from tuning.services.job_endings import complete_job, finish_job, requeue_job
+from tuning.services.jobs import claim_job, request_counts, request_describe, request_descriptions, request_split
 from tuning.services.lifecycle import stop_study
 from tuning.services.offerings import note_refusal
 from tuning.services.pinning import adopt_code

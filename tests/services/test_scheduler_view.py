@@ -11,6 +11,7 @@ from tests.factories import make_study
 from tuning.engine import TrialState
 from tuning.engine.schedulers.view import EntryState
 from tuning.models import Cohort, Rung, RungEntry, Study, Trial
+from tuning.selectors.schedulers import scheduler_of
 from tuning.services.scheduler_view import StudyRungView
 from tuning.services.scheduling import next_action
 
@@ -115,3 +116,19 @@ def test_a_decision_with_ten_thousand_at_a_rung_is_quick_and_reads_indexes(alice
     best = min(decide() for _ in range(9))
     print(f"{kind}: {1000 * best:.2f} ms")
     assert best < 0.01
+
+
+@pytest.mark.django_db
+def test_a_report_of_the_stopping_type_asks_three_times(alice, django_assert_num_queries):
+    """For the trial, for the counts of its rung, for its rank: each costs a quarter of what a decision may."""
+    study = make_study(alice, scheduler="asha", scheduler_options={"type": "stopping"}, n_trials=10, max_resource=9)
+    cohort = Cohort.objects.create(study=study, number=0, bracket=0, planned=2**31 - 1, started=9, n_open=9)
+    for number in range(9):
+        trial = Trial.objects.create(
+            study=study, number=number, state="RUNNING", resource=1, cohort=cohort, rung=0, bracket=0
+        )
+        RungEntry.objects.create(cohort=cohort, rung=0, trial=trial, number=number, loss=float(number), state="reached")
+    Rung.objects.create(cohort=cohort, number=0, busy=9, reached=9, best_number=0, best_loss=0.0)
+    for number, word in ((2, "continue"), (3, "stop")):
+        with django_assert_num_queries(3):
+            assert scheduler_of(study).on_report(StudyRungView(study), number, 1, float(number)) == word

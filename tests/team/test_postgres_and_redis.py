@@ -65,7 +65,7 @@ while not any(row.name == "line" and not row.error for row in workload_list()):
     assert time.monotonic() < deadline, "the workload was not described"
     time.sleep(0.2)
 study = create_study(owner=alice, name="a team's", workload="line", n_trials=3, parallel=2, seed=1)
-start_study(study_id=study.pk, actor=alice)
+start_study(study_id=study.pk, actor=alice, despite="it is about something else")
 while (study := Study.objects.get(pk=study.pk)).state == "RUNNING":
     assert time.monotonic() < deadline, f"still {study.n_complete} of 3"
     time.sleep(0.2)

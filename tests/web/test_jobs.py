@@ -7,7 +7,8 @@ from django.test import Client
 from tests.factories import make_place
 from tests.web.conftest import browser_of, poll, words
 from tuning.models import Job
-from tuning.services.jobs import cancel_job, claim_job, finish_job, request_describe, request_split
+from tuning.services.job_endings import cancel_job, finish_job
+from tuning.services.jobs import claim_job, request_describe, request_split
 
 pytestmark = pytest.mark.django_db
 

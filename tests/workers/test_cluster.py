@@ -27,7 +27,7 @@ alice = make_user("alice")
 for name, n_trials, resource, priority in (("short", 2, 3, 1), ("long", 1, 5000, 0)):
     study = create_study(owner=alice, name=name, workload="{NAME}", n_trials=n_trials, max_resource=resource, seed=1)
     update_study(study=study, actor=alice, priority=priority)
-    start_study(study_id=study.pk, actor=alice)
+    start_study(study_id=study.pk, actor=alice, despite="it is about something else")
 """
 
 LONG = f"""
@@ -38,7 +38,7 @@ from tuning.services.studies import create_study
 make_workload("{NAME}", space=SPACE, source="{NAME}.py")
 alice = make_user("alice")
 study = create_study(owner=alice, name="long", workload="{NAME}", n_trials=1, max_resource=100000, seed=1)
-start_study(study_id=study.pk, actor=alice)
+start_study(study_id=study.pk, actor=alice, despite="it is about something else")
 """
 REFRESH = "from tuning.services.jobs import request_descriptions; request_descriptions(actor=None)"
 DESCRIBED = "SELECT state, error, (JULIANDAY(completed) - JULIANDAY(created)) * 86400 FROM tuning_job ORDER BY id DESC"

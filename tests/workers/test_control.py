@@ -31,7 +31,7 @@ STATES = {"pause": "WAITING", "cancel": "FAILED", "exclude": "FAILED", "limit": 
 @pytest.mark.parametrize("act", ACTS)
 def test_it_is_through_within_a_second(admin, workload, act):
     study = create_study(owner=admin, name=act, workload=NAME, n_trials=1, seed=3, max_resource=2000)
-    start_study(study_id=study.pk, actor=admin)
+    start_study(study_id=study.pk, actor=admin, despite="it is about something else")
     slot = make_slot()
     run = Disturbed(make_running(study, slot), slot, lambda run: ACTS[act](run, admin))
     run.run()

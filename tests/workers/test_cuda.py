@@ -80,7 +80,7 @@ def start_objective(alice, folder: Path, body: str, *, n_trials: int = 1, name: 
     (folder / f"{name}.py").write_text(OBJECTIVE.format(body=body))
     make_workload(name, kind="objective", space=None, metric="value", direction="minimize", max_resource=1, digest="")
     study = create_study(owner=alice, name=name, workload=name, n_trials=n_trials, parallel=1, seed=1)
-    return start_study(study_id=study.pk, actor=alice)
+    return start_study(study_id=study.pk, actor=alice, despite="it is about something else")
 
 
 def facts_of(study) -> list[dict]:
@@ -145,7 +145,7 @@ def test_warm_trainings_on_the_gpu_equal_cold_ones(alice, folder, slots, setting
         study = create_study(
             owner=alice, name=name, workload=NAME, n_trials=3, parallel=1, seed=3, sampler="random", deterministic=True
         )
-        start_study(study_id=study.pk, actor=alice)
+        start_study(study_id=study.pk, actor=alice, despite="it is about something else")
         assert work(slots["gpu"].pk) == 3
         trials = list(Trial.objects.filter(study=study).order_by("number"))
         assert [trial.state for trial in trials] == ["COMPLETE"] * 3, [trial.reason for trial in trials]
@@ -190,7 +190,7 @@ from tuning.services.studies import create_study
 make_workload("{NAME}", space=SPACE, digest="", max_resource=5000)
 alice = make_user("alice")
 study = create_study(owner=alice, name="two", workload="{NAME}", n_trials=2, parallel=2, max_resource=5000, seed=1)
-start_study(study_id=study.pk, actor=alice)
+start_study(study_id=study.pk, actor=alice, despite="it is about something else")
 """
 
 
@@ -211,7 +211,7 @@ def test_what_a_training_used_is_kept_with_its_attempt(alice, folder, slots):
     write_workload(folder, seconds=0.01, epochs=20)
     make_workload(NAME, space=SPACE, digest="", max_resource=20)
     study = create_study(owner=alice, name="used", workload=NAME, n_trials=1, seed=1)
-    start_study(study_id=study.pk, actor=alice)
+    start_study(study_id=study.pk, actor=alice, despite="it is about something else")
     assert work(slots["gpu"].pk) == 1
     attempt = Attempt.objects.get()
     print(FOUND[0].name, "peak", attempt.peak_memory, "bytes, busy", attempt.utilisation)
@@ -266,7 +266,7 @@ def test_a_training_killed_on_the_gpu_goes_on_to_exactly_the_same_numbers(alice,
     slot, ended = slots["gpu"], []
     for name in ("whole", "killed"):
         study = create_study(owner=alice, name=name, workload=NAME, n_trials=1, seed=3, deterministic=True)
-        start_study(study_id=study.pk, actor=alice)
+        start_study(study_id=study.pk, actor=alice, despite="it is about something else")
         if name == "killed":
             assert "SIGKILL" in Struck(make_running(study, slot), slot, LocalLauncher()).run()
         assert work(slot.pk) == 1
@@ -287,7 +287,7 @@ def test_a_cancelled_training_leaves_the_gpu_within_a_second(alice, folder, slot
     write_workload(folder, seconds=0.01, epochs=5000)
     make_workload(NAME, space=SPACE, digest="", max_resource=5000)
     study = create_study(owner=alice, name="cancelled", workload=NAME, n_trials=1, seed=1, max_resource=5000)
-    start_study(study_id=study.pk, actor=alice)
+    start_study(study_id=study.pk, actor=alice, despite="it is about something else")
     run = Cancelled(make_running(study, slots["gpu"]), slots["gpu"], LocalLauncher())
     run.actor = alice
     assert "ended from outside" in run.run()

@@ -35,7 +35,7 @@ def workload(settings, tmp_path, db):
 
 def running_study(alice, name):
     study = create_study(owner=alice, name=name, workload=NAME, n_trials=1, seed=3, deterministic=True)
-    return start_study(study_id=study.pk, actor=alice)
+    return start_study(study_id=study.pk, actor=alice, despite="it is about something else")
 
 
 class Disturbed(TrialRun):
@@ -136,7 +136,7 @@ def test_an_objective_is_answered_over_the_channel(alice, settings, tmp_path, db
     )
     describe_here()
     study = create_study(owner=alice, name="parabola", workload="parabola", n_trials=1, seed=1)
-    start_study(study_id=study.pk, actor=alice)
+    start_study(study_id=study.pk, actor=alice, despite="it is about something else")
     work(make_slot().pk)
     trial = Trial.objects.get()
     assert trial.state == "COMPLETE", trial.reason

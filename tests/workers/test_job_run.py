@@ -15,7 +15,8 @@ from tests.workers.workloads import overload
 from tuning.models import Job, Offering, Workload
 from tuning.services.draining import start_drain
 from tuning.services.hosts import drain_host
-from tuning.services.jobs import cancel_job, claim_job, request_describe, request_split
+from tuning.services.job_endings import cancel_job
+from tuning.services.jobs import claim_job, request_describe, request_split
 from tuning.workers import job_run, patience
 from tuning.workers.job_run import JobRun
 from tuning.workers.local import LocalLauncher

@@ -39,7 +39,7 @@ def study_of(alice, name, **settings):
     row = Workload.objects.get(name=name)
     assert (row.error, row.document["kind"]) == ("", "command")
     study = create_study(owner=alice, name=name, workload=name, seed=5, **{"n_trials": 1, **settings})
-    return start_study(study_id=study.pk, actor=alice)
+    return start_study(study_id=study.pk, actor=alice, despite="it is about something else")
 
 
 def test_scikit_learn_and_pytorch_and_a_shell_script_are_trials(alice, slot, tmp_path):

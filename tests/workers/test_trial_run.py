@@ -100,7 +100,7 @@ def test_the_process_is_told_what_to_do_and_noted(study, settings):
 def test_an_objective_is_told_its_metric_and_known_values(alice):
     make_workload("function", kind="objective", space=None, metric="value")
     study = create_study(owner=alice, name="by run", workload="function", metric="score", n_trials=2)
-    start_study(study_id=study.pk, actor=alice)
+    start_study(study_id=study.pk, actor=alice, despite="it is about something else")
     enqueue_trial(study_id=study.pk, actor=alice, params={"lr": 0.5})
     slot = make_slot()
     run = TrialRun(make_running(study, slot), slot, FakeLauncher())

@@ -111,7 +111,7 @@ def objective_study(alice, folder: Path, body: str, *, imports: str = "", n_tria
         "objective", kind="objective", space=None, metric="value", direction="minimize", max_resource=1, digest=""
     )
     study = create_study(owner=alice, name=name, workload="objective", n_trials=n_trials, seed=1, parallel=1)
-    return start_study(study_id=study.pk, actor=alice)
+    return start_study(study_id=study.pk, actor=alice, despite="it is about something else")
 
 
 def processes(study) -> list[int]:
@@ -150,7 +150,7 @@ def test_warm_trainings_give_the_numbers_of_cold_ones(alice, folder, settings):
     for name, seconds in (("cold", 0.0), ("warm", 0.2)):
         settings.WARM_SECONDS = seconds
         study = create_study(owner=alice, name=name, workload=NAME, n_trials=3, seed=3, parallel=1, sampler="random")
-        start_study(study_id=study.pk, actor=alice)
+        start_study(study_id=study.pk, actor=alice, despite="it is about something else")
         assert work(slot.pk) == 3
         assert len(set(processes(study))) == (3 if name == "cold" else 1)
         curves[name] = [
@@ -265,7 +265,7 @@ def test_test_data_never_meets_a_trial(alice, folder):
     launcher = Counting()
     request_split(actor=None, workload=NAME)
     study = create_study(owner=alice, name="after", workload=NAME, n_trials=2, seed=1, parallel=1)
-    start_study(study_id=study.pk, actor=alice)
+    start_study(study_id=study.pk, actor=alice, despite="it is about something else")
     assert work(slot.pk, WarmLauncher(launcher)) == 2
     place = WarmLauncher(launcher)
     assert work(make_place("bulk").pk, place) == 1

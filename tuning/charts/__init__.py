@@ -6,6 +6,7 @@ serves the light and the dark theme. Numbers are rounded to 5 significant digits
 out; at most 2,000 points or 200 lines are drawn.
 """
 
+from tuning.charts.check_plot import check_plot_svg
 from tuning.charts.curves import (
     Band,
     Mark,
@@ -46,6 +47,7 @@ __all__ = [
     "Series",
     "TrialCurves",
     "TrialPoint",
+    "check_plot_svg",
     "common_range",
     "curve_table",
     "distribution_svg",

@@ -5,6 +5,7 @@ from tuning.models.audit import AuditEvent
 from tuning.models.host import Device, Host, Slot
 from tuning.models.job import Job
 from tuning.models.metric import CurveSummary, Metric, MetricChunk
+from tuning.models.preflight import Draft, Preflight
 from tuning.models.rung import Cohort, Rung, RungEntry
 from tuning.models.source import StudySource
 from tuning.models.study import Distribution, Parameter, SearchSpace, Study
@@ -21,12 +22,14 @@ __all__ = [
     "Device",
     "DeviceTime",
     "Distribution",
+    "Draft",
     "Host",
     "Job",
     "Metric",
     "MetricChunk",
     "Offering",
     "Parameter",
+    "Preflight",
     "Rung",
     "RungEntry",
     "SearchSpace",

@@ -5,21 +5,22 @@ from tuning.models import Device, Study
 from tuning.selectors.hosts import live_slots
 from tuning.selectors.offerings import differences, live_hosts
 from tuning.selectors.requirements import NOTHING, Needs, needs_of, size_words
-from tuning.selectors.sharing import caps_of, reserved_devices, running_of, with_room
+from tuning.selectors.reservations import reserved_devices
+from tuning.selectors.sharing import caps_of, running_of, with_room
+
+NO_WORKER = Finding(
+    "no-worker", "error", "No worker is alive, so nothing runs. Start one on a host with: python manage.py worker"
+)
 
 
 def hindrances(study: Study) -> list[Finding]:
     """What keeps a study that has room from starting a trial on workers; empty where nothing does, or it has none."""
+    if study.state == Study.State.READY and study.starts_for_id is not None and not live_hosts():
+        return [NO_WORKER]
     if study.state != Study.State.RUNNING or not study.workload or not with_room().filter(pk=study.pk).exists():
         return []
     if not live_hosts():
-        return [
-            Finding(
-                "no-worker",
-                "error",
-                "No worker is alive, so no trial runs. Start one on a host with: python manage.py worker",
-            )
-        ]
+        return [NO_WORKER]
     return [*_by_difference(study), *_by_cap(study), *_by_devices(study)]
 
 

@@ -46,6 +46,12 @@ KINDS = {
         "A curve takes as many training steps as the request says, and the data are read once before: ask for fewer "
         "steps or curves, or raise HPWEB_LR_RANGE_SECONDS.",
     ),
+    "preflight": JobKind(
+        "check before tuning",
+        Lane.DEVICE,
+        "It trains the workload with its defaults for a short time, and each check has a limit of its own: look "
+        "whether data() or a training step waits for something, or raise HPWEB_PREFLIGHT_SECONDS.",
+    ),
 }
 
 

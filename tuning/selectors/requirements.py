@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tuning.models import Device, Host, Trial, Workload
+from tuning.models import Device, Host, Job, Slot, Trial, Workload
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,15 @@ def needs_of(workloads: Iterable[str]) -> dict[str, Needs]:
 
 
 def memory_taken(devices: Iterable[int]) -> dict[int, int]:
-    """Bytes that the workloads of running trials require, by device; devices without any are left out. Two queries."""
-    running = list(
-        Trial.objects.filter(state=Trial.State.RUNNING, slot__device__in=list(devices)).values_list(
-            "slot__device_id", "study__workload"
-        )
-    )
+    """Bytes that the workloads of running trials and jobs require, by device; those without any are left out.
+
+    Three queries.
+    """
+    among = list(devices)
+    trials = Trial.objects.filter(state=Trial.State.RUNNING, slot__device__in=among)
+    jobs = Job.objects.filter(state=Job.State.RUNNING, slot__device__in=among, slot__lane=Slot.Lane.DEVICE)
+    running = list(trials.values_list("slot__device_id", "study__workload"))
+    running += [(device_id, str(args.get("workload"))) for device_id, args in jobs.values_list("slot__device", "args")]
     needs = needs_of(workload for _, workload in running) if running else {}
     taken: dict[int, int] = {}
     for device_id, workload in running:

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import Count, F, Q, QuerySet, Sum
-from django.db.models.functions import Now
 
 from tuning.models import Account, Device, DeviceTime, Host, Job, Slot, Study, Trial
 from tuning.selectors.clock import SecondsSince, before
 from tuning.selectors.hosts import idle_slots
-from tuning.selectors.job_kinds import lane_of
+from tuning.selectors.job_fit import suits
 from tuning.selectors.offerings import fits
 from tuning.selectors.requirements import NOTHING, memory_taken, needs_of
+from tuning.selectors.reservations import reserved_devices
 
 RECENT_SECONDS = 24 * 3600.0
 PERSON_TURN_SECONDS = 60.0
@@ -135,24 +135,19 @@ def claimable_studies(slot: Slot) -> list[int]:
     return Board(slot.device.host).studies_for(slot.device)
 
 
-def reserved_devices(among: QuerySet[Device]) -> dict[int, int]:
-    """For whom devices are reserved at present: {device id: person's id}. One query."""
-    rows = among.filter(reserved_until__gt=Now(), reserved_for__isnull=False)
-    return {device: person for device, person in rows.values_list("pk", "reserved_for_id") if person is not None}
-
-
 def slots_to_wake() -> list[Slot]:
     """Idle slots that would find something to run."""
     idle = list(idle_slots().select_related("device__host"))
     if not idle:
         return []
-    waiting = Job.objects.filter(state=Job.State.WAITING).values_list("kind", "args")
-    wanted = {(lane_of(kind), args.get("host", "")) for kind, args in waiting}  # "": any host will do
+    waiting = set()  # the same request of many is looked at once
+    for kind, args, who in Job.objects.filter(state=Job.State.WAITING).values_list("kind", "args", "requested_by_id"):
+        waiting.add((kind, args.get("host"), args.get("workload"), args.get("digest"), who))
     boards: dict[int, Board] = {}
     found = []
     for slot in idle:
         host = slot.device.host
-        if wanted & {(slot.lane, ""), (slot.lane, host.name)}:
+        if any(suits(slot, *wanted) for wanted in waiting):
             found.append(slot)
             continue
         if slot.lane != Slot.Lane.DEVICE:

@@ -20,9 +20,7 @@ State = Study.State
 
 
 @transaction.atomic
-def extend_study(
-    *, study_id: int, actor: AbstractBaseUser, parallel: int | None = None, **limits: int | None
-) -> Study:
+def extend_study(*, study_id: int, actor: AbstractBaseUser, parallel: int | None = None, **limits: int | None) -> Study:
     """Set limits of the study (n_trials, LIMITS) and how many run at once; a FINISHED one that may go on runs again.
 
     None leaves a limit as it is.

@@ -5,14 +5,16 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from tuning.models import Attempt, Study, Trial
+from tuning.models import Attempt, Preflight, Study, Trial
 from tuning.models.fields import storable
+from tuning.selectors.preflights import Standing, standing_of
 from tuning.services import hints
 from tuning.services.audit import record
 from tuning.services.closing import close_if_done
-from tuning.services.errors import Conflict
+from tuning.services.errors import Conflict, Forbidden
 from tuning.services.permissions import study_for_change, trial_for_change
 from tuning.services.pinning import want_data
+from tuning.services.preflights import request_preflight
 from tuning.services.scheduling import settle_paused
 from tuning.services.transitions import count_change, move_trial, renew_best
 
@@ -48,18 +50,88 @@ def _set_state(study: Study, actor: AbstractBaseUser | None, verb: str, state: s
 
 
 @transaction.atomic
-def start_study(*, study_id: int, actor: AbstractBaseUser | None) -> Study:
-    """READY -> RUNNING. Raises Forbidden, NotFound, Conflict."""
+def start_study(*, study_id: int, actor: AbstractBaseUser | None, despite: str = "") -> Study:
+    """READY -> RUNNING; a PyTorch workload's study stays READY until its preflight has passed, and then starts itself.
+
+    `despite`: the reason to start it without one, which is kept. Raises Forbidden, NotFound, Conflict.
+    """
     study = study_for_change(study_id, actor)
     if study.state == State.RUNNING:
         return study
     if study.state != State.READY:
         raise _refuse(study, "started")
-    study = _set_state(study, actor, "started", State.RUNNING, started=Now(), state_reason="")
+    standing, despite = standing_of(study), storable(despite.strip())
+    if not standing.open and not despite:
+        return _await_preflight(study, actor, standing)
+    verb = "started" if standing.open else "started without a passed preflight"
+    waiver = "" if standing.open else despite
+    study = _set_state(
+        study, actor, verb, State.RUNNING, started=Now(), state_reason="", starts_for=None, waiver=waiver
+    )
     want_data(study, actor)
     close_if_done(study)  # all that its budget pays may have been queued, and cancelled, before it started
     hints.announce()
     return study
+
+
+def _await_preflight(study: Study, actor: AbstractBaseUser | None, standing: Standing) -> Study:
+    """Have the preflight run where it has not, and the study start after it. Raises Conflict where it has failed."""
+    if standing.state == Preflight.State.FAILED:
+        raise Conflict(
+            f"{standing.words()} Mend the workload and press Refresh on the workloads page, or start the study despite "
+            "that, with a reason."
+        )
+    request_preflight(actor=actor, workload=study.workload)
+    who = actor.pk if actor is not None else study.owner_id
+    if study.starts_for_id != who:
+        words = "It starts by itself once its preflight has passed."
+        count_change(study, {}, historical=False, starts_for_id=who, state_reason=words)
+        record(actor=actor, verb="asked to start", kind="study", object_id=study.pk, name=study.name)
+        hints.announce()
+        study.refresh_from_db()
+    return study
+
+
+@transaction.atomic
+def hold_study(*, study_id: int, actor: AbstractBaseUser | None) -> Study:
+    """A READY study that would start after its preflight does not. Raises Forbidden, NotFound, Conflict."""
+    study = study_for_change(study_id, actor)
+    if study.state != State.READY:
+        raise _refuse(study, "held back")
+    if study.starts_for_id is not None:
+        count_change(study, {}, historical=False, starts_for=None, state_reason="")
+        record(actor=actor, verb="held back", kind="study", object_id=study.pk, name=study.name)
+        study.refresh_from_db()
+    return study
+
+
+def start_awaiting() -> int:
+    """Start the studies whose preflight they waited for has passed, and say of others why not; returns how many began.
+
+    Called after a preflight's end, and again and again by supervisors, so that none is forgotten. Each study has a
+    transaction of its own: a preflight that is being stored holds locks in the other order.
+    """
+    waiting = Study.objects.filter(state=State.READY, starts_for__isnull=False)
+    return sum(_start_awaiting(study_id) for study_id in list(waiting.order_by("pk").values_list("pk", flat=True)))
+
+
+@transaction.atomic
+def _start_awaiting(study_id: int) -> bool:
+    study = Study.objects.select_for_update(no_key=True).select_related(None).filter(pk=study_id).first()
+    if study is None or study.state != State.READY or study.starts_for_id is None:
+        return False  # somebody was quicker
+    standing, words = standing_of(study), ""
+    if standing.open:
+        try:
+            return start_study(study_id=study.pk, actor=study.starts_for).state == State.RUNNING
+        except Forbidden as error:  # who asked for it may start it no more
+            words = error.message
+    elif standing.state in (Preflight.State.FAILED, Preflight.State.BROKEN):
+        words = standing.words()
+    if words:
+        reason = storable(f"It has not started. {words}")
+        count_change(study, {}, historical=False, starts_for=None, state_reason=reason)
+    return False
 
 
 @transaction.atomic

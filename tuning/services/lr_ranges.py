@@ -69,6 +69,7 @@ def plan_lr_range(
     name = next(iter(overlay), None) if overlay else None
     return {
         "workload": workload.name,
+        "digest": workload.digest,
         "parameter": learning_rate_of(document),
         "low": float(low),
         "high": float(high),

@@ -12,7 +12,7 @@ from tuning.selectors.clock import after, before
 from tuning.services.deadlines import fail_overdue
 from tuning.services.endings import end_attempt, requeue_trial
 from tuning.services.errors import StaleLease
-from tuning.services.jobs import fail_overdue_job, requeue_job
+from tuning.services.job_endings import fail_overdue_job, requeue_job
 
 GONE = "The worker that ran it ended without a word."
 SHUT_DOWN = "the host was shut down"

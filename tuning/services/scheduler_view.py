@@ -58,12 +58,13 @@ class StudyView:
 class StudyRungView(StudyView):
     """tuning.engine.schedulers.view.RungView on the tables of cohorts and rungs; good for one decision.
 
-    What it has read of a cohort's counts it does not read again.
+    What it has read of a trial, or of a cohort's counts, it does not read again.
     """
 
     def __init__(self, study: Study) -> None:
         super().__init__(study)
         self._known: dict[int, Known] = {}  # by cohort
+        self._trials: dict[int, tuple[int | None, int | None, int | None]] = {}  # resource, cohort, rung by number
 
     @property
     def cohort_count(self) -> int:
@@ -74,11 +75,14 @@ class StudyRungView(StudyView):
         columns = rows.order_by("number").values_list("number", "bracket", "planned", "started")
         return [OpenCohort(*row) for row in columns]
 
+    def resource_of(self, number: int) -> int | None:
+        return self._trial(number)[0]
+
     def place_of(self, number: int) -> tuple[int, int]:
-        row = Trial.objects.filter(study=self._study, number=number).values_list("cohort__number", "rung").first()
-        if row is None or row[0] is None or row[1] is None:
+        _resource, cohort, rung = self._trial(number)
+        if cohort is None or rung is None:
             raise KeyError(number)
-        return row[0], row[1]
+        return cohort, rung
 
     def rung(self, cohort: int, rung: int) -> RungCounts:
         return self._cohort(cohort)[1].get(rung, RungCounts())
@@ -122,6 +126,16 @@ class StudyRungView(StudyView):
         key = self._cohort(cohort)[0]
         entries = RungEntry.objects.none() if key is None else RungEntry.objects.filter(cohort_id=key)
         return entries.filter(rung=rung, loss__isnull=False)
+
+    def _trial(self, number: int) -> tuple[int | None, int | None, int | None]:
+        """The trial's resource, cohort and rung, which a report asks for together. Raises KeyError."""
+        if number not in self._trials:
+            rows = Trial.objects.filter(study=self._study, number=number)
+            row = rows.values_list("resource", "cohort__number", "rung").first()
+            if row is None:
+                raise KeyError(number)
+            self._trials[number] = row
+        return self._trials[number]
 
     def _cohort(self, number: int) -> Known:
         """What the tables keep of a cohort; no primary key and nothing where it has no member yet."""

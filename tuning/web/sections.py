@@ -26,10 +26,12 @@ from tuning.selectors.audit import study_events
 from tuning.selectors.budget import expected_trials
 from tuning.selectors.curves import Curve, curve_band, study_curves
 from tuning.selectors.history import history_points
+from tuning.selectors.preflights import standing_of
 from tuning.selectors.trials import leaderboard
 from tuning.services.linting import range_findings
 from tuning.web.attention import study_findings
 from tuning.web.model import model_tab
+from tuning.web.preflight import panel_of
 from tuning.web.rungs import rungs_tab
 from tuning.web.what_if import what_if_tab
 
@@ -217,6 +219,12 @@ def _what_if(study: Any, query: QueryDict) -> dict[str, Any]:
     return what_if_tab(study, unit_of(study))
 
 
+def preflight_tab(study: Any, query: QueryDict) -> dict[str, Any]:
+    """The checks before tuning, of the code and data that the study is pinned to."""
+    standing = standing_of(study)
+    return {"study": study, "standing": standing, **panel_of(standing.preflight)}
+
+
 TABS = {
     "overview": overview,
     "leaderboard": leaderboard_tab,
@@ -224,6 +232,7 @@ TABS = {
     "model": model_tab,
     "rungs": _rungs,
     "what_if": _what_if,
+    "preflight": preflight_tab,
     "activity": activity_tab,
 }
 DRAWS = ("overview", "curves", "model", "rungs", "what_if")

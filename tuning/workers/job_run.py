@@ -13,7 +13,10 @@ from tuning.models import Job, Slot
 from tuning.runner.protocol import Message, ProtocolError
 from tuning.selectors.control import Control, job_control
 from tuning.services.errors import StaleLease
-from tuning.services.jobs import complete_job, fail_overdue_job, finish_job, renew_job, requeue_job
+from tuning.services.job_endings import complete_job, fail_overdue_job, finish_job, requeue_job
+from tuning.services.jobs import renew_job
+from tuning.services.lifecycle import start_awaiting
+from tuning.services.preflights import note_check
 from tuning.services.reaper import SHUT_DOWN
 from tuning.workers.attending import Attending
 from tuning.workers.describing import Search
@@ -26,6 +29,9 @@ logger = logging.getLogger(__name__)
 
 ERROR_TEXTS = ("message", "remedy", "traceback")
 KILLED = -signal.SIGKILL
+OTHER_CODE = (
+    "The code of the workload has changed since this was asked for. Press Refresh on the workloads page and ask again."
+)
 
 
 class JobRun(Attending):
@@ -58,7 +64,7 @@ class JobRun(Attending):
     def start(self) -> None:
         """Launch a process and tell it what to do."""
         try:
-            message = job_start(self.job, self.search.given_up if self.search else None)
+            message = job_start(self.job, self.slot, self.search.given_up if self.search else None)
             process = self.launcher.launch(self.slot, self.log, workload=str(self.job.args.get("workload", "")))
         except ValueError as error:
             self._fail(str(error))
@@ -97,6 +103,13 @@ class JobRun(Attending):
             self.running().warm = message.get("warm") is True
         elif message["type"] == "result":
             self.answered = self._settle(lambda: complete_job(**self.key, answer=message), "answered")
+            if self.job.kind == "preflight":
+                start_awaiting()
+        elif message["type"] == "check":
+            check = {name: value for name, value in message.items() if name != "type"}
+            self.patience.insist(lambda: note_check(**self.key, check=check))
+        elif message["type"] == "refused":
+            self._fail(OTHER_CODE)
         elif message["type"] == "error":
             self._fail("\n".join(text for name in ERROR_TEXTS if (text := text_of(message, name))))
         elif self.search:

@@ -32,7 +32,8 @@ def find_here(plan: dict[str, Any], *, cpu: bool = False) -> dict[str, Any]:
         log = Path(folder) / "lr-range.log"
         process = configured_launcher().launch(slot, log, workload=plan["workload"])
         try:
-            process.start({"type": "start", "kind": "lr_range", "spec": lr_range_spec(plan, slot)})
+            spec = lr_range_spec(plan, slot) | {"digest": None}  # whatever code is here
+            process.start({"type": "start", "kind": "lr_range", "spec": spec})
             answer = _answer(process)
             ask_to_leave(process, 2.0)
         except ConnectionError:  # it has died already; its last words follow

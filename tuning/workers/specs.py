@@ -6,7 +6,6 @@ from typing import Any
 from django.conf import settings
 
 from tuning.models import Job, Slot, Trial
-from tuning.models.host import NO_DEVICE
 from tuning.selectors.artifacts import opened, trial_folder
 from tuning.selectors.work import workload_document
 from tuning.services.scheduling import resource_of_run
@@ -28,7 +27,7 @@ def trial_start(trial: Trial, slot: Slot) -> dict[str, Any]:
         "trial": trial.number,
         "fence": trial.fence,
         "threads": slot.threads,
-        "device": "cpu" if slot.device.uuid == "cpu" else "cuda",
+        "device": device_of(slot),
         "deterministic": study.deterministic,
         "metric": study.metric,
     }
@@ -73,18 +72,18 @@ def hash_key() -> str:
     return hashlib.blake2b(settings.SECRET_KEY.encode(), digest_size=32, person=b"hpweb-splits").hexdigest()
 
 
-def lr_range_spec(args: dict[str, Any], slot: Slot | None) -> dict[str, Any]:
+def lr_range_spec(args: dict[str, Any], slot: Slot) -> dict[str, Any]:
     """What a process is told of a learning-rate test: its plan, and what it may use."""
-    wanted = ("workload", "parameter", "low", "high", "steps", "seed", "curves")
+    wanted = ("workload", "digest", "parameter", "low", "high", "steps", "seed", "curves")
     return {
         **{name: args[name] for name in wanted},
         "source": workload_document(args["workload"]).get("source") or "",
-        "device": "cpu" if slot is None or slot.device.uuid in ("cpu", NO_DEVICE) else "cuda",
-        "threads": slot.threads if slot else 1,
+        "device": device_of(slot),
+        "threads": slot.threads,
     }
 
 
-def job_start(job: Job, given_up: dict[str, str] | None = None) -> dict[str, Any]:
+def job_start(job: Job, slot: Slot, given_up: dict[str, str] | None = None) -> dict[str, Any]:
     """The start message for a job, for a describe with the sources that it leaves out and why.
 
     Raises ValueError for a kind that trial processes do not know.
@@ -100,5 +99,24 @@ def job_start(job: Job, given_up: dict[str, str] | None = None) -> dict[str, Any
             "spec": {"workload": workload, "source": source, "hash_key": hash_key()},
         }
     if job.kind == "lr_range":
-        return {"type": "start", "kind": "lr_range", "spec": lr_range_spec(job.args, job.slot)}
+        return {"type": "start", "kind": "lr_range", "spec": lr_range_spec(job.args, slot)}
+    if job.kind == "preflight":
+        workload = job.args["workload"]
+        return {
+            "type": "start",
+            "kind": "preflight",
+            "spec": {
+                "workload": workload,
+                "source": workload_document(workload).get("source") or "",
+                "digest": job.args["digest"],
+                "hash_key": hash_key(),
+                "threads": slot.threads,
+                "device": device_of(slot),
+            },
+        }
     raise ValueError(f"There is no job of kind {job.kind!r}.")
+
+
+def device_of(slot: Slot) -> str:
+    """As torch calls it; which GPU a process sees its environment says."""
+    return "cpu" if slot.device.uuid == "cpu" else "cuda"

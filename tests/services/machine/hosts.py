@@ -15,15 +15,8 @@ from tuning.services import hints
 from tuning.services.draining import end_drain, start_drain
 from tuning.services.errors import StaleLease
 from tuning.services.hosts import beat_host, drain_host, leave_host
-from tuning.services.jobs import (
-    complete_job,
-    finish_job,
-    renew_job,
-    request_describe,
-    request_job,
-    request_split,
-    requeue_job,
-)
+from tuning.services.job_endings import complete_job, finish_job, requeue_job
+from tuning.services.jobs import renew_job, request_describe, request_job, request_split
 from tuning.services.reaper import reap_dead, reap_expired, release_slot
 
 PAST = timezone.datetime(2020, 1, 1, tzinfo=timezone.get_current_timezone())

@@ -96,6 +96,17 @@ class StudyCreation(StrictSerializer):
     )
 
 
+class StudyStart(StrictSerializer):
+    """How a study starts."""
+
+    despite = Text(
+        required=False,
+        allow_blank=True,
+        max_length=2_000,
+        help_text="Why it starts although its preflight has not passed; kept with the study as `waiver`.",
+    )
+
+
 class StudyChange(StrictSerializer):
     """What may change after creation; only the fields that are sent change."""
 
@@ -192,6 +203,12 @@ class StudyDetail(StudyRow):
 
     description = serializers.CharField(allow_blank=True)
     state_reason = serializers.CharField(allow_blank=True)
+    starts_after_preflight = serializers.SerializerMethodField(
+        help_text="Whether it is READY and starts by itself once its preflight has passed."
+    )
+    waiver = serializers.CharField(
+        allow_blank=True, help_text="Why it was started without a passed preflight; empty where it was not."
+    )
     space = serializers.SerializerMethodField(help_text="The newest version of the search space.")
     objective = serializers.ChoiceField(["best", "last"])
     sampler = serializers.CharField()
@@ -223,6 +240,9 @@ class StudyDetail(StudyRow):
         source="clone_of_id", allow_null=True, help_text="The study whose settings it was made with."
     )
     warm_start = serializers.SerializerMethodField(help_text="The earlier studies that the sampler learns from.")
+
+    def get_starts_after_preflight(self, study: Any) -> bool:
+        return study.starts_for_id is not None
 
     @extend_schema_field({"type": "object", "nullable": True, "additionalProperties": {}})
     def get_space(self, study: Any) -> Any:

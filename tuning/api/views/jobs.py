@@ -8,7 +8,7 @@ from tuning.api.endpoint import Endpoint, shown
 from tuning.api.serializers.jobs import JobList, JobState
 from tuning.api.views.control import control_schema
 from tuning.selectors.jobs import job_row, jobs_overview
-from tuning.services.jobs import cancel_job
+from tuning.services.job_endings import cancel_job
 
 
 class Jobs(Endpoint):

@@ -42,7 +42,7 @@ class LRRanges(Endpoint):
         summary="Test learning rates",
         description=(
             "Trains a fresh model for a few steps at learning rates that rise by equal factors, and reads from the "
-            "loss which of them train. A worker does it before waiting trials. While the same test is open, that is the "
+            "loss which of them train. A worker does it before waiting trials. While the same test is open, it is the "
             "answer."
         ),
         tags=TAGS,

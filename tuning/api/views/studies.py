@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from tuning.api.endpoint import Endpoint, shown
-from tuning.api.serializers.studies import StudyChange, StudyCreation, StudyDetail, StudyPage, StudyQuery
+from tuning.api.serializers.studies import StudyChange, StudyCreation, StudyDetail, StudyPage, StudyQuery, StudyStart
 from tuning.selectors.studies import study_for, study_list
 from tuning.services import lifecycle
 from tuning.services.studies import create_study, delete_study, update_study
@@ -131,12 +131,31 @@ class _Turn(Endpoint):
         return Response(shown(StudyDetail, service(study_id=study.pk, actor=self.person)))
 
 
-class StartStudy(_Turn):
+class StartStudy(Endpoint):
     """READY to RUNNING."""
 
-    @turn_schema("start", "READY to RUNNING.")
+    @extend_schema(
+        operation_id="studies_start",
+        summary="Start a study",
+        description="READY to RUNNING. A study of a PyTorch workload whose preflight has not passed stays READY: it is "
+        "asked for, and the study starts by itself once it has passed (`starts_after_preflight`). Where it has failed "
+        "the answer is 409, unless `despite` says why that does not matter. The same again is no error.",
+        tags=TAGS,
+        request=StudyStart,
+        responses=StudyDetail,
+    )
     def post(self, request: Request, study_id: int) -> Response:
-        return self.turned(lifecycle.start_study, study_id)
+        given = self.body(StudyStart)
+        study = study_for(self.person, study_id)
+        return Response(shown(StudyDetail, lifecycle.start_study(study_id=study.pk, actor=self.person, **given)))
+
+
+class HoldStudy(_Turn):
+    """READY, and does not start after its preflight."""
+
+    @turn_schema("hold", "A READY study that would start after its preflight does not start by itself any more.")
+    def post(self, request: Request, study_id: int) -> Response:
+        return self.turned(lifecycle.hold_study, study_id)
 
 
 class PauseStudy(_Turn):

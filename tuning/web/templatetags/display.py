@@ -176,3 +176,13 @@ def json_text(value: Any) -> str:
 def entry(mapping: Any, key: Any) -> Any:
     """`mapping[key]`, None where there is none: for columns that not every row has, and rows that have no mapping."""
     return mapping.get(key) if mapping else None
+
+
+@register.filter
+def evidence(value: Any) -> str:
+    """A number of a check's evidence; of a list its first entries, of a mapping its pairs."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {evidence(item)}" for name, item in list(value.items())[:6])
+    if isinstance(value, list):
+        return ", ".join(evidence(item) for item in value[:6]) + (", …" if len(value) > 6 else "")
+    return number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)

@@ -52,6 +52,7 @@ def ask(request: HttpRequest, question: Question, form: Any = None, error: str =
 # --- studies ----------------------------------------------------------------------------------------------------------
 VERBS = {
     "start": (lifecycle.start_study, "The study is running."),
+    "hold": (lifecycle.hold_study, "The study does not start by itself any more."),
     "pause": (lifecycle.pause_study, "The study is paused; running trials went back to their last checkpoint."),
     "resume": (lifecycle.resume_study, "The study goes on."),
     "stop": (lifecycle.stop_study, "The study is stopped."),
@@ -93,8 +94,12 @@ def study_action(request: SignedInRequest, study_id: int, verb: str) -> HttpResp
         if verb not in VERBS:
             raise Http404(f"There is nothing named {verb!r} to do to a study.")
         service, words = VERBS[verb]
-        if service(study_id=study.pk, actor=request.user).state == "FINISHED":
+        more = {"despite": request.POST.get("despite", "")} if verb == "start" else {}
+        changed = service(study_id=study.pk, actor=request.user, **more)
+        if changed.state == "FINISHED":
             messages.info(request, "The study had finished already.")
+        elif verb == "start" and changed.state == "READY":
+            messages.info(request, changed.state_reason)
         else:
             messages.success(request, words)
     except Conflict as error:

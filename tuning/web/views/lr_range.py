@@ -16,7 +16,7 @@ from tuning.selectors.lr_ranges import OPEN, Curve, curves_of, lr_range_job, lr_
 from tuning.selectors.studies import may_edit, study_for
 from tuning.selectors.workloads import workload_named
 from tuning.services.errors import Conflict, Invalid
-from tuning.services.jobs import cancel_job
+from tuning.services.job_endings import cancel_job
 from tuning.services.lr_ranges import request_lr_range
 from tuning.web.errors import SignedInRequest, signed_in
 from tuning.web.forms.editing import whole_number

@@ -17,6 +17,7 @@ from tuning.selectors import exports
 from tuning.selectors.clones import clone_source
 from tuning.selectors.curves import study_curves
 from tuning.selectors.hindrances import hindrances
+from tuning.selectors.preflights import Standing, standing_of
 from tuning.selectors.schedulers import has_rungs
 from tuning.selectors.sources import visible_sources
 from tuning.selectors.spaces import fit_of, space_versions
@@ -29,6 +30,7 @@ from tuning.web.drawings import space_table
 from tuning.web.errors import SignedInRequest, signed_in
 from tuning.web.forms.study import SettingsForm
 from tuning.web.polling import once, page_or_fragment, tag_of, unchanged
+from tuning.web.preflight import mark_of
 from tuning.web.sections import DRAWS, TABS, columns_of, curves_of, overview, unit_of
 
 MOST_COMPARED = 8
@@ -45,7 +47,9 @@ def study_tab(request: SignedInRequest, study_id: int, tab: str) -> HttpResponse
     editable = may_edit(request.user, study)
     query = request.GET.urlencode()
     found = _hindrances(study) if tab == "overview" else []
-    shown = (study.version, study.state, editable, query, [finding.message for finding in found])
+    standing = standing_of(study) if tab == "preflight" or study.state == "READY" else None
+    mark = mark_of(standing.preflight) if standing else ()
+    shown = (study.version, study.state, editable, query, [finding.message for finding in found], mark)
     tag = tag_of(tab, study.pk, *shown)
     answer = unchanged(request, tag)
     if answer is not None:
@@ -60,8 +64,10 @@ def study_tab(request: SignedInRequest, study_id: int, tab: str) -> HttpResponse
         lambda: render_to_string(f"tuning/_{tab}.html", {**_tab_context(), "editable": editable}),
     )
     facts = once(tag_of("facts", study.pk, study.version, study.state), lambda: study_facts(study))
-    context = {**_header(request, study, tab), "facts": facts, "body": body, "draws": tab in DRAWS}
-    live = study.state in ("READY", "RUNNING", "PAUSED") or study.n_open > 0
+    standing = standing or once(tag_of("standing", study.pk, study.version), lambda: standing_of(study))
+    context = {**_header(request, study, tab, standing), "facts": facts, "body": body, "draws": tab in DRAWS}
+    checks = standing is not None and standing.state == "OPEN"
+    live = study.state in ("READY", "RUNNING", "PAUSED") or study.n_open > 0 or checks
     return page_or_fragment(request, "tuning/study.html", "tuning/_study.html", context, tag=tag, live=live)
 
 
@@ -75,7 +81,7 @@ def _hindrances(study: Any) -> list[Finding]:
     return found
 
 
-def _header(request: SignedInRequest, study: Any, tab: str) -> dict[str, Any]:
+def _header(request: SignedInRequest, study: Any, tab: str, standing: Standing | None = None) -> dict[str, Any]:
     editable = may_edit(request.user, study)
     cloned = study.clone_of_id is not None and clone_source(request.user, study)
     return {
@@ -85,6 +91,7 @@ def _header(request: SignedInRequest, study: Any, tab: str) -> dict[str, Any]:
         "tab": tab,
         "unit": unit_of(study),
         "rungs": has_rungs(study),
+        "standing": standing or standing_of(study),
         "cloned_from": cloned or None,
     }
 

@@ -12,7 +12,7 @@ from tuning.selectors.jobs import jobs_overview
 from tuning.selectors.offerings import differences
 from tuning.selectors.sharing import people_overview
 from tuning.selectors.studies import may_edit, visible_studies
-from tuning.services.jobs import cancel_job, cancelled_words
+from tuning.services.job_endings import cancel_job, cancelled_words
 from tuning.web.errors import SignedInRequest, signed_in
 from tuning.web.polling import page_or_fragment, tag_of, unchanged
 
