@@ -1,5 +1,6 @@
 """Reading learning-rate tests: who asked for which, what came of it, and the range that a study would get from it."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -61,6 +62,10 @@ def middle_of(document: Mapping[str, Any], given: Mapping[str, Any] | None = Non
 def _middle(parameter: Any) -> Any:
     if parameter.kind in ("categorical", "constant"):
         return parameter.from_unit(0.0)
+    if parameter.kind == "int" and parameter.prior is None:
+        middle = math.sqrt(parameter.low * parameter.high) if parameter.log else (parameter.low + parameter.high) / 2
+        index = math.floor((middle - parameter.low) / parameter.step + 0.5)
+        return parameter.value_at(min(index, parameter.size - 1))
     value = parameter.from_unit(0.5)
     if parameter.size is None:
         short = float(f"{value:.{DIGITS}g}")

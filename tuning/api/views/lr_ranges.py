@@ -9,7 +9,6 @@ from rest_framework.response import Response
 
 from tuning.api.endpoint import Endpoint, shown
 from tuning.api.serializers.lr_ranges import LRRangeList, LRRangeRequest, LRRangeView
-from tuning.models import Job
 from tuning.selectors.lr_ranges import curves_of, lr_range_job, lr_range_jobs
 from tuning.selectors.workloads import workload_named
 from tuning.services.lr_ranges import request_lr_range
@@ -71,5 +70,5 @@ class OneLRRange(Endpoint):
         return Response(shown(LRRangeView, _row(lr_range_job(self.person, job_id))))
 
 
-def _row(job: Job) -> dict[str, Any]:
+def _row(job: Any) -> dict[str, Any]:
     return {"job": job, "curves": curves_of(job)}

@@ -9,7 +9,6 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from tuning.charts import LRPoints, lr_range_figure
-from tuning.models import Job
 from tuning.selectors.errors import NotFound
 from tuning.selectors.jobs import job_row
 from tuning.selectors.lr_ranges import OPEN, Curve, curves_of, lr_range_job, lr_range_jobs, suggested_entry
@@ -67,7 +66,7 @@ def _study(request: SignedInRequest, name: str) -> Any:
     return study
 
 
-def _job(request: SignedInRequest, name: str) -> Job | None:
+def _job(request: SignedInRequest, name: str) -> Any:
     number = whole_number(request.GET.get("job"))
     if number is None:
         return next(iter(lr_range_jobs(request.user, name)), None)
@@ -77,7 +76,7 @@ def _job(request: SignedInRequest, name: str) -> Job | None:
     return job
 
 
-def _address(name: str, study: Any, job: Job) -> str:
+def _address(name: str, study: Any, job: Any) -> str:
     query = {"job": job.pk, **({"study": study.pk} if study is not None else {})}
     return f"{reverse('lr_range', args=[name])}?{urlencode(query)}"
 
@@ -87,7 +86,7 @@ def _page(
     workload: Any,
     study: Any,
     document: dict[str, Any],
-    job: Job | None,
+    job: Any,
     form: LRRangeForm,
     *,
     status: int = 200,
@@ -112,13 +111,14 @@ def _page(
     return response
 
 
-def _result(request: SignedInRequest, study: Any, document: dict[str, Any], job: Job | None) -> dict[str, Any]:
+def _result(request: SignedInRequest, study: Any, document: dict[str, Any], job: Any) -> dict[str, Any]:
     if job is None:
         return {"job": None}
     curves = curves_of(job)
     context: dict[str, Any] = {"job": job, "row": job_row(request.user, job), "curves": curves}
     if not curves:
-        return context
+        first, _, rest = job.error.partition("\n")
+        return context | {"failure": (first, rest)}
     points = [LRPoints(one.label, one.lrs, one.losses, one.smoothed, one.bracket) for one in curves]
     editable = study is not None and study.state != "STOPPED" and may_edit(request.user, study)
     return context | {
@@ -131,7 +131,7 @@ def _result(request: SignedInRequest, study: Any, document: dict[str, Any], job:
     }
 
 
-def _row(study: Any, document: dict[str, Any], job: Job, index: int) -> dict[str, Any]:
+def _row(study: Any, document: dict[str, Any], job: Any, index: int) -> dict[str, Any]:
     """A curve in the table: its bracket, and where that would lead."""
     curve = curves_of(job)[index]
     row: dict[str, Any] = {"curve": curve, "ended": ENDS.get(curve.ended, curve.ended)}
