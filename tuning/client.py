@@ -400,6 +400,39 @@ class Client:
         """The workloads that the workers know, each with its default space and metrics."""
         return list(self.connection.call("GET", "workloads/")["results"])
 
+    def find_learning_rate(
+        self,
+        workload: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        low: float | None = None,
+        high: float | None = None,
+        steps: int | None = None,
+        seed: int | None = None,
+        overlay: Mapping[str, Sequence[Any]] | None = None,
+        study_id: int | None = None,
+        wait: float = 600.0,
+    ) -> dict[str, Any]:
+        """Let a worker test learning rates, and wait up to `wait` seconds for its `curves`.
+
+        Each has `lrs`, `losses`, `smoothed`, and a `bracket` of learning rates that train, or None and the `reason`.
+        `params` stand in place of the middle of the search space (the workload's, or that of `study_id`); `overlay`
+        is one parameter with several values, {"batch_size": [16, 64, 256]}, each a curve. Where the wait is over, or
+        is 0, the answer's `state` is not COMPLETE yet: ask again with `learning_rate_test(answer["id"])`.
+        """
+        fields = {"params": params, "low": low, "high": high, "steps": steps, "seed": seed, "overlay": overlay}
+        body = {name: value for name, value in {**fields, "study": study_id}.items() if value is not None}
+        answer = self._turn(f"workloads/{urllib.parse.quote(workload, safe='')}/lr-range/", body)
+        until = time.monotonic() + wait
+        while answer["state"] in ("WAITING", "RUNNING") and time.monotonic() < until:
+            time.sleep(min(0.5, max(0.0, until - time.monotonic())))
+            answer = self.learning_rate_test(answer["id"])
+        return answer
+
+    def learning_rate_test(self, job_id: int) -> dict[str, Any]:
+        """A test that was asked for with `find_learning_rate`, as far as it is."""
+        return dict(self.connection.call("GET", f"lr-ranges/{int(job_id)}/"))
+
     def cancel_trial(self, trial_id: int) -> dict[str, Any]:
         """End an open trial as failed (cancelled); one that has ended is left as it is."""
         return self._turn(f"trials/{int(trial_id)}/cancel/")

@@ -4,6 +4,7 @@ Pure: no Django, no input or output, no clock. The same space, budget and trials
 """
 
 from tuning.analysis.lint import lint_space
+from tuning.analysis.narrowing import narrowed
 from tuning.analysis.roles import role_of
 
-__all__ = ["lint_space", "role_of"]
+__all__ = ["lint_space", "narrowed", "role_of"]

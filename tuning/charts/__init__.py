@@ -21,6 +21,7 @@ from tuning.charts.distribution import distribution_svg
 from tuning.charts.history import HistoryPoint, history_figure
 from tuning.charts.intents import LANES, IntentPoint, intent_figure
 from tuning.charts.ladder import RungPoint, ladder_figure
+from tuning.charts.lr_range import LRPoints, lr_range_figure
 from tuning.charts.planes import plane_figure
 from tuning.charts.rounding import significant
 from tuning.charts.sides import Mark as CutMark
@@ -38,6 +39,7 @@ __all__ = [
     "CutMark",
     "HistoryPoint",
     "IntentPoint",
+    "LRPoints",
     "Mark",
     "OutcomePoint",
     "PredictedPoint",
@@ -53,6 +55,7 @@ __all__ = [
     "intent_figure",
     "ladder_figure",
     "learning_curves_figure",
+    "lr_range_figure",
     "middle_band",
     "plane_figure",
     "relative_promise",

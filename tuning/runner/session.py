@@ -12,6 +12,7 @@ from tuning.runner.command import run_command
 from tuning.runner.describe import describe
 from tuning.runner.failures import Failure, JobError
 from tuning.runner.inbox import Inbox
+from tuning.runner.lr_range import range_tests
 from tuning.runner.objective import run_objective
 from tuning.runner.output import Output
 from tuning.runner.pins import DataPin, OtherData
@@ -28,6 +29,7 @@ Job = Callable[[dict[str, Any], Catalogue, Inbox], dict[str, Any]]
 KINDS: dict[str, Job] = {
     "command": run_command,
     "describe": describe,
+    "lr_range": range_tests,
     "objective": run_objective,
     "preflight": run_preflight,
     "split": split,

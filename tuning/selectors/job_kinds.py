@@ -40,6 +40,12 @@ KINDS = {
         "It reads every example of the workload's splits once: look whether data() waits for something, move the data "
         "to a faster disk, or raise HPWEB_SPLIT_SECONDS.",
     ),
+    "lr_range": JobKind(
+        "test learning rates",
+        Lane.DEVICE,
+        "A curve takes as many training steps as the request says, and the data are read once before: ask for fewer "
+        "steps or curves, or raise HPWEB_LR_RANGE_SECONDS.",
+    ),
     "preflight": JobKind(
         "check before tuning",
         Lane.DEVICE,

@@ -22,12 +22,17 @@ from tuning.services import hints
 from tuning.services.audit import record
 from tuning.services.errors import Forbidden, NotFound
 from tuning.services.jobs import request_counts
+from tuning.services.lr_curves import check_curves
 from tuning.services.offerings import note_data
 from tuning.services.preflights import break_preflight, store_preflight
 from tuning.services.workloads import store_descriptions, store_split
 
 State = Job.State
 MAX_RETRIES = 3
+KEPT = {  # of an answer, with the job itself; the rest has its own tables or is not kept
+    "split": ("sizes", "digest"),
+    "lr_range": ("curves", "device", "seconds", "stopped"),
+}
 
 
 @transaction.atomic
@@ -48,8 +53,8 @@ def complete_job(*, job_id: int, fence: int, answer: dict[str, Any], error: str 
         error = f"The process's answer cannot be read ({type(problem).__name__}: {problem})."
     except OSError as problem:
         error = f"The answer cannot be stored: {problem}"
-    summary = {key: value for key, value in answer.items() if key in ("sizes", "digest")}
-    return finish_job(job_id=job_id, fence=fence, result=None if error else summary, error=error)
+    kept = {key: value for key, value in answer.items() if key in KEPT.get(job.kind, ())}
+    return finish_job(job_id=job_id, fence=fence, result=None if error else kept, error=error)
 
 
 def _store(job: Job, answer: dict[str, Any], *, partial: bool) -> None:
@@ -62,6 +67,8 @@ def _store(job: Job, answer: dict[str, Any], *, partial: bool) -> None:
         store_split(workload=job.args["workload"], result=answer, host=host)
     elif job.kind == "preflight":
         store_preflight(job, answer)
+    elif job.kind == "lr_range":
+        check_curves(answer, expected=len(job.args["curves"]))
 
 
 @transaction.atomic

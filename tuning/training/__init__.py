@@ -7,6 +7,7 @@ from tuning.training.contract import WorkloadError, check_workload
 from tuning.training.determinism import DeviceError
 from tuning.training.evaluation import evaluate
 from tuning.training.loop import DivergedError, Listener, Outcome, Run, train
+from tuning.training.lr_finder import LRCurve, lr_range_test, model_range_test
 from tuning.training.splits import (
     SealedTestError,
     Splits,
@@ -23,6 +24,7 @@ __all__ = [
     "DeviceError",
     "DiskFullError",
     "DivergedError",
+    "LRCurve",
     "Listener",
     "Metric",
     "Outcome",
@@ -36,6 +38,8 @@ __all__ = [
     "check_workload",
     "evaluate",
     "load_checkpoint",
+    "lr_range_test",
+    "model_range_test",
     "opened_seal",
     "quantile_bins",
     "stratified_split",

@@ -73,6 +73,17 @@ def hash_key() -> str:
     return hashlib.blake2b(settings.SECRET_KEY.encode(), digest_size=32, person=b"hpweb-splits").hexdigest()
 
 
+def lr_range_spec(args: dict[str, Any], slot: Slot) -> dict[str, Any]:
+    """What a process is told of a learning-rate test: its plan, and what it may use."""
+    wanted = ("workload", "digest", "parameter", "low", "high", "steps", "seed", "curves")
+    return {
+        **{name: args[name] for name in wanted},
+        "source": workload_document(args["workload"]).get("source") or "",
+        "device": device_of(slot),
+        "threads": slot.threads,
+    }
+
+
 def job_start(job: Job, slot: Slot, given_up: dict[str, str] | None = None) -> dict[str, Any]:
     """The start message for a job, for a describe with the sources that it leaves out and why.
 
@@ -88,6 +99,8 @@ def job_start(job: Job, slot: Slot, given_up: dict[str, str] | None = None) -> d
             "kind": "split",
             "spec": {"workload": workload, "source": source, "hash_key": hash_key()},
         }
+    if job.kind == "lr_range":
+        return {"type": "start", "kind": "lr_range", "spec": lr_range_spec(job.args, slot)}
     if job.kind == "preflight":
         workload = job.args["workload"]
         return {

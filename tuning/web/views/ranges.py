@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from tuning.findings import Finding
+from tuning.selectors.lr_ranges import lr_range_job, suggested_entry
 from tuning.selectors.spaces import fit_of, misfits_waiting, space_versions
 from tuning.selectors.studies import may_edit, study_for
 from tuning.services.errors import Conflict, Forbidden, Invalid
@@ -16,7 +17,7 @@ from tuning.services.ranges import LONGEST_REASON, change_ranges
 from tuning.services.sources import assumptions_of
 from tuning.services.spaces import parse_space
 from tuning.web.errors import SignedInRequest, signed_in
-from tuning.web.forms.editing import bare_rows, change_rows, draw_rows, space_of_rows
+from tuning.web.forms.editing import bare_rows, change_rows, draw_rows, space_of_rows, whole_number
 from tuning.web.forms.linting import apply_fix, lint_rows
 from tuning.web.forms.rows import read_value, written_value
 from tuning.web.forms.sources import PREFIX, Assumption
@@ -105,13 +106,25 @@ def ranges(request: SignedInRequest, study_id: int) -> HttpResponse:
 
 
 def _suggested(request: SignedInRequest, study: Any) -> tuple[dict[str, Any], str]:
-    """The study's space with the fix of the finding that the address names (?fix=EDGE&parameter=lr), and its reason;
-    as it stands where there is no such finding any more."""
+    """The study's space with the fix of the finding that the address names (?fix=EDGE&parameter=lr), or with the range
+    around the bracket of a learning-rate test (?lr_range=7&curve=0), and the reason; as it stands where there is no
+    such finding any more."""
+    if test := whole_number(request.GET.get("lr_range")):
+        return _tested(request, study, test)
     rule, name = request.GET.get("fix"), request.GET.get("parameter")
     for finding in range_findings(study) if rule else []:
         if (finding.rule, finding.parameter) == (rule, name) and finding.fix is not None:
             return {**study.space.document, name: dict(finding.fix)}, finding.message[:LONGEST_REASON]
     return study.space.document, ""
+
+
+def _tested(request: SignedInRequest, study: Any, test: int) -> tuple[dict[str, Any], str]:
+    job = lr_range_job(request.user, test)
+    name, entry, curve = suggested_entry(study.space.document, job, whole_number(request.GET.get("curve")) or 0)
+    low, high = curve.bracket or (0.0, 0.0)
+    under = f" with {curve.label}" if curve.label else ""
+    reason = f"The learning-rate test {test}{under} found that {low:.2g} to {high:.2g} trains."
+    return {**study.space.document, name: entry}, reason[:LONGEST_REASON]
 
 
 def _done(version: int, cancelled: int) -> str:
