@@ -42,6 +42,7 @@ class Study(models.Model):
     # READY, and starts by itself for this person once its preflight has passed
     starts_for = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     waiver = models.TextField(blank=True)  # why it was started without a passed preflight
+    forecast: Any = JSONTextField(default=dict)  # what it was to take when it started (services.forecasts)
 
     workload = models.CharField(max_length=120, blank=True)  # empty: trials are run by scripts over REST
     workload_digest = models.CharField(max_length=64, blank=True)  # the code that its trials run, on every host

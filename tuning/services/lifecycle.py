@@ -12,6 +12,7 @@ from tuning.services import hints
 from tuning.services.audit import record
 from tuning.services.closing import close_if_done
 from tuning.services.errors import Conflict, Forbidden
+from tuning.services.forecasts import forecast_of
 from tuning.services.permissions import study_for_change, trial_for_change
 from tuning.services.pinning import want_data
 from tuning.services.preflights import request_preflight
@@ -65,8 +66,17 @@ def start_study(*, study_id: int, actor: AbstractBaseUser | None, despite: str =
         return _await_preflight(study, actor, standing)
     verb = "started" if standing.open else "started without a passed preflight"
     waiver = "" if standing.open else despite
+    expected = forecast_of(study)
     study = _set_state(
-        study, actor, verb, State.RUNNING, started=Now(), state_reason="", starts_for=None, waiver=waiver
+        study,
+        actor,
+        verb,
+        State.RUNNING,
+        started=Now(),
+        state_reason="",
+        starts_for=None,
+        waiver=waiver,
+        forecast=expected,
     )
     want_data(study, actor)
     close_if_done(study)  # all that its budget pays may have been queued, and cancelled, before it started

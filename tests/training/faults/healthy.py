@@ -1,7 +1,7 @@
 """Thirty healthy workloads of different data, models, optimizers and batches: each alarm on them is a false one.
 
-Two kinds of warning are true of them and no false alarm: some pixels of the digits are constant (CONSTANT-FEATURES),
-and on the small tables a linear model is as good as the network (BASELINE).
+Two kinds of warning are true of them and no false alarm: some pixels of the digits are constant (CONSTANT),
+and on the small tables a linear model is as good as the network (BASELINES).
 """
 
 from __future__ import annotations

@@ -179,6 +179,18 @@ def entry(mapping: Any, key: Any) -> Any:
 
 
 @register.filter
+def whole(value: float | None) -> str:
+    """Rounded to a whole number, with separators."""
+    return NONE if value is None else f"{value:,.0f}"
+
+
+@register.filter
+def percent(share: float | None) -> str:
+    """A share as a percentage: 0.2 is 20 %."""
+    return NONE if share is None else f"{100 * share:.0f} %"
+
+
+@register.filter
 def evidence(value: Any) -> str:
     """A number of a check's evidence; of a list its first entries, of a mapping its pairs."""
     if isinstance(value, dict):

@@ -30,6 +30,8 @@ from tuning.services.lifecycle import start_study
 from tuning.services.preflights import request_preflight
 from tuning.services.spaces import parse_space
 from tuning.services.studies import create_study
+from tuning.web.advice import FIELDS as FIELDS_OF_ADVICE
+from tuning.web.advice import Advice, advice_on, take
 from tuning.web.drafts import keep, new_key, typed, written
 from tuning.web.errors import SignedInRequest, signed_in
 from tuning.web.files import form_settings, read_settings, rows_of, text_of, unknown_fields
@@ -43,7 +45,7 @@ from tuning.web.forms.study import StudyForm
 from tuning.web.plan import lint_plan, plan_of
 from tuning.web.preflight import preflight_panel
 
-EDITS = {"fix", "add_row", "remove_row", "insert_template", "keep"}  # buttons that change the form and create nothing
+EDITS = {"fix", "add_row", "remove_row", "insert_template", "keep", "advise", "advice"}  # buttons that create nothing
 SCRIPT = "script"  # in the address: trials that scripts run over REST
 
 
@@ -86,8 +88,7 @@ def _sent(request: SignedInRequest, workload: Any, sources: SourceRows, source: 
         request_preflight(actor=request.user, workload=workload["name"], again=True)
         return redirect(f"{request.get_full_path()}#step-preflight")
     if EDITS & set(data):
-        form = StudyForm(workload, initial=data.dict())
-        return _page(request, workload, form, bare_rows(data), sources, source, note=note)
+        return _edited(request, workload, data, sources, source, note)
     study = _create(request, workload, form, rows, sources, source)
     if study is None:
         return _page(request, workload, form, rows, sources, source, status=400)
@@ -97,6 +98,23 @@ def _sent(request: SignedInRequest, workload: Any, sources: SourceRows, source: 
     else:
         messages.success(request, "The study is ready; start it when you like.")
     return redirect("study", study.pk)
+
+
+def _edited(
+    request: SignedInRequest, workload: Any, data: QueryDict, sources: SourceRows, source: Any | None, note: str
+) -> HttpResponse:
+    """The form after a button that changes it or asks for advice."""
+    advice = None
+    if {"advise", "advice"} & set(data):
+        form, rows = StudyForm(workload, initial=data.dict()), SpaceRows(data)
+        rows.is_valid()
+        space = rows.check()
+        advice = advice_on(request, data, form, workload, None if rows.has_errors() else space, _live_slots())
+        if "advice" in data and advice.cards:
+            messages.success(request, take(advice, data))
+            keep(request, workload, data, source)
+    form = StudyForm(workload, initial=data.dict())
+    return _page(request, workload, form, bare_rows(data), sources, source, note=note, advice=advice)
 
 
 def _start(request: SignedInRequest, study: Any) -> None:
@@ -299,6 +317,7 @@ def _page(
     source: Any | None,
     status: int = 200,
     note: str = "",
+    advice: Advice | None = None,
 ) -> HttpResponse:
     if rows.is_bound:
         rows.is_valid()
@@ -317,6 +336,7 @@ def _page(
         "source": source,
         "plan": plan,
         "note": note,
+        "advice": advice or Advice(written={name: form.initial.get(name, "") for name in FIELDS_OF_ADVICE}),
         "query": _query(request, workload),
         **preflight_panel(workload),
         "templates": templates_for(workload["name"] if workload else ""),
@@ -337,8 +357,7 @@ def _initial(workload: dict[str, Any] | None) -> dict[str, Any]:
         "name": f"{workload['name'] if workload else 'script'}, {today}",
         "n_trials": 30,
     }
-    slots = sum(len(device.slots) for host in hosts_overview() if host.alive for device in host.devices)
-    initial["parallel"] = max(1, slots)
+    initial["parallel"] = max(1, _live_slots())
     if workload:
         initial |= {"metric": workload["metric"], "max_resource": workload.get("max_resource")}
     return initial
@@ -357,6 +376,10 @@ def _initial_clone(source: Any, settings: dict[str, Any], query: QueryDict) -> d
         names = ("scheduler", "max_resource", *(name for name in query if name.startswith(f"{chosen}-")))
         options |= {name: query[name] for name in names if name in query}
     return {**settings, **options, **limits_for_form(settings["constraints"]), "name": clone_name(source)}
+
+
+def _live_slots() -> int:
+    return sum(len(device.slots) for host in hosts_overview() if host.alive for device in host.devices)
 
 
 def _first_rows(workload: dict[str, Any] | None) -> Any:
