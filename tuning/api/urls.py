@@ -5,6 +5,7 @@ from django.urls import path, re_path
 from tuning.api import schema
 from tuning.api.endpoint import Unknown
 from tuning.api.views import (
+    advice,
     catalogue,
     control,
     exports,
@@ -37,6 +38,7 @@ urlpatterns = [
     path("studies/<int:study_id>/trials/", trials.Trials.as_view(), name="api-study-trials"),
     path("studies/<int:study_id>/leaderboard/", trials.BestTrials.as_view(), name="api-study-leaderboard"),
     path("studies/<int:study_id>/surrogate/", surrogates.Surrogate.as_view(), name="api-study-surrogate"),
+    path("advice/", advice.Advice.as_view(), name="api-advice"),
     path("lint/", lint.Lint.as_view(), name="api-lint"),
     path("studies/<int:study_id>/lint/", lint.StudyLint.as_view(), name="api-study-lint"),
     path("studies/<int:study_id>/what-if/", what_if.StudyWhatIf.as_view(), name="api-study-what-if"),

@@ -13,11 +13,13 @@ from dataclasses import asdict
 from typing import Any
 
 from tuning.runner.inbox import Inbox
+from tuning.runner.pins import steady_digest
 from tuning.runner.spec import read
 from tuning.training.catalogue import Catalogue
 from tuning.training.defaults import defaults
 from tuning.training.determinism import prepare_device
 from tuning.training.entry import Entry
+from tuning.training.examples import load_data
 from tuning.training.preflight import preflight
 from tuning.training.preflight.outside import outside_checks
 
@@ -25,7 +27,8 @@ Tell = Callable[[dict[str, Any]], None]
 
 
 def run_preflight(spec: Mapping[str, Any], catalogue: Catalogue, inbox: Inbox) -> dict[str, Any]:
-    """Return {"checks", "params", "seconds_per_epoch", "parameters", "seconds", "device", "stopped", "gated"}.
+    """Return {"checks", "params", "seconds_per_epoch", "parameters", "seconds", "device", "stopped", "gated",
+    "data_digest" (of the examples; "" where they change at every read)}.
 
     Fields of `spec`: workload; optional: params (null or {}: the middle of the workload's space), device, threads.
     Each check is sent as it ends: {"type": "check", ...}. What was not measured is null.
@@ -41,7 +44,10 @@ def run_preflight(spec: Mapping[str, Any], catalogue: Catalogue, inbox: Inbox) -
     threads = read(spec, "threads", int, 1)
     device = prepare_device(read(spec, "device", str, "cpu"), threads=threads, deterministic=False)
     workload = catalogue.make(entry.name)
-    return asdict(preflight(workload, given, device=device, found=tell, asked=inbox.request)) | {"gated": True}
+    report = preflight(workload, given, device=device, found=tell, asked=inbox.request)
+    # Where it does not train, the first check has told why; then there is nothing that a study could be pinned to.
+    data = steady_digest(load_data(workload)) if report.seconds_per_epoch is not None else ""
+    return asdict(report) | {"gated": True, "data_digest": data}
 
 
 def _outside(entry: Entry, params: Mapping[str, Any], catalogue: Catalogue, tell: Tell) -> dict[str, Any]:
@@ -59,4 +65,5 @@ def _outside(entry: Entry, params: Mapping[str, Any], catalogue: Catalogue, tell
         "device": "",
         "stopped": False,
         "gated": False,
+        "data_digest": "",
     }

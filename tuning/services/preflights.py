@@ -67,6 +67,8 @@ def store_preflight(job: Job, answer: dict[str, Any]) -> Preflight | None:
     preflight.data_digest = str(answer.get("data_digest") or "")[:64]
     preflight.facts = {key: answer.get(key) for key in ("seconds_per_epoch", "parameters", "seconds", "device")}
     preflight.state = State.FAILED if failed else State.PASSED
+    if answer.get("stopped"):
+        preflight.state, preflight.error = State.BROKEN, "It was asked to stop before its last check."
     preflight.save()
     Preflight.objects.filter(pk=preflight.pk).update(completed=Now())
     return preflight

@@ -31,14 +31,21 @@ ORDER = {"error": 0, "warning": 1, "info": 2}
 
 
 def study_findings(
-    study: Any, reasons: Counter[str], hindrances: Sequence[Finding], ranges: Sequence[Finding] = ()
+    study: Any,
+    reasons: Counter[str],
+    hindrances: Sequence[Finding],
+    ranges: Sequence[Finding] = (),
+    predicted: Finding | None = None,
 ) -> list[Finding]:
     """What stands in the study's way.
 
     reasons: how many trials failed for each reason code. ranges: what the trials say about the space, of which remarks
-    ("info") are left out: they stand beside the row where the ranges are changed.
+    ("info") are left out: they stand beside the row where the ranges are changed. predicted: how the forecast came out,
+    which is worth a look where the study took more.
     """
     found = [*hindrances, *(finding for finding in ranges if finding.severity != "info")]
+    if predicted is not None and predicted.rule == "prediction-missed":
+        found.append(predicted)
     told = {"diverged"} if any(finding.rule == "TOO-WIDE" for finding in ranges) else set()
     if study.state_reason and study.state in ("PAUSED", "STOPPED"):
         severity = "info" if study.state == "STOPPED" else "error"  # hpweb has paused it for a trouble

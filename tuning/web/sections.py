@@ -28,6 +28,7 @@ from tuning.selectors.curves import Curve, curve_band, study_curves
 from tuning.selectors.history import history_points
 from tuning.selectors.preflights import standing_of
 from tuning.selectors.trials import leaderboard
+from tuning.services.forecasts import prediction
 from tuning.services.linting import range_findings
 from tuning.web.attention import study_findings
 from tuning.web.model import model_tab
@@ -124,7 +125,7 @@ def overview(study: Any, query: QueryDict, hindrances: Sequence[Finding] = ()) -
         "log": log,
         **_curve_context(study, drawn, study.metric),
         "curve_words": "best" if complete else "running" if running else "first",
-        "findings": study_findings(study, reasons, hindrances, range_findings(study)),
+        "findings": study_findings(study, reasons, hindrances, range_findings(study), prediction(study)),
         "best": study.best_trial,
         "best_params": study.best_trial.params if study.best_trial else {},
         "running": running,

@@ -179,6 +179,12 @@ def entry(mapping: Any, key: Any) -> Any:
 
 
 @register.filter
+def before_colon(message: str) -> str:
+    """What a message says before its list."""
+    return message.partition(":")[0]
+
+
+@register.filter
 def whole(value: float | None) -> str:
     """Rounded to a whole number, with separators."""
     return NONE if value is None else f"{value:,.0f}"

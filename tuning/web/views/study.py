@@ -25,6 +25,7 @@ from tuning.selectors.studies import may_edit, study_facts, study_for
 from tuning.selectors.trials import trial_for
 from tuning.selectors.workloads import split_of
 from tuning.services.errors import Conflict, Invalid, NotFound
+from tuning.services.forecasts import prediction
 from tuning.services.studies import update_study
 from tuning.web.drawings import space_table
 from tuning.web.errors import SignedInRequest, signed_in
@@ -117,6 +118,7 @@ def study_setup(request: SignedInRequest, study_id: int) -> HttpResponse:
         "form": form,
         "facts": study_facts(study),
         "split": split_of(study.workload),
+        "predicted": prediction(study),
         "limits": limit_rows(study.constraints),
         "sources": visible_sources(request.user, study),
         "space_rows": space_table(study.space.document) if study.space else [],

@@ -1,0 +1,43 @@
+"""How a budget is best spent on a space."""
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from tuning.api.endpoint import Endpoint, shown
+from tuning.api.serializers.advice import AdviceAnswer, AdviceQuestion
+from tuning.selectors.hosts import live_slots
+from tuning.selectors.workloads import workload_named
+from tuning.services.advising import Budget, advice_for
+from tuning.services.errors import Invalid
+
+
+class Advice(Endpoint):
+    """The budget advisor."""
+
+    @extend_schema(
+        operation_id="advice",
+        summary="Ask how to spend a budget",
+        description="Method, number of trials, how far each runs, what that takes with a range, and what is kept back "
+        "to confirm the answer; beside it what else could be chosen. `method` holds the fields of a new study. How "
+        "long a step takes is known once the workload's checks have run: a budget of time needs it.",
+        tags=["advice"],
+        request=AdviceQuestion,
+        responses=AdviceAnswer,
+    )
+    def post(self, request: Request) -> Response:
+        asked = self.body(AdviceQuestion)
+        name = asked.get("workload", "")
+        document = workload_named(name).document if name else None
+        space = asked.get("space") or (document or {}).get("space")
+        if not space:
+            raise Invalid({"space": ["Give the search space: the workload has no default one, or none was named."]})
+        found = advice_for(
+            self.person,
+            space,
+            Budget(asked.get("trials"), asked.get("device_seconds"), asked.get("seconds")),
+            workload=document,
+            max_resource=asked.get("max_resource") or (document or {}).get("max_resource"),
+            slots=asked.get("slots") or max(1, live_slots().count()),
+        )
+        return Response(shown(AdviceAnswer, found.to_json()))
