@@ -5,6 +5,7 @@ import pytest
 from tests.factories import make_slot, make_study, make_workload
 from tests.services.test_lr_ranges import ANSWER, CURVE, NO_BRACKET, answered
 from tests.web.conftest import poll, words
+from tests.web.test_new_study import filled
 from tuning.models import Job, Study
 from tuning.services.job_endings import finish_job
 from tuning.services.jobs import claim_job
@@ -171,3 +172,27 @@ def test_the_page_asks_a_few_queries(as_alice, alice, django_assert_max_num_quer
         answered(alice, seed=seed)
     with django_assert_max_num_queries(12):
         as_alice.get(PAGE)
+
+
+def test_from_a_new_study_and_back_with_the_range(as_alice, alice):
+    form = "/studies/new/?workload=tiny&draft=a-key-of-ours"
+    sent = filled(as_alice.get(form), name="typed", form__0__name="rate", form__0__annotation="learning_rate")
+    answer = as_alice.post(form, sent | {"find_lr": "1"})
+    assert answer["Location"] == f"{PAGE}?draft=a-key-of-ours"
+    asked = as_alice.post(answer["Location"], FORM)
+    assert asked["Location"].endswith("&draft=a-key-of-ours")
+    assert as_alice.post(asked["Location"], {"cancel": "1"})["Location"] == asked["Location"]
+    job = answered(alice, seed=1)
+    page = as_alice.get(f"{PAGE}?draft=a-key-of-ours&job={job.pk}")
+    assert "Back to the new study" in words(page)
+    assert "Use this range" in words(page)
+    back = as_alice.post("/studies/new/drafts/a-key-of-ours/learning-rate/", {"job": job.pk, "curve": 0})
+    assert back["Location"].endswith("draft=a-key-of-ours#step-space")
+    left = filled(as_alice.get(back["Location"]))
+    assert (left["name"], left["form-0-name"], left["form-0-scale"]) == ("typed", "rate", "log")
+    low, high = (float(left[f"form-0-{end}"]) for end in ("low", "high"))
+    assert low < CURVE["bracket"][0] < CURVE["bracket"][1] < high
+    gone = as_alice.post("/studies/new/drafts/never-there/learning-rate/", {"job": job.pk, "curve": 0})
+    assert gone.status_code == 404
+    nothing = as_alice.post("/studies/new/drafts/a-key-of-ours/learning-rate/", {"job": job.pk, "curve": 7})
+    assert nothing.status_code == 404

@@ -23,18 +23,24 @@ MOST_CURVES = 6
 LEAST_FACTOR = 10.0  # between the lowest and the highest learning rate
 
 
-def request_lr_range(*, actor: AbstractBaseUser, workload: str, study_id: int | None = None, **wanted: Any) -> Job:
+def request_lr_range(
+    *,
+    actor: AbstractBaseUser,
+    workload: str,
+    study_id: int | None = None,
+    space: Mapping[str, Any] | None = None,
+    **wanted: Any,
+) -> Job:
     """Queue a test of a workload; while the same one of the same person is open, that one is returned.
 
-    With `study_id` the study's search space takes the place of the workload's; `wanted` as in `plan_lr_range`.
-    Raises Invalid with every wrong field, and NotFound.
+    With `study_id` the study's search space takes the place of the workload's, or `space` does; `wanted` as in
+    `plan_lr_range`. Raises Invalid with every wrong field, and NotFound.
     """
-    space = None
     if study_id is not None:
         study = study_for(actor, study_id)
         if study.workload != workload:
             raise Invalid({"study": [f"{study.name!r} does not train {workload}, but {study.workload or 'a script'}."]})
-        space = study.space.document if study.space else None
+        space = study.space.document if study.space else space
     args = plan_lr_range(workload_named(workload), space=space, **wanted) | {"study": study_id}
     text = json.dumps([actor.pk, args], sort_keys=True)
     return request_job(kind=KIND, actor=actor, args=args, dedupe=f"{KIND}:{hashlib.sha256(text.encode()).hexdigest()}")

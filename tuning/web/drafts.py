@@ -7,13 +7,16 @@ from typing import Any
 from django.http import QueryDict
 from django.utils import timezone
 
+from tuning.selectors.lr_ranges import suggested_entry
 from tuning.services.drafts import save_draft
 from tuning.web.errors import SignedInRequest
+from tuning.web.forms.editing import bare_rows, space_of_rows, whole_number
+from tuning.web.forms.space import initial_row
 
 # Buttons and what belongs to the page, not to the study.
 LEFT_OUT = {
     "csrfmiddlewaretoken", "start", "create", "keep", "fix", "add_row", "remove_row", "insert_template", "template",
-    "preflight", "advise", "advice",
+    "preflight", "advise", "advice", "find_lr",
 }  # fmt: skip
 
 
@@ -56,3 +59,22 @@ def _texts(bound: Any) -> list[str]:
     shown = bound.field.widget.format_value(value) if value is not True else "on"
     found = shown if isinstance(shown, list) else [shown]
     return [str(text) for text in found if text is not None]
+
+
+def drafted_space(draft: Any) -> dict[str, Any] | None:
+    """The space that the rows of a draft describe; None while they have mistakes."""
+    return space_of_rows(bare_rows(typed(draft)))
+
+
+def narrow(data: QueryDict, job: Any, curve: int) -> str:
+    """Type the range around a learning-rate test's bracket into its row; the words for the person.
+
+    Raises NotFound where the test has no such curve, or the rows no learning rate.
+    """
+    document = space_of_rows(bare_rows(data)) or {}
+    name, entry, _ = suggested_entry(document, job, curve)
+    total = whole_number(data.get("form-TOTAL_FORMS")) or 0
+    for index in range(total):
+        if data.get(f"form-{index}-name", "").strip() == name and not data.get(f"form-{index}-DELETE"):
+            data.update({f"form-{index}-{field}": text for field, text in initial_row(name, entry).items()})
+    return f"{name} is searched from {entry['low']:g} to {entry['high']:g} now, around the bracket of the test."

@@ -25,6 +25,7 @@ urlpatterns = [
     path("studies/new/keep/", creation.keep_study, name="study_keep"),
     path("studies/new/file/", creation.study_from_file, name="study_from_file"),
     path("studies/new/drafts/<slug:key>/discard/", creation.discard, name="draft_discard"),
+    path("studies/new/drafts/<slug:key>/learning-rate/", creation.use_learning_rate, name="draft_lr"),
     path("studies/new/check/", creation.check_study, name="study_check"),
     path("studies/<int:study_id>/", study.study_tab, {"tab": "overview"}, name="study"),
     path(

@@ -19,6 +19,7 @@ from tuning.engine import registry
 from tuning.selectors.clones import clone_name, settings_of
 from tuning.selectors.drafts import draft_of, drafts_of
 from tuning.selectors.hosts import hosts_overview
+from tuning.selectors.lr_ranges import lr_range_job
 from tuning.selectors.sources import teaching_studies
 from tuning.selectors.space_templates import template_named, templates_for
 from tuning.selectors.studies import study_for
@@ -32,7 +33,7 @@ from tuning.services.spaces import parse_space
 from tuning.services.studies import create_study
 from tuning.web.advice import FIELDS as FIELDS_OF_ADVICE
 from tuning.web.advice import Advice, advice_on, take
-from tuning.web.drafts import keep, new_key, typed, written
+from tuning.web.drafts import keep, narrow, new_key, typed, written
 from tuning.web.errors import SignedInRequest, signed_in
 from tuning.web.files import form_settings, read_settings, rows_of, text_of, unknown_fields
 from tuning.web.forms.editing import bare_rows, change_rows, draw_rows, insert_rows, space_of_rows, whole_number
@@ -87,6 +88,9 @@ def _sent(request: SignedInRequest, workload: Any, sources: SourceRows, source: 
     if workload is not None and "preflight" in data:
         request_preflight(actor=request.user, workload=workload["name"], again=True)
         return redirect(f"{request.get_full_path()}#step-preflight")
+    if workload is not None and "find_lr" in data:
+        query = urlencode({"draft": request.GET.get("draft", "")})
+        return redirect(f"{reverse('lr_range', args=[workload['name']])}?{query}")
     if EDITS & set(data):
         return _edited(request, workload, data, sources, source, note)
     study = _create(request, workload, form, rows, sources, source)
@@ -185,6 +189,21 @@ def discard(request: SignedInRequest, key: str) -> HttpResponse:
     if discard_draft(owner=request.user, key=key):
         messages.success(request, "The draft is gone.")
     return redirect("study_new")
+
+
+@signed_in
+@require_POST
+def use_learning_rate(request: SignedInRequest, key: str) -> HttpResponse:
+    """The range that a learning-rate test suggests takes the place of the draft's."""
+    draft = draft_of(request.user, key)
+    if draft is None:
+        raise NotFound("There is no such draft any more: its study may have been created.")
+    data = typed(draft)
+    job = lr_range_job(request.user, whole_number(request.POST.get("job")) or 0)
+    messages.success(request, narrow(data, job, int(request.POST.get("curve") or 0)))
+    save_draft(owner=request.user, key=key, workload=draft.workload, fields=dict(data.lists()), source=draft.source)
+    query = {"from": draft.source_id} if draft.source_id else {"workload": draft.workload or SCRIPT}
+    return redirect(f"{reverse('study_new')}?{urlencode({**query, 'draft': key})}#step-space")
 
 
 @signed_in

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from tuning.charts import LRPoints, lr_range_figure
+from tuning.selectors.drafts import draft_of
 from tuning.selectors.errors import NotFound
 from tuning.selectors.jobs import job_row
 from tuning.selectors.lr_ranges import OPEN, Curve, curves_of, lr_range_job, lr_range_jobs, suggested_entry
@@ -17,6 +18,7 @@ from tuning.selectors.workloads import workload_named
 from tuning.services.errors import Conflict, Invalid
 from tuning.services.job_endings import cancel_job
 from tuning.services.lr_ranges import request_lr_range
+from tuning.web.drafts import drafted_space
 from tuning.web.errors import SignedInRequest, signed_in
 from tuning.web.forms.editing import whole_number
 from tuning.web.forms.lr_range import LRRangeForm, initial_of
@@ -29,16 +31,23 @@ ROWS = 40  # of the table of numbers, for each curve
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def lr_range(request: SignedInRequest, name: str) -> HttpResponse:
-    """?job= shows one of the person's tests, else their newest; ?study= is the study whose range it is for."""
+    """?job= shows one of the person's tests, else their newest.
+
+    ?study= is the study whose range it is for, or ?draft= the draft of one.
+    """
     workload = workload_named(name)
     if workload.error or workload.document.get("kind") != "pytorch":
         raise Conflict(f"{name} has no learning-rate finder: it needs a PyTorch workload that can be loaded.")
-    study = _study(request, name)
-    document = study.space.document if study is not None and study.space else workload.document.get("space") or {}
+    study, draft = _study(request, name), _draft(request, name)
+    document = workload.document.get("space") or {}
+    if study is not None and study.space:
+        document = study.space.document
+    elif draft is not None:
+        document = drafted_space(draft) or document
     job = _job(request, name)
     if request.method == "POST" and "cancel" in request.POST and job is not None:
         cancel_job(job_id=job.pk, actor=request.user)
-        return redirect(_address(name, study, job))
+        return redirect(_address(name, study, draft, job))
     if request.method != "POST":
         form = LRRangeForm(document, initial=initial_of(document, job.args if job else None))
         return _page(request, workload, study, document, job, form)
@@ -48,8 +57,10 @@ def lr_range(request: SignedInRequest, name: str) -> HttpResponse:
     if wanted is not None:
         try:
             study_id = study.pk if study is not None else None
-            asked = request_lr_range(actor=request.user, workload=name, study_id=study_id, **wanted)
-            return redirect(_address(name, study, asked))
+            asked = request_lr_range(
+                actor=request.user, workload=name, study_id=study_id, space=document if draft else None, **wanted
+            )
+            return redirect(_address(name, study, draft, asked))
         except Invalid as error:
             form.take_errors(error)
     return _page(request, workload, study, document, job, form, status=400)
@@ -66,6 +77,11 @@ def _study(request: SignedInRequest, name: str) -> Any:
     return study
 
 
+def _draft(request: SignedInRequest, name: str) -> Any:
+    draft = draft_of(request.user, request.GET.get("draft", ""))
+    return draft if draft is not None and draft.workload == name else None
+
+
 def _job(request: SignedInRequest, name: str) -> Any:
     number = whole_number(request.GET.get("job"))
     if number is None:
@@ -76,8 +92,9 @@ def _job(request: SignedInRequest, name: str) -> Any:
     return job
 
 
-def _address(name: str, study: Any, job: Any) -> str:
-    query = {"job": job.pk, **({"study": study.pk} if study is not None else {})}
+def _address(name: str, study: Any, draft: Any, job: Any) -> str:
+    query = {"job": job.pk}
+    query |= {"study": study.pk} if study is not None else {"draft": draft.key} if draft is not None else {}
     return f"{reverse('lr_range', args=[name])}?{urlencode(query)}"
 
 
@@ -92,13 +109,15 @@ def _page(
     status: int = 200,
 ) -> HttpResponse:
     live = job is not None and job.state in OPEN
-    tag = tag_of("lr_range", request.user.pk, workload.pk, study and study.pk, job and (job.pk, job.state, job.slot_id))
+    shown = (study and study.pk, job and (job.pk, job.state, job.slot_id))
+    tag = tag_of("lr_range", request.user.pk, request.GET.urlencode(), *shown)
     if request.method != "POST" and (answer := unchanged(request, tag)):
         return answer
     context = {
         "section": "workloads",
         "workload": workload,
         "study": study,
+        "draft": _draft(request, workload.name),
         "form": form,
         **_result(request, study, document, job),
     }
