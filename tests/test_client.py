@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.factories import SPACE, make_slot, make_study
+from tests.factories import SPACE, make_slot, make_study, make_workload
+from tests.services.test_lr_ranges import answered
 from tuning import client as client_module
 from tuning.client import (
     Client,
@@ -36,6 +37,7 @@ from tuning.client import (
     backoff,
     fits,
 )
+from tuning.models import Job
 from tuning.models import Trial as TrialRow
 from tuning.selectors.curves import trial_curves
 from tuning.services.jobs import request_describe
@@ -390,6 +392,21 @@ def test_a_job_is_seen_and_ended_from_a_script(client: Client, alice: Any):
     job = request_describe(actor=alice)
     assert [row["kind"] for row in client.jobs()] == ["describe"]
     assert client.cancel_job(job.pk)["error"] == client.cancel_job(job.pk)["error"] == "Cancelled by alice."
+
+
+def test_learning_rates_are_tested_from_a_script(client: Client, alice: Any):
+    make_workload("tiny")
+    waiting = client.find_learning_rate("tiny", {"momentum": 0.9}, steps=50, wait=0)
+    assert (waiting["state"], waiting["steps"], waiting["curves"]) == ("WAITING", 50, [])
+    assert Job.objects.get().args["curves"][0]["params"]["momentum"] == 0.9
+    client.cancel_job(waiting["id"])
+    assert client.learning_rate_test(waiting["id"])["error"] == "Cancelled by alice."
+    done = answered(alice)
+    assert client.learning_rate_test(done.pk)["curves"][0]["bracket"] == [0.004, 0.02]
+    with pytest.raises(InvalidInput, match="batch_size"):
+        client.find_learning_rate("tiny", overlay={"batch_size": [16, 64]})
+    with pytest.raises(NotFound):
+        client.find_learning_rate("none/such")
 
 
 def test_a_device_is_reserved_and_given_back_from_a_script(client: Client):

@@ -62,15 +62,18 @@ def test_the_examples_are_taken_as_they_stand(as_alice, as_nobody):
         for path, methods in paths.items()
         if "examples" in methods.get("post", {}).get("requestBody", {}).get("content", {}).get("application/json", {})
     }
-    assert len(given) == 8
+    assert len(given) == 9
+    batch = {"type": "int", "low": 16, "high": 256, "log": True}
+    rate = {"type": "float", "low": 1e-4, "high": 0.1, "log": True}
+    make_workload("batched", space={"lr": rate, "batch_size": batch})
     (new,) = given.pop("/api/v1/studies/")
     study = as_alice.post("studies/", new).json()["id"]
     as_alice.post(f"studies/{study}/start/")
     trial = as_alice.post(f"studies/{study}/ask/").json()["trials"][0]["id"]
     for path, bodies in sorted(given.items(), key=lambda item: item[0].endswith("/exclude/")):  # it ends the trial
-        address = path.removeprefix("/api/v1/").format(study_id=study, trial_id=trial)
+        address = path.removeprefix("/api/v1/").format(study_id=study, trial_id=trial, name="batched")
         for body in bodies:
-            made = 201 if path.endswith(("/enqueue/", "/tokens/")) else 200
+            made = 201 if path.endswith(("/enqueue/", "/tokens/", "/lr-range/")) else 200
             assert as_alice.post(address, body).status_code == (409 if "lease" in body else made), path
 
 

@@ -60,7 +60,7 @@ def test_a_test_waits_runs_and_shows_its_curve(as_alice, alice):
     job = answered(alice, seed=1)
     page = as_alice.get(PAGE)
     assert "What it says" in words(page) and 'id="lr-figure-data"' in page.content.decode()
-    assert "0.004000 0.02000" in words(page)
+    assert "0.004 0.02 0.05" in words(page)
     assert "lr 0.001 to 0.07, log" in words(page)
     assert "The test ended as the loss had risen to four times its least." in words(page)
     assert "Use this range" not in words(page), "there is no study that it is for"

@@ -3,8 +3,8 @@
 The new range reaches half a decade below the bracket and half a decade above it, on a log scale. A test sees some
 hundred steps: longer trainings and schedules move the best rate about that far, mostly downwards, and above the
 steepest descent the loss still falls. Of nine trainings of the shipped workloads (12 epochs, SGD, Adam and AdamW) the
-best of a grid of half decades lay in that range in seven, and at its upper end in the other two. Both ends are rounded
-outwards to one digit.
+least validation loss of a grid of half decades lay in that range in seven, and just above its upper end in the other
+two. Both ends are rounded outwards to one digit.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ from tuning.web.drafts import drafted_space
 from tuning.web.errors import SignedInRequest, signed_in
 from tuning.web.forms.editing import whole_number
 from tuning.web.forms.lr_range import LRRangeForm, initial_of
-from tuning.web.forms.rows import entry_words
-from tuning.web.polling import is_fragment, page_or_fragment, tag_of, unchanged
+from tuning.web.forms.rows import entry_words, written_number
+from tuning.web.polling import page_or_fragment, tag_of, unchanged
 
 ROWS = 40  # of the table of numbers, for each curve
 
@@ -119,10 +119,9 @@ def _page(
         "study": study,
         "draft": _draft(request, workload.name),
         "form": form,
+        "earlier": lr_range_jobs(request.user, workload.name),
         **_result(request, study, document, job),
     }
-    if not is_fragment(request):
-        context["earlier"] = lr_range_jobs(request.user, workload.name)
     response = page_or_fragment(
         request, "tuning/lr_range.html", "tuning/_lr_range.html", context, tag=tag, live=live and status == 200
     )
@@ -138,12 +137,14 @@ def _result(request: SignedInRequest, study: Any, document: dict[str, Any], job:
     if not curves:
         first, _, rest = job.error.partition("\n")
         return context | {"failure": (first, rest)}
-    points = [LRPoints(one.label, one.lrs, one.losses, one.smoothed, one.bracket) for one in curves]
+    overlaid = (job.args.get("overlay") or {}).get("name", "")
+    points = [LRPoints(_name(one, overlaid), one.lrs, one.losses, one.smoothed, one.bracket) for one in curves]
     editable = study is not None and study.state != "STOPPED" and may_edit(request.user, study)
     return context | {
         "figure": lr_range_figure(points, parameter=job.args.get("parameter") or "learning rate"),
         "rows": [_row(study if editable else None, document, job, index) for index in range(len(curves))],
         "numbers": [(one, _numbers(one)) for one in curves],
+        "overlaid": overlaid,
         "device": (job.result or {}).get("device", ""),
         "seconds": (job.result or {}).get("seconds"),
         "stopped": (job.result or {}).get("stopped"),
@@ -153,9 +154,11 @@ def _result(request: SignedInRequest, study: Any, document: dict[str, Any], job:
 def _row(study: Any, document: dict[str, Any], job: Any, index: int) -> dict[str, Any]:
     """A curve in the table: its bracket, and where that would lead."""
     curve = curves_of(job)[index]
-    row: dict[str, Any] = {"curve": curve, "ended": ENDS.get(curve.ended, curve.ended)}
+    overlaid = (job.args.get("overlay") or {}).get("name", "")
+    row: dict[str, Any] = {"curve": curve, "name": _name(curve, overlaid), "ended": ENDS.get(curve.ended, curve.ended)}
     if curve.bracket is None:
         return row
+    row["short"] = [written_number(float(f"{value:.2g}")) for value in (*curve.bracket, curve.lowest or 0.0)]
     try:
         name, entry, _ = suggested_entry(document, job, index)
     except NotFound:
@@ -164,6 +167,11 @@ def _row(study: Any, document: dict[str, Any], job: Any, index: int) -> dict[str
     if study is not None:
         row["use"] = f"{reverse('study_ranges', args=[study.pk])}?{urlencode({'lr_range': job.pk, 'curve': index})}"
     return row
+
+
+def _name(curve: Curve, overlaid: str) -> str:
+    """The value that is laid over, where it is clear of which parameter."""
+    return curve.label.removeprefix(f"{overlaid} ")
 
 
 ENDS = {
