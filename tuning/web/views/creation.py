@@ -227,6 +227,7 @@ def _page(
         "source": source,
         "plan": plan,
         "note": note,
+        "chosen_template": request.POST.get("template", ""),
         "templates": templates_for(workload["name"] if workload else ""),
     }
     return render(request, "tuning/study_new.html", context, status=status)
