@@ -55,5 +55,5 @@ def test_each_limit_that_is_passed_is_named_with_its_count():
     limits = {"parameters": 50_000, "memory": 2 * 10**9, "flops": 10**6}
     counts = {"parameters": 93_248, "memory": 10**9, "flops": 3 * 10**6}
     assert above_words(limits, counts) == (
-        "93,248 parameters, 1.86 times the limit of 50,000; 3 MFLOPs for one example, 3 times the limit of 1,000,000"
+        "93,248 parameters, 1.86 times the limit of 50,000; 3 MFLOPs for one example, 3 times the limit of 1 M"
     )

@@ -40,13 +40,14 @@ def constraints_of(limits: Mapping[str, int], counts: Mapping[str, int]) -> list
 
 
 def limit_text(name: str, value: int) -> str:
-    """A limit as a person writes it, without loss: 2 GB, 1,500,000."""
-    if name != "memory":
+    """A limit as a person writes it, without loss: 2 GB, 1,500,000, 3 G."""
+    if name == "parameters":
         return f"{value:,}"
-    for unit, factor in sorted(UNITS.items(), key=lambda one: -one[1]):
+    units = UNITS if name == "memory" else {unit: FACTORS[unit] for unit in "kMGT"}
+    for unit, factor in sorted(units.items(), key=lambda one: -one[1]):
         if value >= factor and value % factor == 0:
-            return f"{value // factor} {unit}"
-    return f"{value:,} B"
+            return f"{value // factor:,} {unit}"
+    return f"{value:,} B" if name == "memory" else f"{value:,}"
 
 
 def count_words(name: str, count: float) -> str:

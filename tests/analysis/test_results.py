@@ -150,6 +150,16 @@ def test_infeasible_trials_count_and_code_errors_do_not():
         assert all("are infeasible" in f.message and f.parameter == "units" and f.fix["high"] <= 48 for f in found)
 
 
+def test_what_was_infeasible_before_it_trained_is_no_waste():
+    history = History(SearchSpace.from_json(SPACE))
+    for number, (params, _) in enumerate(random_trials(SPACE, 60, bowl({}))):
+        if number % 3:
+            history.append(number, params, "PRUNED", infeasible=True, constraints=[1.0], resource=0)
+        else:
+            history.append(number, params, "COMPLETE", 1.0 + number, resource=5)
+    assert rules(lint_space(SearchSpace.from_json(SPACE), trials=history), "TOO-WIDE") == []
+
+
 def test_half_is_the_threshold():
     for bad, expected in ((29, []), (30, ["TOO-WIDE"])):
         trials = [

@@ -27,7 +27,8 @@ def test_list_row_holds_state_counts_and_best_trial(as_alice, running):
     row = as_alice.get("studies/").json()["results"][0]
     assert row["state"] == "RUNNING"
     assert row["owner"] == "alice"
-    assert row["counts"] == {"waiting": 0, "running": 0, "paused": 0, "complete": 1, "pruned": 0, "failed": 0}
+    counts = {"waiting": 0, "running": 0, "paused": 0, "complete": 1, "pruned": 0, "failed": 0, "infeasible": 0}
+    assert row["counts"] == counts
     assert row["best_trial"]["value"] == 0.25
     assert row["best_trial"]["number"] == trial.number
 

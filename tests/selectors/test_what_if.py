@@ -143,9 +143,12 @@ def test_an_infeasible_trial_ends_by_itself_and_a_pruned_one_does_not(alice):
         curve(study, values)
     trial = curve(study, [0.2], end="")
     prune_trial(trial_id=trial.pk, fence=1, constraints=[1.0])
+    prune_trial(trial_id=make_running(study).pk, fence=1, constraints=[1.0])
     curve(study, [0.2], end="pruned")
-    endings = {trial.number: trial.ending for trial in what_if(ended(study)).record.trials}
-    assert (endings[9], endings[10]) == ("failed", "cut")
+    found = what_if(ended(study))
+    endings = {trial.number: trial.ending for trial in found.record.trials}
+    assert (endings[9], endings[11]) == ("failed", "cut")
+    assert (10 in endings, found.left_out) == (False, 0), "what was infeasible before a step was no trial of the budget"
 
 
 def test_higher_is_better_the_other_way_round(alice):

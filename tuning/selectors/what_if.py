@@ -69,6 +69,7 @@ def _what_if(study: Study) -> WhatIf:
     if study.state not in ENDED:
         return WhatIf("What other schedulers would have made of these trials can be told once the study has ended.")
     rows = Trial.objects.filter(study=study, excluded_at__isnull=True)
+    rows = rows.exclude(infeasible=True, resource_done=0)  # of no budget, and nothing was trained
     n = rows.count()
     if n > MOST:
         return WhatIf(f"At most {MOST:,} trials are replayed, and a part of the {n:,} here would be another study.")

@@ -25,7 +25,7 @@ class Endings(Running):
 
     # --- endings -----------------------------------------------------------------------------------------------------
     @precondition(lambda self: self.live())
-    @rule(pick=picks, how=st.sampled_from(["done", "done", "value", "prune", "fail", "infeasible"]), value=values)
+    @rule(pick=picks, how=st.sampled_from(["done", "done", "value", "prune", "fail", "infeasible", "refused"]), value=values)
     def end(self, pick, how, value) -> None:
         self.finish(self.a_claim(pick), how, value)
 
@@ -59,6 +59,8 @@ class Endings(Running):
         elif how == "infeasible":
             trial.leave("PRUNED")
             trial.value, trial.kind = None, ""
+        elif how == "refused":
+            trial.refuse()
         elif how == "prune":
             trial.prune()
         elif how == "fail":
@@ -76,6 +78,8 @@ class Endings(Running):
         if how in ("done", "value", "infeasible"):
             bounds = [1.0] if how == "infeasible" else None
             complete_trial(**key(claim), value=value if how == "value" else None, constraints=bounds)
+        elif how == "refused":
+            prune_trial(**key(claim), reason="above a limit", constraints=[1.0])
         elif how == "prune":
             prune_trial(**key(claim), reason="stopped by the scheduler")
         elif how == "fail":
@@ -90,6 +94,8 @@ class Endings(Running):
         if how in ("done", "value", "infeasible"):
             bounds = [1.0] if how == "infeasible" else None
             scripts.tell(**words, value=value if how == "value" else None, constraints=bounds)
+        elif how == "refused":
+            scripts.tell(**words, state="pruned", constraints=[1.0])
         else:
             scripts.tell(**words, state="pruned" if how == "prune" else "failed")
 

@@ -50,6 +50,7 @@ class TrialModel:
     excluded: str = ""
     done: int = 0  # steps
     retried: int | None = None
+    free: bool = False  # infeasible before its first step: of no budget
 
     @property
     def is_open(self) -> bool:
@@ -132,6 +133,11 @@ class TrialModel:
         self.measure()
         self.leave("PRUNED")
 
+    def refuse(self) -> None:
+        """Infeasible: without a value, and before its first step without any cost."""
+        self.leave("PRUNED")
+        self.value, self.kind, self.free = None, "", self.done == 0
+
     def lose(self) -> None:
         """Its process was lost: back to waiting, or given up once that has happened too often."""
         if self.retries >= self.study.max_retries:
@@ -172,15 +178,20 @@ class StudyModel:
         return len(self.trials)
 
     @property
+    def counted(self) -> int:
+        return sum(not trial.free for trial in self.trials.values())
+
+    @property
     def spent(self) -> bool:
         """Whether there can be no further trial, while what is at work stays as it is."""
         unpaid = self.steps is not None and self.committed() + self.max_resource > self.steps
-        return unpaid or (self.budget is not None and self.created >= self.budget)
+        return unpaid or (self.budget is not None and self.counted >= self.budget)
 
     def committed(self) -> int:
         """The steps that its trials have done, or may still do; one that failed before its first counts as one."""
         at_work = [max(t.done, self.max_resource) for t in self.trials.values() if t.state in ("WAITING", "RUNNING")]
-        return sum(at_work) + sum(max(t.done, 1) for t in self.trials.values() if t.state not in ("WAITING", "RUNNING"))
+        over = [t for t in self.trials.values() if t.state not in ("WAITING", "RUNNING") and not t.free]
+        return sum(at_work) + sum(max(t.done, 1) for t in over)
 
     def payable(self, batch: list[tuple[int, dict[str, float]]]) -> list[tuple[int, dict[str, float]]]:
         """What a trial process reports, which ends at the study's resource; only scripts go on as they like."""

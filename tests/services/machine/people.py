@@ -193,11 +193,11 @@ class People(World):
         if study.state == "STOPPED":
             self.refused(call, Conflict)
             return
-        if n_trials < study.created:
+        if n_trials < study.counted:
             self.refused(call, Invalid)
             return
         same = (study.budget, study.parallel) == (n_trials, parallel)
-        if study.state == "FINISHED" and study.exhausted() and n_trials > study.created and study.budget != n_trials:
+        if study.state == "FINISHED" and study.exhausted() and n_trials > study.counted and study.budget != n_trials:
             self.refused(call, Invalid)
             return
         with self.step(announces=not same):

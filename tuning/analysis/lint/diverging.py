@@ -37,22 +37,27 @@ class Cut:
 
 
 def diverging(history: History) -> list[Finding]:
-    """One finding, or none; its fix ends the range of one parameter, where one tells good trials from bad."""
+    """One finding, or none; its fix ends the range of one parameter, where one tells good trials from bad.
+
+    What was infeasible before its first step has cost nothing, and does not count.
+    """
     finished = history.n_finished
     diverged = np.zeros(finished, dtype=bool)
     for row in np.flatnonzero(history.deters[:finished]):
         diverged[row] = history.trial(int(row)).reason_code == "diverged"
-    infeasible = history.infeasible[:finished]
+    free = history.infeasible[:finished] & (history.steps[:finished] == 0)
+    infeasible = history.infeasible[:finished] & ~free
     bad = diverged | infeasible
-    if finished < FEWEST or bad.sum() < MOST_BAD * finished:
+    counted = finished - int(free.sum())
+    if counted < FEWEST or bad.sum() < MOST_BAD * counted:
         return []
-    good = history.mask(TrialState.COMPLETE, TrialState.PRUNED)[:finished] & ~bad
+    good = history.mask(TrialState.COMPLETE, TrialState.PRUNED)[:finished] & ~bad & ~free
     cut = _best_cut(history, bad, good)
     what = (
         "diverged" if not infeasible.any() else "diverged or broke a constraint" if diverged.any() else "are infeasible"
     )
-    words = f"{int(bad.sum()):,} of {finished:,} trials {what}"
-    evidence = {"bad": int(bad.sum()), "trials": finished, "share": rounded(float(bad.mean()), 3)}
+    words = f"{int(bad.sum()):,} of {counted:,} trials {what}"
+    evidence = {"bad": int(bad.sum()), "trials": counted, "share": rounded(float(bad.sum() / counted), 3)}
     if cut is None:
         message = f"{words}, and no single range tells where: narrow the space around the trials that went well."
         return [Finding("TOO-WIDE", "error", message, evidence)]

@@ -358,6 +358,7 @@ def _page(
         "advice": advice or Advice(written={name: form.initial.get(name, "") for name in FIELDS_OF_ADVICE}),
         "query": _query(request, workload),
         **preflight_panel(workload),
+        "chosen_template": request.POST.get("template", ""),
         "templates": templates_for(workload["name"] if workload else ""),
     }
     return render(request, "tuning/study_new.html", context, status=status)
