@@ -1,5 +1,9 @@
 """The kind "preflight" in the real trial process."""
 
+import subprocess
+import sys
+
+from tests.runner.conftest import ROOT
 from tests.runner.specs import write_workload
 
 PARABOLA = '''
@@ -62,3 +66,9 @@ def test_a_program_is_asked_for_its_command_line(runner, workloads):
 
 def test_an_unknown_workload_is_an_error_with_the_names(runner):
     assert "there are breast_cancer_mlp" in runner.run("preflight", workload="nothing")[-1]["message"]
+
+
+def test_no_trial_waits_for_what_only_a_preflight_imports():
+    code = "import sys, tuning.runner.session; print([m for m in ('sklearn', 'scipy.stats') if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert found.stdout.strip() == "[]"
