@@ -254,7 +254,7 @@ JOB_SECONDS = {  # how long a job of each kind may run
     "describe": number("HPWEB_DESCRIBE_SECONDS", 120, 1),
     "split": number("HPWEB_SPLIT_SECONDS", 1800, 1),
     "lr_range": number("HPWEB_LR_RANGE_SECONDS", 1800, 1),
-    "preflight": number("HPWEB_PREFLIGHT_SECONDS", 900, 1),
+    "preflight": number("HPWEB_PREFLIGHT_SECONDS", 600, 1),
 }
 if LEASE_SECONDS < 3 * HEARTBEAT_SECONDS:
     raise ImproperlyConfigured(

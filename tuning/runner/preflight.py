@@ -20,8 +20,6 @@ from tuning.training.defaults import defaults
 from tuning.training.determinism import prepare_device
 from tuning.training.entry import Entry
 from tuning.training.examples import load_data
-from tuning.training.preflight import preflight
-from tuning.training.preflight.outside import outside_checks
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -33,6 +31,8 @@ def run_preflight(spec: Mapping[str, Any], catalogue: Catalogue, inbox: Inbox) -
     Fields of `spec`: workload; optional: params (null or {}: the middle of the workload's space), device, threads.
     Each check is sent as it ends: {"type": "check", ...}. What was not measured is null.
     """
+    from tuning.training.preflight import preflight  # scikit-learn and scipy.stats: a second that no trial should wait
+
     entry = catalogue.find(read(spec, "workload", str))
     given: dict[str, Any] = read(spec, "params", dict, None) or defaults(entry.space or {})
 
@@ -52,6 +52,8 @@ def run_preflight(spec: Mapping[str, Any], catalogue: Catalogue, inbox: Inbox) -
 
 def _outside(entry: Entry, params: Mapping[str, Any], catalogue: Catalogue, tell: Tell) -> dict[str, Any]:
     """The answer for a function or a program."""
+    from tuning.training.preflight.outside import outside_checks
+
     began = time.monotonic()
     checks = outside_checks(entry, params, lambda: catalogue.files_digest(entry.name, entry.kind))
     for document in checks:

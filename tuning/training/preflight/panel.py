@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,10 +74,12 @@ def preflight(
     found: Callable[[dict[str, Any]], None] = lambda document: None,
     asked: Callable[[], object] = lambda: None,
     seconds: float = SECONDS,
+    checks: Sequence[Check] = CHECKS,
 ) -> Report:
     """Check a workload at one configuration, on a device that `prepare_device` returned.
 
-    `found` is told each check's document as it ends; once `asked` returns something, the rest is left out.
+    `found` is told each check's document as it ends; once `asked` returns something, the rest is left out. The first of
+    `checks` must be RUNS, which tells the others how far the workload works.
     The last check opens the sealed test split: this process may train nothing afterwards.
     """
     device = device or torch.device("cpu")
@@ -85,7 +87,7 @@ def preflight(
     subject = Subject(workload, dict(params), device, clock)
     report = Report(params=dict(params), device=device_name(device))
     try:
-        for check in CHECKS:
+        for check in checks:
             if check.rule == "DUPLICATES":
                 _measure(subject, report)
             document = _document(check, subject)
@@ -98,10 +100,17 @@ def preflight(
 
 
 def _measure(subject: Subject, report: Report) -> None:
-    if subject.works == "steps":
-        subject.clock.begin(10)
+    """Parameters and pace; where they cannot be measured the checks have told why, and the log has it whole."""
+    if subject.works != "steps":
+        return
+    subject.clock.begin(10)
+    try:
         report.parameters = parameter_count(subject)
         report.seconds_per_epoch = seconds_per_epoch(subject)
+    except Stopped:
+        raise
+    except Exception as error:
+        traceback.print_exception(error, file=sys.stderr)
 
 
 def _document(check: Check, subject: Subject) -> dict[str, Any]:

@@ -19,7 +19,7 @@ MOST_VALIDATION = 2000
 MOST_BYTES = 256 << 20
 SEED = 0
 NO_TENSORS = "The examples cannot be stacked into one tensor of inputs and one of targets."
-ROUND = 64  # examples: what was read until the time was over is rounded down to this
+FEWEST = 32  # examples, however long they take to be read
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def _part(dataset: Dataset[Any], most: int, clock: Clock) -> Part:
     size, pair = size_of(dataset), pair_of(dataset)
     if pair is not None:
         bytes_each = max(1, pair[0].nbytes // size)
-        rows = _rows(size, min(most, max(ROUND, MOST_BYTES // bytes_each)))
+        rows = _rows(size, min(most, max(FEWEST, MOST_BYTES // bytes_each)))
         if len(rows) == size:
             return Part(dataset, size, size, *pair)
         return _of_tensors(pair[0][rows], pair[1][rows], size)
@@ -101,7 +101,7 @@ def _read(dataset: Dataset[Any], size: int, rows: list[int], clock: Clock) -> Pa
     for row in mixed:
         examples.append(dataset[row])
         room -= _bytes(examples[-1])
-        if len(examples) >= ROUND and len(examples) % ROUND == 0 and (room < 0 or clock.over()):
+        if len(examples) >= FEWEST and (room < 0 or clock.over()):
             break
     used = sorted(range(len(examples)), key=lambda i: mixed[i])
     stacked = _stacked([examples[i] for i in used])

@@ -86,8 +86,10 @@ def _take(subject: Subject, factor: float) -> FirstSteps:
 
 
 def _schedule(subject: Subject, optimizer: Optimizer, length: int) -> Any:
+    """The schedule of the longest training, or of these steps where they are more; None where epochs step it."""
+    epochs = max(subject.workload.max_epochs, -(-STEPS // max(1, length)))
     with workload_code("build_schedule()"):
-        schedule = subject.workload.build_schedule(optimizer, subject.params, subject.workload.max_epochs, length)
+        schedule = subject.workload.build_schedule(optimizer, subject.params, epochs, length)
     return None if isinstance(schedule, ReduceLROnPlateau) else schedule
 
 
