@@ -10,6 +10,7 @@ from django.db import connection
 
 from tuning.models import Study
 from tuning.selectors.people import first_administrator
+from tuning.selectors.preflights import standing_of
 from tuning.selectors.studies import study_facts, study_named, study_now
 from tuning.selectors.trials import leaderboard
 from tuning.selectors.workloads import describe_pending, workload_list
@@ -71,8 +72,9 @@ class Command(BaseCommand):
             self.wait_for_workloads()
             study = create_study(owner=owner, **STUDY)
         if study.state == Study.State.READY:
-            start_study(study_id=study.pk, actor=owner)
-            self.stdout.write(f"  The study “{study.name}” is running on this machine's workers.\n")
+            study = start_study(study_id=study.pk, actor=owner)
+            first = "checked before tuning, and then trained," if study.state == Study.State.READY else "trained"
+            self.stdout.write(f"  The study “{study.name}” is {first} by this machine's workers.\n")
         if watch:
             self.watch(study)
 
@@ -100,7 +102,8 @@ class Command(BaseCommand):
                 self.stdout.write(f"\r\x1b[K{line}" if interactive else line, ending="" if interactive else "\n")
                 self.stdout.flush()
                 shown = line
-            if study.state not in (Study.State.READY, Study.State.RUNNING):
+            waits = study.state == Study.State.READY and study.starts_for_id is not None
+            if not waits and study.state != Study.State.RUNNING:
                 break
             connection.close()
             time.sleep(0.5)
@@ -138,7 +141,10 @@ def shown_value(value: Any) -> str:
 
 
 def progress_line(study: Study) -> str:
-    """One line: a bar, trials done, best so far, time left."""
+    """One line: a bar, trials done, best so far, time left; before the start, how far its checks are."""
+    if study.state == Study.State.READY:
+        preflight = standing_of(study).preflight
+        return f"checks before tuning: {len(preflight.checks) if preflight else 0} done"
     facts = study_facts(study)
     total = facts.total or facts.done
     filled = round(24 * facts.done / total) if total else 0
