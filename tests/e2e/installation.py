@@ -16,19 +16,19 @@ START_SECONDS = 90
 class Installation:
     """`dev.py demo` as a child process; `address`, and the one-time `password` of `admin`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
         self.log = folder / "demo.log"
         ours = ("HPWEB_", "DATABASE_")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        environment |= {"HPWEB_HOME": str(folder / "state"), "HPWEB_HOST": "browser-tests"}
+        environment |= {"HPWEB_HOME": str(folder / "state"), "HPWEB_HOST": "browser-tests", **settings}
         self.process = subprocess.Popen(
             [sys.executable, str(ROOT / "dev.py"), "demo", "--port", "8700"],
             cwd=ROOT, env=environment, stdout=self.log.open("wb"), stderr=subprocess.STDOUT, start_new_session=True,
         )
         self.password = self._wait_for(r"as admin with the password (\S+)")
         self.address = self._wait_for(r"hpweb answers at (http://\S+/)")
-        self._wait_for(r"is (running) on this machine's workers")
+        self._wait_for(r"trained,? by this machine's (workers)")
 
     def words(self) -> str:
         return self.log.read_text(errors="replace")

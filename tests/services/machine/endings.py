@@ -20,12 +20,15 @@ ATTEMPTS = ("report", "save", "beat", "forget", "suggest", "done", "value", "pru
 UNIT = {"type": "float", "low": 0.0, "high": 1.0}
 
 
+HOWS = ["done", "done", "value", "prune", "fail", "infeasible", "refused"]
+
+
 class Endings(Running):
     """The rules of endings and of stale claims."""
 
     # --- endings -----------------------------------------------------------------------------------------------------
     @precondition(lambda self: self.live())
-    @rule(pick=picks, how=st.sampled_from(["done", "done", "value", "prune", "fail", "infeasible", "refused"]), value=values)
+    @rule(pick=picks, how=st.sampled_from(HOWS), value=values)
     def end(self, pick, how, value) -> None:
         self.finish(self.a_claim(pick), how, value)
 
