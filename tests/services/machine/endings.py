@@ -17,6 +17,7 @@ from tuning.services.reporting import CheckpointNote, forget_checkpoint, record_
 from tuning.services.suggestions import answer_suggestion
 
 ATTEMPTS = ("report", "save", "beat", "forget", "suggest", "done", "value", "prune", "fail", "lost")
+HOWS = ("done", "done", "value", "prune", "fail", "infeasible", "refused")
 UNIT = {"type": "float", "low": 0.0, "high": 1.0}
 
 
@@ -25,7 +26,7 @@ class Endings(Running):
 
     # --- endings -----------------------------------------------------------------------------------------------------
     @precondition(lambda self: self.live())
-    @rule(pick=picks, how=st.sampled_from(["done", "done", "value", "prune", "fail", "infeasible", "refused"]), value=values)
+    @rule(pick=picks, how=st.sampled_from(HOWS), value=values)
     def end(self, pick, how, value) -> None:
         self.finish(self.a_claim(pick), how, value)
 
