@@ -17,6 +17,7 @@ from tuning.services.reporting import CheckpointNote, forget_checkpoint, record_
 from tuning.services.suggestions import answer_suggestion
 
 ATTEMPTS = ("report", "save", "beat", "forget", "suggest", "done", "value", "prune", "fail", "lost")
+HOWS = ("done", "done", "value", "prune", "fail", "infeasible", "refused")
 UNIT = {"type": "float", "low": 0.0, "high": 1.0}
 
 
