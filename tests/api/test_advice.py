@@ -35,4 +35,4 @@ def test_what_cannot_be_answered_names_the_field(as_alice):
     assert "at least" in fields_of(refused)["budget"]
     assert "budget" in fields_of(as_alice.post("advice/", {"space": SPACE, "seconds": 60}))
     assert "space" in fields_of(as_alice.post("advice/", {"trials": 30}))
-    assert as_alice.post("advice/", {"workload": "nobody", "trials": 30}).status_code == 404
+    assert "no workload named" in fields_of(as_alice.post("advice/", {"workload": "nobody", "trials": 30}))["workload"]

@@ -13,12 +13,28 @@ class AdviceQuestion(StrictSerializer):
     workload = Text(required=False, allow_blank=True, max_length=120, help_text="Empty: your own scripts.")
     space = Document(required=False, allow_null=True, help_text="Null: the workload's default space.")
     max_resource = Integer(
-        required=False, allow_null=True, min_value=1, help_text="The steps of a full training. Null: the workload's."
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=10_000_000,
+        help_text="The steps of a full training. Null: the workload's.",
     )
-    slots = Integer(required=False, min_value=1, help_text="Trials at once; as many as live slots where left out.")
-    trials = Integer(required=False, allow_null=True, min_value=1, help_text="As much as so many full trainings.")
-    device_seconds = Integer(required=False, allow_null=True, min_value=1, help_text="Seconds of devices, in all.")
-    seconds = Integer(required=False, allow_null=True, min_value=1, help_text="Seconds from start to end.")
+    slots = Integer(
+        required=False, min_value=1, max_value=10_000, help_text="Trials at once; as many as live slots where left out."
+    )
+    trials = Integer(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=1_000_000,
+        help_text="As much as so many full trainings.",
+    )
+    device_seconds = Integer(
+        required=False, allow_null=True, min_value=1, max_value=1_000_000_000, help_text="Seconds of devices, in all."
+    )
+    seconds = Integer(
+        required=False, allow_null=True, min_value=1, max_value=1_000_000_000, help_text="Seconds from start to end."
+    )
 
 
 class AdvisedMethod(serializers.Serializer[Any]):

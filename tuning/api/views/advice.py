@@ -1,5 +1,7 @@
 """How a budget is best spent on a space."""
 
+from typing import Any
+
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -9,7 +11,7 @@ from tuning.api.serializers.advice import AdviceAnswer, AdviceQuestion
 from tuning.selectors.hosts import live_slots
 from tuning.selectors.workloads import workload_named
 from tuning.services.advising import Budget, advice_for
-from tuning.services.errors import Invalid
+from tuning.services.errors import Invalid, NotFound
 
 
 class Advice(Endpoint):
@@ -27,8 +29,7 @@ class Advice(Endpoint):
     )
     def post(self, request: Request) -> Response:
         asked = self.body(AdviceQuestion)
-        name = asked.get("workload", "")
-        document = workload_named(name).document if name else None
+        document = _document(asked.get("workload", ""))
         space = asked.get("space") or (document or {}).get("space")
         if not space:
             raise Invalid({"space": ["Give the search space: the workload has no default one, or none was named."]})
@@ -41,3 +42,12 @@ class Advice(Endpoint):
             slots=asked.get("slots") or max(1, live_slots().count()),
         )
         return Response(shown(AdviceAnswer, found.to_json()))
+
+
+def _document(name: str) -> dict[str, Any] | None:
+    """What a worker found out about the workload; None for scripts. Raises Invalid."""
+    try:
+        document: dict[str, Any] | None = workload_named(name).document if name else None
+    except NotFound as error:  # of a field in the body, not of the address
+        raise Invalid({"workload": [error.message]}) from error
+    return document
