@@ -5,5 +5,6 @@ Pure: no Django, no input or output, no clock. The same space, budget and trials
 
 from tuning.analysis.lint import lint_space
 from tuning.analysis.roles import role_of
+from tuning.analysis.worth import Worth, worth_going_on
 
-__all__ = ["lint_space", "role_of"]
+__all__ = ["Worth", "lint_space", "role_of", "worth_going_on"]

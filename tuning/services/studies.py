@@ -64,6 +64,7 @@ def create_study(
     study_seconds: int | None = None,
     trial_seconds: int | None = None,
     priority: int = 0,
+    stop_when_not_worth: bool = False,
     warm_start: Sequence[Mapping[str, Any]] = (),
     clone_of: Study | None = None,
 ) -> Study:
@@ -73,6 +74,7 @@ def create_study(
     n_trials, total_resource (the steps of all trials together), device_seconds (the time that its trials hold slots),
     study_seconds (the time since its start); it needs one of them, unless it is a grid. trial_seconds: how long a trial
     may run over all its attempts. priority: studies with a higher one go first on the workers, whoever owns them.
+    stop_when_not_worth: whether it ends before that, once another hour of device time is not worth it (services.worth).
 
     warm_start: the earlier studies whose trials the sampler learns from, [{"study": id, "assumed": {name: value}}],
     copied as they are now. clone_of: the study whose settings these are, with changes (services.cloning). Raises
@@ -157,6 +159,7 @@ def create_study(
             parallel=parallel,
             trial_seconds=trial_seconds,
             priority=priority,
+            stop_when_not_worth=stop_when_not_worth,
             clone_of=clone_of,
         )
         if engine_space is not None:
@@ -217,7 +220,8 @@ def _space(space: Any, document: dict[str, Any], problems: Problems) -> EngineSp
 
 @transaction.atomic
 def update_study(*, study: Study, actor: AbstractBaseUser, **changes: Any) -> Study:
-    """Change name, description, visibility, parallel, n_trials, the other limits, priority or trial_seconds.
+    """Change name, description, visibility, parallel, n_trials, the other limits, priority, trial_seconds or
+    stop_when_not_worth.
 
     A changed time limit holds for the trials that run, too; None takes a limit away. Raises Invalid, Forbidden,
     Conflict.
@@ -225,7 +229,8 @@ def update_study(*, study: Study, actor: AbstractBaseUser, **changes: Any) -> St
     study = lock_study(study.pk)
     if not may_edit(actor, study):
         raise Forbidden(f"Only {study.owner.get_username()} and administrators may change {study.name!r}.")
-    allowed = {"name", "description", "visibility", "parallel", "n_trials", "priority", "trial_seconds", *LIMITS}
+    plain = {"name", "description", "visibility", "parallel", "priority", "trial_seconds", "stop_when_not_worth"}
+    allowed = plain | {"n_trials", *LIMITS}
     problems = Problems()
     for field in changes.keys() - allowed:
         problems.add(field, f"This cannot be changed after creation; changeable are {', '.join(sorted(allowed))}.")

@@ -31,14 +31,19 @@ ORDER = {"error": 0, "warning": 1, "info": 2}
 
 
 def study_findings(
-    study: Any, reasons: Counter[str], hindrances: Sequence[Finding], ranges: Sequence[Finding] = ()
+    study: Any,
+    reasons: Counter[str],
+    hindrances: Sequence[Finding],
+    ranges: Sequence[Finding] = (),
+    worth: Sequence[Finding] = (),
 ) -> list[Finding]:
     """What stands in the study's way.
 
     reasons: how many trials failed for each reason code. ranges: what the trials say about the space, of which remarks
-    ("info") are left out: they stand beside the row where the ranges are changed.
+    ("info") are left out: they stand beside the row where the ranges are changed. worth: whether another hour is not
+    worth it.
     """
-    found = [*hindrances, *(finding for finding in ranges if finding.severity != "info")]
+    found = [*hindrances, *worth, *(finding for finding in ranges if finding.severity != "info")]
     told = {"diverged"} if any(finding.rule == "TOO-WIDE" for finding in ranges) else set()
     if study.state_reason and study.state in ("PAUSED", "STOPPED"):
         severity = "info" if study.state == "STOPPED" else "error"  # hpweb has paused it for a trouble

@@ -13,6 +13,7 @@ from tuning.selectors.sources import sources_of
 STATES = ("DRAFT", "READY", "RUNNING", "PAUSED", "STOPPED", "FINISHED")
 STEPS_HELP = "The steps (epochs, mostly) that all trials together may train; the study ends within it. Null: no limit."
 DEVICE_HELP = "Seconds that its trials may hold slots in all; then it ends, cut short. Null: no limit."
+WORTH_HELP = "Whether it ends before its limits once another hour of device time is not worth it: GET .../worth/."
 TIME_HELP = "Seconds from its start to its end; then it ends, cut short. Null: no limit."
 SPACE_HELP = (
     "The search space: an object from a parameter's name to its description, such as "
@@ -88,6 +89,7 @@ class StudyCreation(StrictSerializer):
     priority = Integer(
         required=False, min_value=-1000, max_value=1000, help_text="Of the studies on workers a higher one goes first."
     )
+    stop_when_not_worth = Flag(required=False, help_text=WORTH_HELP)
     warm_start = EarlierStudy(
         many=True,
         required=False,
@@ -127,6 +129,7 @@ class StudyChange(StrictSerializer):
         min_value=1,
         help_text="How long a trial may run; it holds for the trials that run, too. Null: no limit.",
     )
+    stop_when_not_worth = Flag(required=False, help_text=WORTH_HELP)
 
 
 class StudyQuery(StrictSerializer):
@@ -226,6 +229,7 @@ class StudyDetail(StudyRow):
     )
     parallel = serializers.IntegerField()
     priority = serializers.IntegerField()
+    stop_when_not_worth = serializers.BooleanField(help_text=WORTH_HELP)
     trial_seconds = serializers.IntegerField(allow_null=True, help_text="How long a trial may run; null: no limit.")
     total_resource = serializers.IntegerField(allow_null=True, help_text=STEPS_HELP)
     device_seconds = serializers.IntegerField(allow_null=True, help_text=DEVICE_HELP)
