@@ -223,11 +223,11 @@ def run(*, quick: bool = False) -> Report:
     return Report("worth", [*rows, *noise_rows(played)], marks, notes, facts, {"false stops": false_stops(played)})
 
 
-def false_stops(played: Sequence[Played]) -> list[dict[str, Any]]:
+def false_stops(played: Sequence[Played], methods: Sequence[str] = METHODS) -> list[dict[str, Any]]:
     """Each false stop of each method: where, and by how many times the noise the hour after it was worth it."""
     found = []
     for study in played:
-        for method in METHODS:
+        for method in methods:
             stop = next((look for look, says in stands(study.looks[method]) if says), None)
             if stop is not None and stop.worth:
                 where = {"problem": study.problem, "share": study.share, "sampler": study.sampler, "seed": study.seed}

@@ -117,6 +117,7 @@ def test_a_study_that_is_to_end_for_it_ends_with_its_best_and_cuts_short_what_ru
     assert "the seed alone moves a value by" in study.state_reason
     begun.refresh_from_db()
     assert (begun.state, begun.value) == ("PRUNED", 0.4)
+    assert begun.reason == "cut short: another hour is not worth it"
     assert study.best_trial.state == "COMPLETE"
     assert study.n_open == 0
     assert not row.not_worth, "whoever extends it has two looks before it ends again"

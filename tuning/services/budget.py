@@ -39,17 +39,17 @@ def end_if_timed_out(*, study_id: int) -> bool:
     study = lock_study(study_id)
     if study.state != Study.State.RUNNING or (words := time_is_up(study)) is None:
         return False
-    cut_short(study, words)
+    cut_short(study, words, words)
     return True
 
 
-def cut_short(study: Study, words: str) -> None:
-    """RUNNING -> FINISHED of a locked study with whatever trials are open, for a reason in words.
+def cut_short(study: Study, words: str, brief: str) -> None:
+    """RUNNING -> FINISHED of a locked study with whatever trials are open, for a reason in words, and in brief.
 
     Trials that run or wait are PRUNED with what they had reported; those that had not begun are FAILED (cancelled).
     Workers notice and end their processes.
     """
-    reason = f"cut short: {words}"
+    reason = f"cut short: {brief}"  # an attempt keeps 120 characters of it
     end_script_attempts(reason, study_id=study.pk)
     for trial in Trial.objects.filter(study=study, state__in=(State.RUNNING, State.WAITING)).order_by("number"):
         if trial.resource_done == 0:

@@ -13,7 +13,6 @@ from django.db.models.functions import Now
 
 from tuning.analysis.worth import APART, Stand, Worth, reason, worth_going_on
 from tuning.models import Study, WorthLook
-from tuning.models.fields import storable
 from tuning.selectors.worth import complete_values, due_for_a_look, is_of, seconds_per_trial
 from tuning.services.budget import cut_short
 from tuning.services.errors import NotFound
@@ -75,7 +74,8 @@ def store_look(*, study_id: int, seen: Study, said: Worth) -> None:
     row.save(update_fields=["document", "not_worth", "contrary", "looked"])
     count_change(study, {}, historical=0)
     if ends:
-        cut_short(study, storable(f"another hour is not worth it: {reason(said)}"))
+        brief = "another hour is not worth it"
+        cut_short(study, f"{brief}: {reason(said)}", brief)
 
 
 def _take_turn(study: Study) -> bool:
