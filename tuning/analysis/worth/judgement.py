@@ -8,8 +8,10 @@ Not worth it is an hour whose gain stays below one standard deviation of the noi
 the best configuration once more would see a larger difference. The noise is measured from configurations that ran more
 than once, where there are enough (see `repeats`), else it is the model's.
 
-Measured by `manage.py bench worth`, on problems with known true values. Of sixteen designs tried on its first seed the
-expectation below the noise, instead of the 95 %, saved half as many trials again, and was wrong three times as often.
+Measured by `manage.py bench worth`, on problems with known true values. On the seed of its design the expectation
+below the noise, instead of the 95 %, saved 63 % of the wasted trials instead of 40, with 3 false stops in 138 instead
+of 1 in 96; asking both the model and the records saved 15 %, with none in 60. What it does not see: a sampler that has
+settled in one basin, with a model that knows of no other.
 """
 
 from __future__ import annotations
