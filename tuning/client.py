@@ -349,9 +349,10 @@ class Client:
         `settings` are the further fields of POST studies/: sampler, sampler_options, scheduler,
         scheduler_options, objective, parallel, min_resource, max_resource, reduction_factor, seed,
         visibility, description, deterministic, total_resource, device_seconds, study_seconds, trial_seconds,
-        priority, constraints (limits on the model: {"parameters": 100000, "memory": "2 GB", "flops": 1e9}; what
-        is above one is not trained and costs nothing). The study ends when the first of n_trials, total_resource
-        (steps of all trials together), device_seconds (on slots) and study_seconds (from its start) is used up.
+        priority, stop_when_not_worth, constraints (limits on the model: {"parameters": 100000,
+        "memory": "2 GB", "flops": 1e9}; what is above one is not trained and costs nothing). The study ends
+        when the first of n_trials, total_resource (steps of all trials together), device_seconds (on slots)
+        and study_seconds (from its start) is used up.
         Raises InvalidInput with every wrong field.
         """
         fields = {
@@ -549,8 +550,8 @@ class Study:
         return self
 
     def update(self, **changes: Any) -> "Study":
-        """Change name, description, visibility, parallel, priority, trial_seconds, or a limit (None: no limit):
-        n_trials, total_resource, device_seconds, study_seconds."""
+        """Change name, description, visibility, parallel, priority, trial_seconds, stop_when_not_worth, or a limit
+        (None: no limit): n_trials, total_resource, device_seconds, study_seconds."""
         self.document = self._call("PATCH", body=changes)
         return self
 
@@ -670,6 +671,12 @@ class Study:
     def lint(self) -> list[dict[str, Any]]:
         """What the trials say of the ranges, as findings: the best near an end, or half of them diverging."""
         return list(self._call("GET", "lint/")["findings"])
+
+    def worth(self) -> dict[str, Any]:
+        """What another hour of device time promises: the expected `gain` of the best value, its 90 % `low` to `high`,
+        the seed's `noise`, and whether it is `not_worth` it; numbers are None where `problem` says why.
+        """
+        return dict(self._call("GET", "worth/"))
 
     def what_if(self) -> dict[str, Any]:
         """What other schedulers would have made of the recorded curves, the study having ended: `record`, and

@@ -6,5 +6,6 @@ Pure: no Django, no input or output, no clock. The same space, budget and trials
 from tuning.analysis.lint import lint_space
 from tuning.analysis.narrowing import narrowed
 from tuning.analysis.roles import role_of
+from tuning.analysis.worth import Worth, worth_going_on
 
-__all__ = ["lint_space", "narrowed", "role_of"]
+__all__ = ["Worth", "lint_space", "narrowed", "role_of", "worth_going_on"]

@@ -20,6 +20,7 @@ from tuning.api.views import (
     tokens,
     trials,
     what_if,
+    worth,
 )
 
 urlpatterns = [
@@ -41,6 +42,7 @@ urlpatterns = [
     path("advice/", advice.Advice.as_view(), name="api-advice"),
     path("lint/", lint.Lint.as_view(), name="api-lint"),
     path("studies/<int:study_id>/lint/", lint.StudyLint.as_view(), name="api-study-lint"),
+    path("studies/<int:study_id>/worth/", worth.StudyWorth.as_view(), name="api-study-worth"),
     path("studies/<int:study_id>/what-if/", what_if.StudyWhatIf.as_view(), name="api-study-what-if"),
     path("studies/<int:study_id>/export/", exports.Export.as_view(), name="api-study-export"),
     path("trials/<int:trial_id>/", trials.OneTrial.as_view(), name="api-trial"),

@@ -11,6 +11,7 @@ from tuning.models.source import StudySource
 from tuning.models.study import Distribution, Parameter, SearchSpace, Study
 from tuning.models.trial import Attempt, Trial
 from tuning.models.workload import Offering, Split, Workload
+from tuning.models.worth import WorthLook
 
 __all__ = [
     "Account",
@@ -39,4 +40,5 @@ __all__ = [
     "StudySource",
     "Trial",
     "Workload",
+    "WorthLook",
 ]

@@ -70,6 +70,7 @@ class Study(models.Model):
     total_resource = models.PositiveBigIntegerField(null=True)  # steps of all trials together
     device_seconds = models.PositiveBigIntegerField(null=True)  # that its trials hold slots
     study_seconds = models.PositiveBigIntegerField(null=True)  # from its start to its end
+    stop_when_not_worth = models.BooleanField(default=False)  # ends once another hour is not worth it
     parallel = models.PositiveIntegerField(default=1)
     priority = models.IntegerField(default=0)
     max_retries = models.PositiveIntegerField(default=3)

@@ -28,6 +28,7 @@ PLAIN = (
     "study_seconds",
     "trial_seconds",
     "priority",
+    "stop_when_not_worth",
 )
 
 

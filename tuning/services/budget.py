@@ -34,13 +34,22 @@ def end_timed_out() -> int:
 def end_if_timed_out(*, study_id: int) -> bool:
     """RUNNING -> FINISHED where the study's time is used up; False, and nothing changed, where it is not.
 
-    Trials that run or wait are PRUNED with what they had reported; those that had not begun are FAILED (cancelled).
-    Workers notice and end their processes. Raises NotFound.
+    Raises NotFound.
     """
     study = lock_study(study_id)
     if study.state != Study.State.RUNNING or (words := time_is_up(study)) is None:
         return False
-    reason = f"cut short: {words}"
+    cut_short(study, words, words)
+    return True
+
+
+def cut_short(study: Study, words: str, brief: str) -> None:
+    """RUNNING -> FINISHED of a locked study with whatever trials are open, for a reason in words, and in brief.
+
+    Trials that run or wait are PRUNED with what they had reported; those that had not begun are FAILED (cancelled).
+    Workers notice and end their processes.
+    """
+    reason = f"cut short: {brief}"  # an attempt keeps 120 characters of it
     end_script_attempts(reason, study_id=study.pk)
     for trial in Trial.objects.filter(study=study, state__in=(State.RUNNING, State.WAITING)).order_by("number"):
         if trial.resource_done == 0:
@@ -52,4 +61,3 @@ def end_if_timed_out(*, study_id: int) -> bool:
         move_trial(study, trial.pk, trial.state, State.PRUNED, reason=reason, **columns)
     settle_paused(study)
     finish_study(study, words)
-    return True

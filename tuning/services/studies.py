@@ -67,6 +67,7 @@ def create_study(
     trial_seconds: int | None = None,
     priority: int = 0,
     constraints: Mapping[str, Any] | None = None,
+    stop_when_not_worth: bool = False,
     warm_start: Sequence[Mapping[str, Any]] = (),
     clone_of: Study | None = None,
 ) -> Study:
@@ -76,6 +77,7 @@ def create_study(
     n_trials, total_resource (the steps of all trials together), device_seconds (the time that its trials hold slots),
     study_seconds (the time since its start); it needs one of them, unless it is a grid. trial_seconds: how long a trial
     may run over all its attempts. priority: studies with a higher one go first on the workers, whoever owns them.
+    stop_when_not_worth: whether it ends before that, once another hour of device time is not worth it (services.worth).
 
     constraints: limits on the model, {"parameters": 100000, "memory": "2 GB", "flops": 1e9}, as far as wanted. A
     configuration above one ends before it trains, infeasible, and costs no budget.
@@ -165,6 +167,7 @@ def create_study(
             trial_seconds=trial_seconds,
             priority=priority,
             constraints=model_limits,
+            stop_when_not_worth=stop_when_not_worth,
             clone_of=clone_of,
         )
         if engine_space is not None:
@@ -225,7 +228,8 @@ def _space(space: Any, document: dict[str, Any], problems: Problems) -> EngineSp
 
 @transaction.atomic
 def update_study(*, study: Study, actor: AbstractBaseUser, **changes: Any) -> Study:
-    """Change name, description, visibility, parallel, n_trials, the other limits, priority, trial_seconds, constraints.
+    """Change name, description, visibility, parallel, n_trials, the other limits, priority, trial_seconds,
+    stop_when_not_worth or constraints.
 
     A changed time limit holds for the trials that run, too; None takes a limit away. Limits on the model are replaced
     as a whole: they hold for trials that begin after that, and the sampler learns anew which ones are infeasible.
@@ -234,8 +238,8 @@ def update_study(*, study: Study, actor: AbstractBaseUser, **changes: Any) -> St
     study = lock_study(study.pk)
     if not may_edit(actor, study):
         raise Forbidden(f"Only {study.owner.get_username()} and administrators may change {study.name!r}.")
-    allowed = {"name", "description", "visibility", "parallel", "n_trials", "priority", "trial_seconds", *LIMITS}
-    allowed |= {"constraints"}
+    plain = {"name", "description", "visibility", "parallel", "priority", "trial_seconds", "stop_when_not_worth"}
+    allowed = plain | {"n_trials", "constraints", *LIMITS}
     problems = Problems()
     for field in changes.keys() - allowed:
         problems.add(field, f"This cannot be changed after creation; changeable are {', '.join(sorted(allowed))}.")

@@ -36,14 +36,15 @@ def study_findings(
     hindrances: Sequence[Finding],
     ranges: Sequence[Finding] = (),
     predicted: Finding | None = None,
+    worth: Sequence[Finding] = (),
 ) -> list[Finding]:
     """What stands in the study's way.
 
     reasons: how many trials failed for each reason code. ranges: what the trials say about the space, of which remarks
     ("info") are left out: they stand beside the row where the ranges are changed. predicted: how the forecast came out,
-    which is worth a look where the study took more.
+    which is worth a look where the study took more. worth: whether another hour is not worth it.
     """
-    found = [*hindrances, *(finding for finding in ranges if finding.severity != "info")]
+    found = [*hindrances, *worth, *(finding for finding in ranges if finding.severity != "info")]
     if predicted is not None and predicted.rule == "prediction-missed":
         found.append(predicted)
     told = {"diverged"} if any(finding.rule == "TOO-WIDE" for finding in ranges) else set()

@@ -28,6 +28,7 @@ from tuning.selectors.curves import Curve, curve_band, study_curves
 from tuning.selectors.history import history_points
 from tuning.selectors.preflights import standing_of
 from tuning.selectors.trials import leaderboard
+from tuning.selectors.worth import worth_findings, worth_look, worth_words
 from tuning.services.forecasts import prediction
 from tuning.services.linting import range_findings
 from tuning.web.attention import study_findings
@@ -117,6 +118,7 @@ def overview(study: Any, query: QueryDict, hindrances: Sequence[Finding] = ()) -
     drawn = [*complete, *running][:CURVES_ON_OVERVIEW] or leaderboard(
         study, limit=CURVES_ON_OVERVIEW, counted=True
     ).rows
+    look = worth_look(study)
     reasons = Counter(point.reason_code for point in points if point.state == "FAILED")
     return {
         "study": study,
@@ -125,7 +127,10 @@ def overview(study: Any, query: QueryDict, hindrances: Sequence[Finding] = ()) -
         "log": log,
         **_curve_context(study, drawn, study.metric),
         "curve_words": "best" if complete else "running" if running else "first",
-        "findings": study_findings(study, reasons, hindrances, range_findings(study), prediction(study)),
+        "findings": study_findings(
+            study, reasons, hindrances, range_findings(study), prediction(study), worth_findings(study, look)
+        ),
+        "next_hour": worth_words(study, look),
         "best": study.best_trial,
         "best_params": study.best_trial.params if study.best_trial else {},
         "running": running,

@@ -38,6 +38,7 @@ from tuning.services.hosts import (
 from tuning.services.jobs import request_counts, request_describe
 from tuning.services.lifecycle import start_awaiting
 from tuning.services.reaper import reap_dead, reap_expired, release_slot
+from tuning.services.worth import look_at_next
 from tuning.workers import wake
 from tuning.workers.checkpoints import drop_checkpoints, keep_within_budget
 from tuning.workers.devices import PLACES, find_devices, host_facts, trouble_with
@@ -55,6 +56,7 @@ HINT_SECONDS = 2.0
 DEVICE_SECONDS = 3.0
 COUNT_SECONDS = 3.0  # a study is pinned to data: within this the host is asked whether it has the same
 AWAITING_SECONDS = 2.0  # studies that start once their preflight has passed
+WORTH_SECONDS = 5.0  # of one study: what its next hour promises
 DROPPED_SECONDS = 5.0  # checkpoints of trials that a scheduler has cut go within this
 KEPT_SECONDS = 30.0  # how often all checkpoints are measured, where their disk is limited
 DEAF_SECONDS = 20.0  # a hint this old on a free slot means that the cluster does not listen
@@ -203,6 +205,8 @@ class Supervisor:
                 request_counts(host=self._host())
             if self._is_due("awaiting", AWAITING_SECONDS):
                 start_awaiting()
+            if self._is_due("worth", WORTH_SECONDS):
+                look_at_next()
             if self._is_due("dropped", DROPPED_SECONDS):
                 drop_checkpoints()
             if settings.CHECKPOINT_DISK_MB and self._is_due("kept", KEPT_SECONDS):

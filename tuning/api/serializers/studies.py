@@ -13,6 +13,7 @@ from tuning.selectors.sources import sources_of
 STATES = ("DRAFT", "READY", "RUNNING", "PAUSED", "STOPPED", "FINISHED")
 STEPS_HELP = "The steps (epochs, mostly) that all trials together may train; the study ends within it. Null: no limit."
 DEVICE_HELP = "Seconds that its trials may hold slots in all; then it ends, cut short. Null: no limit."
+WORTH_HELP = "Whether it ends before its limits once another hour of device time is not worth it: GET .../worth/."
 TIME_HELP = "Seconds from its start to its end; then it ends, cut short. Null: no limit."
 CONSTRAINTS_HELP = (
     "Limits on the model of a PyTorch workload, as far as wanted: "
@@ -95,6 +96,7 @@ class StudyCreation(StrictSerializer):
         required=False, min_value=-1000, max_value=1000, help_text="Of the studies on workers a higher one goes first."
     )
     constraints = Document(required=False, allow_null=True, help_text=CONSTRAINTS_HELP)
+    stop_when_not_worth = Flag(required=False, help_text=WORTH_HELP)
     warm_start = EarlierStudy(
         many=True,
         required=False,
@@ -139,6 +141,7 @@ class StudyChange(StrictSerializer):
         allow_null=True,
         help_text=f"{CONSTRAINTS_HELP} They replace those that there are, and hold for trials that begin after that.",
     )
+    stop_when_not_worth = Flag(required=False, help_text=WORTH_HELP)
 
 
 class StudyQuery(StrictSerializer):
@@ -241,6 +244,7 @@ class StudyDetail(StudyRow):
     )
     parallel = serializers.IntegerField()
     priority = serializers.IntegerField()
+    stop_when_not_worth = serializers.BooleanField(help_text=WORTH_HELP)
     trial_seconds = serializers.IntegerField(allow_null=True, help_text="How long a trial may run; null: no limit.")
     constraints = Document(help_text="Limits on the model: parameters, memory (bytes), flops, as far as given.")
     total_resource = serializers.IntegerField(allow_null=True, help_text=STEPS_HELP)

@@ -142,6 +142,14 @@ class Surrogate:
         mean, variance = self.process.posterior(self._embedded(u))
         return mean, np.sqrt(variance)
 
+    def draws(self, u: Array, n: int, rng: np.random.Generator) -> Array:
+        """n joint draws from the posterior of the losses, noise taken off, at snapped latent points (q, m): (n, q)."""
+        embedded = self._embedded(u)
+        mean, _ = self.process.posterior(embedded)
+        values, vectors = np.linalg.eigh(self.process.covariance(embedded))
+        root = vectors * np.sqrt(np.maximum(values, 0.0))  # rounding leaves eigenvalues a little below 0
+        return self.outputs.backward(mean + rng.standard_normal((n, len(u))) @ root.T)
+
     def value(self, u: Array) -> Array:
         """The acquisition (q,): log EI, log PI, or the confidence bound; larger is better."""
         mean, variance = self._imagined.posterior(self._embedded(u))

@@ -17,6 +17,8 @@ DIRECTIONS = (("minimize", "lower is better"), ("maximize", "higher is better"))
 WORDS = dict(DIRECTIONS)
 STEPS_WORDS = "That all trials together may train. The study ends within it, with a best trial."
 DEVICE_WORDS = "That its trials may hold GPUs or slots: 20 h. What runs then is cut short; its best stands."
+WORTH_LABEL = "End it when another hour is not worth it"
+WORTH_WORDS = "Once the gain that an hour of device time promises is smaller than what the seed alone moves."
 TIME_WORDS = "From its start: 8 h, 2 d. What runs then is cut short; its best stands."
 NUMBER = {"inputmode": "numeric", "autocomplete": "off"}
 
@@ -103,6 +105,7 @@ class StudyForm(ErrorsFromServices, forms.Form):
         required=False,
         help_text="Exactly repeatable on a GPU as well, somewhat slower.",
     )
+    stop_when_not_worth = forms.BooleanField(label=WORTH_LABEL, required=False, help_text=WORTH_WORDS)
     visibility = forms.ChoiceField(label="Who may look", choices=VISIBILITIES)
 
     def __init__(self, workload: dict[str, Any] | None, *args: Any, **kwargs: Any) -> None:
@@ -215,6 +218,7 @@ class StudyForm(ErrorsFromServices, forms.Form):
             "trial_seconds",
             "seed",
             "deterministic",
+            "stop_when_not_worth",
             "visibility",
         )
         arguments = {name: cleaned[name] for name in names} | {name: cleaned.get(name) for name in LIMITS}
@@ -285,6 +289,7 @@ class SettingsForm(ErrorsFromServices, forms.Form):
         help_text="A higher one goes before all with a lower one. Of equals, who has used the least goes first.",
         error_messages=dict.fromkeys(("invalid", "min_value", "max_value"), "Write a whole number from -1000 to 1000."),
     )
+    stop_when_not_worth = forms.BooleanField(label=WORTH_LABEL, required=False, help_text=WORTH_WORDS)
     visibility = forms.ChoiceField(label="Who may look", choices=VISIBILITIES)
 
     def __init__(self, study: Any, data: Any = None) -> None:
@@ -296,6 +301,7 @@ class SettingsForm(ErrorsFromServices, forms.Form):
             **{name: getattr(study, name) for name in LIMITS},
             "trial_seconds": study.trial_seconds,
             "priority": study.priority,
+            "stop_when_not_worth": study.stop_when_not_worth,
             "visibility": study.visibility,
             **limits_for_form(study.constraints),
         }
