@@ -96,6 +96,13 @@ def _missing(counts: list[Tensor]) -> Problem | None:
             "Split at random and stratified: tuning.training.stratified_split does it.",
         )
     lacking = int(((validation == 0) & (train > 0)).sum())
+    if lacking and int((validation > 0).sum()) == 1:
+        return (
+            "failed",
+            "All validation labels are the same, those of the training split are not.",
+            "Always naming that class has an accuracy of 1: the scores of trials say nothing.",
+            "Look how data() picks the validation split; tuning.training.stratified_split gives every class its share.",
+        )
     if lacking:
         return (
             "warning",
