@@ -1,7 +1,7 @@
 """BASELINES: the defaults, trained for a short time, against the most frequent class or the mean, and a linear model.
 
 Scores are the accuracy of classes, and of numbers R², 1 - squared error / variance of the validation targets. What
-gains nothing clear in the middle of the space, over three seeds, fails where no configuration of the space does.
+gains nothing clear in the middle of the space, over several seeds, fails where no configuration of the space does.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.utils.data import TensorDataset
 
-from tuning.training.preflight.baselines import constant_loss, trained_defaults
+from tuning.training.preflight.baselines import MORE, constant_loss, trained_defaults
 from tuning.training.preflight.check import Result, line, number, percent, skipped
 from tuning.training.preflight.elsewhere import elsewhere
 from tuning.training.preflight.errors import WorkloadRaised
@@ -41,7 +41,8 @@ def input_free(subject: Subject) -> Result:
     if real.cut:
         return Result("info", f"{says}; the time was over before the training could show it.", "", "", evidence, plot)
     if gain.mean >= MUCH:
-        return Result("info", f"{says}: the validation split is too small to be sure.", "", "", evidence, plot)
+        means = "The gain is no larger than luck with so few validation examples."
+        return Result("warning", f"{says}.", means, MORE, evidence, plot)
     return _no_gain(subject, says, floor, evidence, plot)
 
 
