@@ -1,7 +1,8 @@
 """`manage.py bench preflight`: which planted faults the checks before tuning catch, and what they say of healthy work.
 
 The faults and the healthy workloads (tests/training/faults) were written by somebody who had not read the checks' code.
-A fault is caught where one of the rules that its author named speaks up as loudly as he expected. Each workload is
+A fault is caught where one of the rules that its author named speaks up as loudly as he expected; where a rule has come
+since, or his expectation was wrong, gallery.py says so. The proof that a fault is there runs with it. Each workload is
 checked in a process of its own, as on a worker, with one thread.
 """
 
@@ -24,17 +25,28 @@ from tuning.training.workloads.digits_transformer import DigitsTransformer
 
 SHIPPED = (BreastCancerMLP, DiabetesMLP, DigitsCNN, DigitsMLP, DigitsTransformer)
 QUICK = 4  # of each kind
+FIRST_LOOK = (
+    "at the first look, before any rule had seen the gallery, 71 of 88 faults were caught, 10 checks failed on 8 "
+    "healthy workloads, and one shipped one was warned for nothing"
+)
 WITHIN = 240.0  # seconds in which the demonstration's workload is to be checked
 
 
-def checked(kind: str, number: int) -> tuple[float, dict[str, str]]:
-    """Seconds, and the status of every rule; run in another process."""
+Found = dict[tuple[str, int], tuple[float, dict[str, str], str]]
+
+
+def checked(kind: str, number: int) -> tuple[float, dict[str, str], str]:
+    """Seconds, the status of every rule, and why a fault is none or the healthy does not learn; in another process."""
+    from tests.training.faults.proofs import learned, not_proved
     from tests.training.faults.verdicts import verdicts
 
     workload = {"fault": [fault.workload for fault in GALLERY], "healthy": HEALTHY, "shipped": SHIPPED}[kind][number]
     began = time.perf_counter()
     found = verdicts(workload())
-    return time.perf_counter() - began, found
+    seconds = time.perf_counter() - began
+    if kind == "fault":
+        return seconds, found, not_proved(GALLERY[number])
+    return seconds, found, "" if kind == "shipped" or learned(workload()) else f"{workload.name} does not learn"
 
 
 def run(*, quick: bool = False) -> Report:
@@ -60,13 +72,17 @@ def run(*, quick: bool = False) -> Report:
             not alarms["warning"],
         ),
     ]
-    slowest = max((seconds for (kind, _), (seconds, _) in found.items() if kind == "shipped"), default=0.0)
+    unproved = [why for *_, why in found.values() if why]
+    what = "faults and healthy workloads that are not what they are said to be"
+    marks.append(Mark(what, len(unproved), "0", not unproved))
+    slowest = max((seconds for (kind, _), (seconds, *_) in found.items() if kind == "shipped"), default=0.0)
     marks.append(Mark("seconds of the slowest shipped workload", slowest, f"under {WITHIN:g}", slowest < WITHIN))
-    notes = [f"not caught: {line}" for line in missed]
+    notes = [FIRST_LOOK, *unproved]
+    notes += [f"not caught: {line}" for line in missed]
     notes += [f"false alarm: {line}" for lines in alarms.values() for line in lines]
     notes.append(f"{cores} cores, on which {load:.1f} processes wanted to run before")
     facts = run_facts(["torch", "scikit-learn", "numpy"], cores=cores, load_before=round(load, 1), seed=0)
-    details = {"verdicts": {f"{kind} {_name(kind, n)}": verdict for (kind, n), (_, verdict) in found.items()}}
+    details = {"verdicts": {f"{kind} {_name(kind, n)}": verdict for (kind, n), (_, verdict, _) in found.items()}}
     return Report("preflight", rows, marks, notes, facts, details)
 
 
@@ -81,11 +97,11 @@ def _of(found: dict[tuple[str, int], Any], kind: str, missed: list[str]) -> str:
     return f"{total - len(missed)} of {total}"
 
 
-def _faults(found: dict[tuple[str, int], tuple[float, dict[str, str]]]) -> tuple[list[dict[str, Any]], list[str]]:
+def _faults(found: Found) -> tuple[list[dict[str, Any]], list[str]]:
     """A row for each rule, and the faults that no right rule caught."""
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     missed = []
-    for (kind, number), (_seconds, verdict) in found.items():
+    for (kind, number), (_seconds, verdict, _) in found.items():
         if kind != "fault":
             continue
         fault = GALLERY[number]
@@ -101,10 +117,10 @@ def _faults(found: dict[tuple[str, int], tuple[float, dict[str, str]]]) -> tuple
 
 
 def _alarms(
-    found: dict[tuple[str, int], tuple[float, dict[str, str]]], rows: list[dict[str, Any]]
+    found: Found, rows: list[dict[str, Any]]
 ) -> dict[str, list[str]]:
     alarms: dict[str, list[str]] = {"failed": [], "warning": []}
-    for (kind, number), (seconds, verdict) in found.items():
+    for (kind, number), (seconds, verdict, _) in found.items():
         if kind == "fault":
             continue
         name = _name(kind, number)

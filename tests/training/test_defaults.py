@@ -1,9 +1,11 @@
 """The middle configuration of a space."""
 
+import math
+
 import pytest
 
 from tuning.training.catalogue import Catalogue, Sources
-from tuning.training.defaults import defaults
+from tuning.training.defaults import defaults, spread
 
 
 @pytest.mark.parametrize(
@@ -44,3 +46,21 @@ def test_a_model_of_each_shipped_workload_can_be_built_with_them(name):
     params = defaults(workload.space)
     model = workload.build_model(params)
     assert workload.build_optimizer(model, params).param_groups[0]["lr"] == params["lr"]
+
+
+def test_configurations_that_cover_a_space_have_one_in_each_part_of_every_range():
+    space = {
+        "lr": {"type": "float", "low": 1e-4, "high": 1.0, "log": True},
+        "units": {"type": "int", "low": 1, "high": 8},
+        "optimizer": {"type": "categorical", "choices": ["sgd", "adamw"]},
+        "momentum": {"type": "float", "low": 0.0, "high": 1.0, "when": {"optimizer": ["sgd"]}},
+        "batch_size": {"type": "constant", "value": 32},
+        "noise": {"type": "float", "prior": {"name": "normal", "mu": 3.0, "sigma": 1.0}, "low": None, "high": None},
+    }
+    drawn = spread(space, 4)
+    assert spread(space, 4) == drawn != spread(space, 4, seed=1)
+    assert sorted(math.floor(math.log10(params["lr"])) for params in drawn) == [-4, -3, -2, -1]
+    assert all(type(params["units"]) is int and 1 <= params["units"] <= 8 for params in drawn)
+    assert sorted(params["optimizer"] for params in drawn) == ["adamw", "adamw", "sgd", "sgd"]
+    assert all(("momentum" in params) == (params["optimizer"] == "sgd") for params in drawn)
+    assert {params["batch_size"] for params in drawn} == {32} and {params["noise"] for params in drawn} == {3.0}

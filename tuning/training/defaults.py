@@ -7,6 +7,7 @@ parameter whose condition fails is left out.
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,23 +34,54 @@ def _holds(params: Mapping[str, Any], parent: str, wanted: Any) -> bool:
 
 
 def _middle(entry: Mapping[str, Any]) -> Any:
-    kind = entry["type"]
-    if kind == "constant":
+    if entry["type"] == "constant":
         return entry.get("value")
-    if kind == "categorical":
+    if entry["type"] == "categorical":
         return entry["choices"][0]
     low, high = entry.get("low"), entry.get("high")
-    prior = entry.get("prior") or {}
-    if low is None or high is None:  # an open end has only its prior
-        middle = math.exp(prior.get("mu", 0.0)) if prior.get("name") == "log_normal" else float(prior.get("mu", 0.5))
-        middle = min(max(middle, -math.inf if low is None else low), math.inf if high is None else high)
-    elif entry.get("log"):
-        middle = math.sqrt(low) * math.sqrt(high)
-    else:
-        middle = low + (high - low) / 2
-    step = entry.get("step") or (1 if kind == "int" else None)
+    if low is None or high is None:
+        return _on_grid(entry, _of_prior(entry))
+    return _on_grid(entry, math.sqrt(low) * math.sqrt(high) if entry.get("log") else low + (high - low) / 2)
+
+
+def _of_prior(entry: Mapping[str, Any]) -> float:
+    """The middle of the prior, all that a range with an open end has."""
+    low, high, prior = entry.get("low"), entry.get("high"), entry.get("prior") or {}
+    middle = math.exp(prior.get("mu", 0.0)) if prior.get("name") == "log_normal" else float(prior.get("mu", 0.5))
+    return min(max(middle, -math.inf if low is None else low), math.inf if high is None else high)
+
+
+def _on_grid(entry: Mapping[str, Any], value: float) -> Any:
+    """The nearest value that the parameter may take."""
+    low, high = entry.get("low"), entry.get("high")
+    step = entry.get("step") or (1 if entry["type"] == "int" else None)
     if step is not None:
         first = low if low is not None else 0
-        middle = first + step * math.floor((middle - first) / step + 0.5)
-        middle = middle if high is None or middle <= high else middle - step
-    return round(middle) if kind == "int" else float(middle)
+        value = first + step * math.floor((value - first) / step + 0.5)
+        value = value if high is None or value <= high else value - step
+    return round(value) if entry["type"] == "int" else float(value)
+
+
+def spread(space: Mapping[str, Mapping[str, Any]], count: int, seed: int = 0) -> list[dict[str, Any]]:
+    """Configurations that cover the space: of each parameter's range one value in each of `count` equal parts.
+
+    A Latin hypercube sample (McKay, Beckman & Conover, 1979).
+    """
+    stream = random.Random(seed)
+    places = {name: stream.sample(range(count), count) for name in space}
+    drawn = []
+    for i in range(count):
+        shares = {name: (places[name][i] + stream.random()) / count for name in space}
+        drawn.append(defaults(space, {name: _at(entry, shares[name]) for name, entry in space.items()}))
+    return drawn
+
+
+def _at(entry: Mapping[str, Any], share: float) -> Any:
+    """The value at a share of the range, from 0 to 1."""
+    if entry["type"] == "categorical":
+        return entry["choices"][int(share * len(entry["choices"]))]
+    low, high = entry.get("low"), entry.get("high")
+    if entry["type"] == "constant" or low is None or high is None:
+        return _middle(entry)
+    value = low ** (1 - share) * high**share if entry.get("log") else low + (high - low) * share
+    return _on_grid(entry, value)

@@ -28,7 +28,8 @@ def broken(value, row=3):
 
 
 def test_healthy_data_pass():
-    found = examine(BreastCancerMLP, "FINITE", "LABELS", "CONSTANT", "NORMALISED", "DUPLICATES")
+    rules = ("FINITE", "LABELS", "CONSTANT", "TARGET-LEAK", "NORMALISED", "DUPLICATES", "TEST-LABELS")
+    found = examine(BreastCancerMLP, *rules)
     assert {document["status"] for document in found.values()} == {"passed"}
     assert found["DUPLICATES"]["evidence"]["examples"] == {"validation": 115, "test": 113, "training": 341}
 
@@ -149,3 +150,71 @@ def test_duplicates_with_the_validation_split_are_counted():
 
     found = one(with_data(DigitsMLP, both), "DUPLICATES")
     assert found["status"] == "failed" and found["evidence"]["common"]["training and validation"] == 50
+
+
+def test_a_validation_split_of_one_class_measures_nothing():
+    def one_class(splits):
+        x, y = splits.validation.tensors
+        return Splits(splits.train, TensorDataset(x[y == 1], y[y == 1]))
+
+    found = one(with_data(BreastCancerMLP, one_class), "LABELS")
+    assert found["status"] == "failed" and "All validation labels are the same" in found["says"]
+
+
+def holding(column, make):
+    """Splits with a column made from the targets."""
+
+    def put(splits):
+        parts = []
+        for dataset in (splits.train, splits.validation):
+            x, y = dataset.tensors
+            x = x.clone()
+            x[:, column] = make(y.reshape(len(y)))
+            parts.append(TensorDataset(x, y))
+        return Splits(*parts)
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("base", "make"),
+    [
+        (BreastCancerMLP, lambda y: 3 - 2 * y),
+        (BreastCancerMLP, lambda y: y + 0.1 * torch.rand(len(y))),
+        (DiabetesMLP, lambda y: (0.5 * y).exp()),
+    ],
+)
+def test_a_feature_that_is_the_target_in_other_units_is_named(base, make):
+    found = one(with_data(base, holding(4, make)), "TARGET-LEAK")
+    assert found["status"] == "warning" and found["evidence"]["telling"] == [4]
+
+
+def test_a_feature_that_helps_a_lot_is_no_leak():
+    noisy = holding(4, lambda y: y + 0.3 * torch.randn(len(y), generator=torch.Generator().manual_seed(0)))
+    assert one(with_data(DiabetesMLP, noisy), "TARGET-LEAK")["status"] == "passed"
+
+
+def test_one_class_of_several_that_a_yes_or_no_gives_away_is_named():
+    def put(splits):
+        parts = []
+        for dataset in (splits.train, splits.validation):
+            x, y = dataset.tensors
+            x = x.clone()
+            x[:, 0, 0, 0] = (y == 3).float()
+            parts.append(TensorDataset(x, y))
+        return Splits(*parts)
+
+    assert one(with_data(DigitsMLP, put), "TARGET-LEAK")["evidence"]["telling"] == [0]
+
+
+def test_a_test_split_without_a_class_is_told_and_no_more_of_it():
+    class Zeros(DigitsMLP):
+        def test_data(self):
+            x, y = digits("test")[0].tensors
+            return TensorDataset(x[y == 0], y[y == 0])
+
+    found = one(Zeros, "TEST-LABELS")
+    assert found["status"] == "warning" and "lacks 9 of the 10 classes" in found["says"]
+    assert found["evidence"] == {"classes": 10, "lacking": 9, "unseen": 0}
+    with pytest.raises(SealedTestError):
+        Zeros().test_data()

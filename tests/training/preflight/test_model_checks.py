@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tests.training.preflight.examined import examine, one
+from tests.training.preflight.examined import changed, examine, one
 from tuning.training.workloads.breast_cancer_mlp import BreastCancerMLP
 from tuning.training.workloads.diabetes_mlp import DiabetesMLP
 from tuning.training.workloads.digits_mlp import DigitsMLP
@@ -204,3 +204,71 @@ def test_examples_that_contradict_each_other_cannot_be_learned():
 
 def test_an_absolute_error_is_learned_by_heart_too():
     assert one(changed_loss(DiabetesMLP, F.l1_loss), "OVERFIT")["status"] == "passed"
+
+
+class Listed(nn.Module):
+    """Its hidden layer stands in a plain list."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.last = [nn.Linear(64, 32)], nn.Linear(32, 10)
+
+    def forward(self, x):
+        return self.last(torch.relu(self.hidden[0](x.flatten(1))))
+
+
+def test_layers_that_the_model_does_not_know_are_told():
+    found = one(changed_model(DigitsMLP, lambda _: Listed()), "GRADIENTS")
+    assert found["status"] == "failed" and found["evidence"]["unregistered"] == [[32, 64], [32]]
+
+
+def test_a_gradient_of_the_inputs_that_a_loss_asks_for_is_no_unknown_layer():
+    class Smooth(DigitsMLP):
+        def train_step(self, model, inputs, targets, params):
+            inputs = inputs.detach().clone().requires_grad_(True)
+            return self.loss(model(inputs), targets)
+
+    assert one(Smooth, "GRADIENTS")["status"] == "passed"
+
+
+@pytest.mark.parametrize(("decay", "status"), [(100.0, "failed"), (20.0, "warning"), (0.1, "passed")])
+def test_a_weight_decay_that_forgets_is_told(decay, status):
+    class Decaying(DigitsMLP):
+        def build_optimizer(self, model, params):
+            return torch.optim.AdamW(model.parameters(), lr=0.01, weight_decay=decay)
+
+    assert one(Decaying, "LOSS-FALLS")["status"] == status
+
+
+def test_logits_like_standard_normal_draws_are_a_usual_start():
+    def wider(model):
+        model[-1].weight.data *= 4
+        return model
+
+    found = one(changed_model(DigitsMLP, wider), "INIT-LOSS")
+    assert found["status"] == "passed" and found["evidence"]["loss"] > math.log(10) + 0.15
+
+
+def test_a_linear_model_that_has_no_room_for_all_is_healthy():
+    linear = lambda _: nn.Sequential(nn.Linear(10, 1), nn.Flatten(0))  # noqa: E731
+    found = one(changed_model(DiabetesMLP, linear), "OVERFIT")
+    assert found["status"] == "info" and found["evidence"]["learned"] in (2, 8)
+
+
+def test_a_score_that_is_minimised_is_told():
+    def gain(output, target):
+        return 1 - (output - target).square().mean() / target.var(correction=0)
+
+    found = one(changed_loss(DiabetesMLP, gain), "OVERFIT")
+    assert found["status"] == "failed" and "rewards wrong answers" in found["means"]
+
+
+def test_a_loss_whose_least_lies_at_the_logarithm_rewards_nothing_wrong():
+    class Counts(DiabetesMLP):
+        def data(self):
+            return changed(super().data(), targets=lambda y: (3 * y.exp()).round())
+
+        def loss(self, output, target):
+            return F.poisson_nll_loss(output, target)
+
+    assert "rewards" not in one(Counts, "OVERFIT")["means"]

@@ -7,6 +7,8 @@ from torch import nn
 
 from tests.training.preflight.examined import changed, examine, one
 from tuning.training import Splits, TensorDataset
+from tuning.training.preflight.shuffled import _even_order
+from tuning.training.workloads.breast_cancer_mlp import BreastCancerMLP
 from tuning.training.workloads.diabetes_mlp import DiabetesMLP
 from tuning.training.workloads.digits_mlp import DigitsMLP
 
@@ -23,11 +25,15 @@ def test_healthy_workloads_pass(workload):
 
 
 class Blind(DigitsMLP):
+    max_epochs = 6
+
     def build_model(self, params):
         return nn.Sequential(nn.Flatten(), nn.Linear(64, 10), nn.Dropout(1.0), nn.Linear(10, 10))
 
 
 class Mispaired(DigitsMLP):
+    max_epochs = 6
+
     def data(self):
         order = torch.randperm(1078, generator=torch.Generator().manual_seed(1))
         splits = super().data()
@@ -37,7 +43,63 @@ class Mispaired(DigitsMLP):
 @pytest.mark.parametrize("workload", [Blind, Mispaired])
 def test_inputs_that_do_not_help_are_told(workload):
     found = examine(workload, "INPUT-FREE", "BASELINES")
-    assert found["INPUT-FREE"]["status"] == "failed" and found["BASELINES"]["status"] == "warning"
+    assert found["INPUT-FREE"]["status"] == found["BASELINES"]["status"] == "failed"
+    assert found["BASELINES"]["evidence"]["other configurations"] == 8
+
+
+class InOneDecade(DigitsMLP):
+    """Learns at high rates only; the middle of the space is too low."""
+
+    max_epochs = 6
+    space = DigitsMLP.space | {"lr": {"type": "float", "low": 1e-9, "high": 1.0, "log": True}}
+
+    def build_optimizer(self, model, params):
+        return torch.optim.SGD(model.parameters(), lr=params["lr"])
+
+
+def test_where_the_middle_learns_nothing_but_the_space_does_the_place_is_named():
+    found = examine(InOneDecade, "BASELINES", "INPUT-FREE")
+    assert found["BASELINES"]["status"] == found["INPUT-FREE"]["status"] == "warning"
+    assert "lr = 0." in found["BASELINES"]["means"] and "lr = 0." in found["INPUT-FREE"]["says"]
+
+
+class Overruled(DigitsMLP):
+    """A penalty that outweighs the loss everywhere in the space."""
+
+    max_epochs = 6
+
+    def penalty(self, model, params):
+        return 1e4 * torch.stack([weight.square().sum() for weight in model.parameters()]).sum()
+
+
+def test_what_no_configuration_learns_but_adam_does_is_the_trainings_fault():
+    found = one(Overruled, "INPUT-FREE")
+    assert found["status"] == "failed" and "not by what the space holds" in found["means"]
+
+
+class ShuffledAlone(BreastCancerMLP):
+    """The loader mixes inputs and targets against each other, in another way with each seed."""
+
+    max_epochs = 10
+
+    def train_loader(self, dataset, params, generator):
+        x, y = dataset.tensors
+        return super().train_loader(TensorDataset(x[torch.randperm(len(x), generator=generator)], y), params, generator)
+
+
+def test_the_luck_of_first_weights_is_no_gain():
+    found = examine(ShuffledAlone, "BASELINES", "INPUT-FREE")
+    assert found["BASELINES"]["status"] == "failed" and found["INPUT-FREE"]["status"] in ("warning", "failed")
+
+
+def test_shuffled_labels_favour_no_class_over_the_seeds():
+    groups = torch.arange(500) % 10
+    kept = []
+    for seed in range(200):
+        order = _even_order(groups, torch.Generator().manual_seed(seed))
+        assert order.sort().values.tolist() == list(range(500))
+        kept.append(float((groups[order] == groups).double().mean()))
+    assert np.mean(kept) == pytest.approx(0.1, abs=0.005) and np.std(kept) < 0.03
 
 
 class Lying(DigitsMLP):
@@ -75,7 +137,19 @@ class Noisy(DigitsMLP):
         return inputs + torch.as_tensor(np.random.default_rng().normal(size=inputs.shape)).float()
 
 
-@pytest.mark.parametrize(("workload", "status"), [(Elsewhere, "failed"), (Noisy, "warning")])
+class AlwaysDrops(nn.Module):
+    def forward(self, x):
+        return nn.functional.dropout(x, 0.5)
+
+
+class Dropping(DigitsMLP):
+    """Drops in eval mode, too; the generator is seeded, so that trainings agree."""
+
+    def build_model(self, params):
+        return nn.Sequential(super().build_model(params), AlwaysDrops())
+
+
+@pytest.mark.parametrize(("workload", "status"), [(Elsewhere, "failed"), (Noisy, "failed"), (Dropping, "warning")])
 def test_what_is_not_the_same_twice_is_told(workload, status):
     assert one(workload, "REPEATS")["status"] == status
 

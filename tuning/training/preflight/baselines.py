@@ -1,6 +1,7 @@
 """BASELINES: the defaults, trained for a short time, against the most frequent class or the mean, and a linear model.
 
-Scores are the accuracy of classes, and of numbers R², 1 - squared error / variance of the validation targets.
+Scores are the accuracy of classes, and of numbers R², 1 - squared error / variance of the validation targets. What
+gains nothing clear in the middle of the space, over several seeds, fails where no configuration of the space does.
 """
 
 from __future__ import annotations
@@ -11,20 +12,23 @@ import torch
 from torch import Tensor
 
 from tuning.training.preflight.check import Result, bars, skipped
+from tuning.training.preflight.elsewhere import elsewhere
+from tuning.training.preflight.gains import MUCH, Gain, constant_answer, loss_rows, score_rows, settled
 from tuning.training.preflight.linear import linear_predictions
 from tuning.training.preflight.short import Short, epochs_for, short_training
 from tuning.training.preflight.steps import first_steps
-from tuning.training.preflight.subject import Subject
+from tuning.training.preflight.subject import SEED, Subject
 
 STEPS = 600
 
 
-def trained_defaults(subject: Subject) -> Short:
-    """The defaults, trained for a short time on the sample; done once."""
-    if "defaults" not in subject.trained:
+def trained_defaults(subject: Subject, seed: int = SEED) -> Short:
+    """The defaults, trained for a short time on the sample; done once a seed."""
+    name = f"defaults, seed {seed}"
+    if name not in subject.trained:
         splits = subject.sample.splits
-        subject.trained["defaults"] = short_training(subject, splits, epochs_for(subject, STEPS))
-    return subject.trained["defaults"]
+        subject.trained[name] = short_training(subject, splits, epochs_for(subject, STEPS), seed=seed)
+    return subject.trained[name]
 
 
 def baselines(subject: Subject) -> Result:
@@ -105,7 +109,7 @@ def standard_error(subject: Subject, score: float, targets: Tensor) -> float:
 def _compared(
     subject: Subject, short: Short, targets: Tensor, scores: dict[str, float], no_linear: str
 ) -> Result:
-    own, guess = scores["defaults"], next(iter(scores.values()))
+    own = scores["defaults"]
     name = "accuracy" if subject.task.classifies else "R²"
     error = standard_error(subject, own, targets)
     says = f"Validation {name}: " + ", ".join(f"{what} {value:.3f}" for what, value in scores.items())
@@ -114,8 +118,10 @@ def _compared(
     evidence = {**scores, "standard error": error, "epochs": len(short.epochs)}
     plot = bars(scores, "", name)
     linear = scores.get("linear model")
-    if own <= guess + error and not _unbalanced_but_better(subject, short):
-        status, means, todo = _no_better(short)
+    gain = _gain(subject)
+    evidence |= {"gain": gain.mean, "error of the gain": gain.error}
+    if not gain.clear:
+        status, means, todo = _no_better(subject, short, gain, evidence)
     elif linear is not None and own < linear - error:
         status = "info" if short.cut else "warning"
         means = "A linear model does better: the network is not worth its trouble yet."
@@ -128,31 +134,48 @@ def _compared(
     return Result(status, says, means, todo, evidence, plot)
 
 
-def _unbalanced_but_better(subject: Subject, short: Short) -> bool:
-    """Where one class is nearly all, the accuracy says little: the loss decides."""
-    return subject.task.classifies and short.best < 0.95 * constant_loss(subject, short)
+def _gain(subject: Subject) -> Gain:
+    """Of the score; where that is not clear, for example because one class is nearly all, of the classes' loss."""
+
+    def train(seed: int) -> Short:
+        return trained_defaults(subject, seed)
+
+    found = settled(subject, train, score_rows(subject))
+    if found.clear or not subject.task.classifies:
+        return found
+    other = settled(subject, train, loss_rows(subject, constant_loss(subject, train(SEED))))
+    return other if other.clear else found
 
 
 def constant_loss(subject: Subject, short: Short) -> float:
     """The validation loss of always answering the training classes' shares, or the training mean."""
-    known, task = subject.sample.train.targets, subject.task
-    if short.output is None or short.targets is None or known is None or task.kind == "unknown":
+    if short.output is None or short.targets is None:
         return math.inf
-    if task.classifies:
-        answer = task.constant(short.output, task.shares(known))
-    else:
-        answer = known.mean(0, keepdim=True).expand_as(short.targets).reshape(short.output.shape).to(short.output.dtype)
+    answer = constant_answer(subject, short.output, short.targets)
+    if answer is None:
+        return math.inf
     with torch.no_grad():
         return float(subject.loss(answer.to(subject.device), short.targets.to(subject.device)))
 
 
-def _no_better(short: Short) -> tuple[str, str, str]:
+def _no_better(subject: Subject, short: Short, gain: Gain, evidence: dict[str, float]) -> tuple[str, str, str]:
     if short.cut:
         return "info", "The time was over before the training could show what it learns.", ""
-    return (
-        "warning",
-        "In this time the defaults learn nothing that helps on the validation split.",
-        "Look at the other checks first; where they pass, move the learning rate's range (the learning-rate finder "
-        "shows "
-        "where) or let trials train longer.",
-    )
+    if gain.mean >= MUCH:
+        return "warning", "The gain is no larger than luck with so few validation examples.", MORE
+    other = elsewhere(subject, score_rows(subject))
+    evidence["other configurations"] = other.tried
+    if other.params is not None:
+        return "warning", f"The middle of the space learns nothing that helps; {other.found}.", ELSEWHERE
+    if other.cut:
+        return "warning", "In this time the defaults learn nothing that helps on the validation split.", LOOK
+    means = f"Neither the defaults nor {other.tried} other configurations of the space learn anything that helps."
+    return "failed", means, LOOK
+
+
+MORE = "Take a larger validation split, or judge by the mean of several seeds."
+ELSEWHERE = "Move the space towards what learns; the learning-rate finder shows where its range should lie."
+LOOK = (
+    "Look at the other checks first; where they pass, look whether inputs and targets belong together, whether loss() "
+    "is to be minimised and the penalty is small beside it, and where the range of the learning rate lies."
+)

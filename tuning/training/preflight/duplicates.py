@@ -1,7 +1,7 @@
 """DUPLICATES: examples that lie in two splits, the sealed test split among them, by keyed content hashes.
 
-The key is drawn anew each time and forgotten; of the test split nothing but counts leaves this module. It is the last
-check, after which this process may not train again.
+The key is drawn anew each time and forgotten; of the test split nothing but counts leaves this module. After this
+check and TEST-LABELS this process may not train again.
 """
 
 from __future__ import annotations

@@ -5,15 +5,16 @@ from __future__ import annotations
 import torch
 from torch.utils.data import TensorDataset
 
-from tuning.training.preflight.baselines import constant_loss, trained_defaults
-from tuning.training.preflight.check import Result, line, number, skipped
+from tuning.training.preflight.baselines import MORE, constant_loss, trained_defaults
+from tuning.training.preflight.check import Result, line, number, percent, skipped
+from tuning.training.preflight.elsewhere import elsewhere
 from tuning.training.preflight.errors import WorkloadRaised
+from tuning.training.preflight.gains import MUCH, loss_rows, settled
 from tuning.training.preflight.sample import NO_TENSORS, Part
 from tuning.training.preflight.short import Short, epochs_for, short_training
 from tuning.training.preflight.subject import Subject
 from tuning.training.splits import Splits
 
-GAIN = 0.02  # of the loss without inputs: less is no gain
 BLIND_STEPS = 300
 OWN_RATE = 1e-3
 
@@ -29,13 +30,19 @@ def input_free(subject: Subject) -> Result:
     if isinstance(blind, str):
         return skipped(blind)
     floor = min(blind.best, constant_loss(subject, real))
+    gain = settled(subject, lambda seed: trained_defaults(subject, seed), loss_rows(subject, floor))
     evidence = {"with inputs": real.best, "without": blind.best, "best constant answer": constant_loss(subject, real)}
+    evidence |= {"gain": gain.mean, "error of the gain": gain.error}
     plot = _curves(real, blind)
     says = f"The least validation loss is {number(real.best)} with the inputs and {number(floor)} without them"
-    if _gains(real.best, floor):
+    if gain.clear:
         return Result("passed", f"{says}.{subject.sample.note}", evidence=evidence, plot=plot)
+    says += f"; over several seeds the gain is {percent(gain.mean)} ± {percent(gain.error)}"
     if real.cut:
         return Result("info", f"{says}; the time was over before the training could show it.", "", "", evidence, plot)
+    if gain.mean >= MUCH:
+        means = "The gain is no larger than luck with so few validation examples."
+        return Result("warning", f"{says}.", means, MORE, evidence, plot)
     return _no_gain(subject, says, floor, evidence, plot)
 
 
@@ -60,32 +67,47 @@ def _constant(part: Part) -> TensorDataset:
     return TensorDataset(one.expand_as(inputs), targets)
 
 
-def _gains(real: float, floor: float) -> bool:
-    return floor - real >= GAIN * abs(floor)
-
-
 def _no_gain(subject: Subject, says: str, floor: float, evidence: dict[str, float], plot: dict[str, object]) -> Result:
-    """The defaults may be to blame, so another optimizer has a try."""
-    other = short_training(subject, subject.sample.splits, epochs_for(subject, BLIND_STEPS), own_adam=OWN_RATE)
-    evidence["with inputs and Adam at 1e-3"] = other.best
-    if _gains(other.best, floor):
+    """The defaults may be to blame, so the rest of the space has a try, and then another optimizer."""
+    rows = loss_rows(subject, floor)
+    other = elsewhere(subject, rows)
+    evidence["other configurations"] = other.tried
+    if other.params is not None:
         return Result(
             "warning",
-            f"{says}; with Adam at {OWN_RATE:g} in place of the workload's optimizer it is {number(other.best)}.",
+            f"{says}; {other.found}.",
             "The data can be learned, but not by the middle of the space in this time.",
             "Move the range of the learning rate (the learning-rate finder shows where), or let trials train longer.",
             evidence,
             plot,
         )
+    tried = f"{says}, and no clear one in {other.tried} other configurations of the space"
+    adam = settled(subject, lambda seed: _by_adam(subject, seed), rows)
+    evidence["gain of Adam at 1e-3"] = adam.mean
+    if adam.clear:
+        return Result(
+            "warning" if other.cut else "failed",
+            f"{tried}; Adam at {OWN_RATE:g} in place of optimizer, schedule and penalty gains {percent(adam.mean)}.",
+            "The data can be learned, but not by what the space holds.",
+            "Look at build_optimizer(), build_schedule() and penalty(): the learning rate's range, a weight decay or "
+            "penalty that outweighs the loss, a schedule that ends too soon.",
+            evidence,
+            plot,
+        )
     return Result(
         "failed",
-        f"{says}: the inputs do not help at all.",
+        f"{tried}: the inputs do not help at all.",
         "The model does not use them, or they have nothing to do with the targets.",
         "Look whether inputs and targets keep their pairing in data() and train_loader(), and whether forward() uses "
         "its input.",
         evidence,
         plot,
     )
+
+
+def _by_adam(subject: Subject, seed: int) -> Short:
+    splits, epochs = subject.sample.splits, epochs_for(subject, BLIND_STEPS)
+    return short_training(subject, splits, epochs, seed=seed, own_adam=OWN_RATE)
 
 
 def _curves(real: Short, blind: Short) -> dict[str, object]:

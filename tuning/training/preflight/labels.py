@@ -20,7 +20,7 @@ MOST_BARS = 40
 
 def labels(subject: Subject) -> Result:
     """The targets of both splits."""
-    train, validation = _targets(subject)
+    train, validation = all_targets(subject)
     if train is None or validation is None:
         return skipped("The targets cannot be stacked into one tensor.")
     task = subject.task if subject.works != "data" else _guessed(train)
@@ -31,7 +31,7 @@ def labels(subject: Subject) -> Result:
     return _classes(subject, task, task.labels(train), task.labels(validation))
 
 
-def _targets(subject: Subject) -> tuple[Tensor | None, Tensor | None]:
+def all_targets(subject: Subject) -> tuple[Tensor | None, Tensor | None]:
     """All targets where they are at hand, else those of the sample."""
     pairs = pair_of(subject.splits.train), pair_of(subject.splits.validation)
     sample = subject.sample
@@ -96,6 +96,13 @@ def _missing(counts: list[Tensor]) -> Problem | None:
             "Split at random and stratified: tuning.training.stratified_split does it.",
         )
     lacking = int(((validation == 0) & (train > 0)).sum())
+    if lacking and int((validation > 0).sum()) == 1:
+        return (
+            "failed",
+            "All validation labels are the same, those of the training split are not.",
+            "Always naming that class has an accuracy of 1: the scores of trials say nothing.",
+            "Look how data() picks the validation split; tuning.training.stratified_split gives every class its share.",
+        )
     if lacking:
         return (
             "warning",

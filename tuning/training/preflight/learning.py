@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 
-from tuning.training.preflight.check import Result, bars, line, named, number, skipped
+from tuning.training.preflight.check import Result, bars, line, named, number, percent, skipped
 from tuning.training.preflight.steps import FirstSteps, first_steps
 from tuning.training.preflight.subject import Subject
 
 FALL = 0.01  # of the loss: less is no fall
 FACTORS = (0.1, 10.0, 0.01, 100.0, 0.001)  # of the learning rate, where it does not fall at the defaults
 FEW = 20  # steps
+DECAY, ALL = 0.1, 0.5  # of the weights in one step: a training remembers its last ten steps, or hardly any
 MOST_BARS = 40
 
 
@@ -24,6 +25,8 @@ def gradients(subject: Subject) -> Result:
     plot = _plot(found)
     if broken or without:
         return _unreached(without, broken, evidence, plot)
+    if found.unregistered:
+        return _unregistered(found.unregistered, evidence, plot)
     if found.unheld:
         return Result(
             "warning",
@@ -68,6 +71,18 @@ def _unreached(without: list[str], broken: list[str], evidence: dict[str, object
     )
 
 
+def _unregistered(sizes: list[tuple[int, ...]], evidence: dict[str, object], plot: dict[str, object]) -> Result:
+    return Result(
+        "failed",
+        f"The loss depends on {len(sizes)} tensors with a gradient that the model does not know as its parameters: of "
+        f"sizes {named([str(size) for size in sizes])}.",
+        "They keep their initial values, no checkpoint holds them, and a model that is read back has others.",
+        "Keep layers in an nn.ModuleList or nn.ModuleDict, not in a list or dict, and tensors as nn.Parameter.",
+        {**evidence, "unregistered": [list(size) for size in sizes]},
+        plot,
+    )
+
+
 def _plot(found: FirstSteps) -> dict[str, object]:
     shown = dict(list(found.gradients.items())[:MOST_BARS])
     return bars(shown, "parameter", "largest gradient", log_y=True)
@@ -85,6 +100,8 @@ def loss_falls(subject: Subject) -> Result:
         f"{len(found.losses)} training steps{rate} change the loss of fixed training examples from "
         f"{number(found.before)} to {number(found.after)}"
     )
+    if found.decay >= DECAY:
+        return _forgets(found, evidence, plot)
     if _falls(found):
         return Result("passed", f"{says}.", evidence=evidence, plot=plot)
     if found.cut and len(found.losses) < FEW and not found.diverged:
@@ -105,6 +122,17 @@ def loss_falls(subject: Subject) -> Result:
         "on "
         "the output, and whether inputs and targets belong together.",
         evidence,
+        plot,
+    )
+
+
+def _forgets(found: FirstSteps, evidence: dict[str, float], plot: dict[str, object]) -> Result:
+    return Result(
+        "failed" if found.decay >= ALL else "warning",
+        f"The optimizer's weight decay takes {percent(found.decay)} of a weight away in every step.",
+        f"What was learned is forgotten after about {max(1, round(1 / found.decay))} steps.",
+        "Lower the weight decay: a decoupled one takes its product with the learning rate, which is well under 1 %.",
+        {**evidence, "decay in a step": found.decay},
         plot,
     )
 

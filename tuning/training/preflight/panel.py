@@ -17,6 +17,7 @@ from tuning.training.preflight.check import Check, Result, skipped
 from tuning.training.preflight.clock import Clock
 from tuning.training.preflight.duplicates import duplicates
 from tuning.training.preflight.errors import Stopped, WorkloadRaised, described
+from tuning.training.preflight.giveaway import target_leak
 from tuning.training.preflight.initial import initial_loss
 from tuning.training.preflight.input_free import input_free
 from tuning.training.preflight.labels import labels
@@ -26,6 +27,7 @@ from tuning.training.preflight.overfitting import overfits
 from tuning.training.preflight.pace import parameter_count, seconds_per_epoch
 from tuning.training.preflight.repeats import repeats
 from tuning.training.preflight.running import runs
+from tuning.training.preflight.sealed import sealed_labels
 from tuning.training.preflight.shuffled import shuffled
 from tuning.training.preflight.subject import Subject
 from tuning.training.workload import Workload
@@ -34,12 +36,13 @@ SECONDS = 230.0  # for all checks
 NOT_SO_FAR = "The workload does not run so far: see the first check."
 STAGES = ("", "data", "output", "steps")
 
-# The last one opens the sealed test split: nothing is trained after it.
+# The last two open the sealed test split: nothing is trained after them.
 CHECKS = (
     Check("RUNS", "The workload runs", "", 60, runs),
     Check("FINITE", "NaN and infinity", "data", 10, finite),
     Check("LABELS", "Targets and their balance", "data", 10, labels),
     Check("CONSTANT", "Constant features", "data", 10, constant),
+    Check("TARGET-LEAK", "No feature gives the target away", "output", 10, target_leak),
     Check("NORMALISED", "Normalised inputs", "data", 10, normalised),
     Check("INIT-LOSS", "Initial loss", "output", 15, initial_loss),
     Check("GRADIENTS", "Every parameter receives a gradient", "output", 20, gradients),
@@ -50,6 +53,7 @@ CHECKS = (
     Check("SHUFFLED", "Shuffled labels fall to chance", "steps", 30, shuffled),
     Check("REPEATS", "Two runs with one seed agree", "steps", 20, repeats),
     Check("DUPLICATES", "Duplicates across splits", "data", 25, duplicates),
+    Check("TEST-LABELS", "Targets of the test split", "output", 10, sealed_labels),
 )
 
 
@@ -80,7 +84,7 @@ def preflight(
 
     `found` is told each check's document as it ends; once `asked` returns something, the rest is left out. The first of
     `checks` must be RUNS, which tells the others how far the workload works.
-    The last check opens the sealed test split: this process may train nothing afterwards.
+    The last checks open the sealed test split: this process may train nothing afterwards.
     """
     device = device or torch.device("cpu")
     clock = Clock(seconds, asked)

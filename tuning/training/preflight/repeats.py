@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import time
 
+import torch
+
 from tuning.training.examples import examples_digest, load_data
 from tuning.training.preflight.check import Result, number
 from tuning.training.preflight.errors import workload_code
 from tuning.training.preflight.short import epochs_for, short_training
-from tuning.training.preflight.subject import Subject
+from tuning.training.preflight.subject import PROBE, SEED, Subject
 
 STEPS = 30
 SLOW = 20.0  # seconds of reading the data: no second time
@@ -36,18 +38,45 @@ def repeats(subject: Subject) -> Result:
     differing = sorted(name for name in first if not _equal(subject, first[name], second[name]))
     evidence = {"first": first, "second": second, "data read twice": data is True}
     if differing:
-        return _differs(differing[0], first, second, evidence)
+        return _differs(subject, differing[0], first, second, evidence)
+    if not _same_answers(subject):
+        return _dice(evidence)
     twice = "Data read twice and two trainings with one seed agree" if data else "Two trainings with one seed agree"
     return Result("passed", f"{twice}{', to the last digit' * (subject.device.type == 'cpu')}.", evidence=evidence)
 
 
-def _differs(name: str, first: dict[str, float], second: dict[str, float], evidence: dict[str, object]) -> Result:
+def _differs(
+    subject: Subject, name: str, first: dict[str, float], second: dict[str, float], evidence: dict[str, object]
+) -> Result:
+    """On a CPU that is the workload's doing; a GPU may add in another order each time."""
     return Result(
-        "warning",
+        "failed" if subject.device.type == "cpu" else "warning",
         f"Two trainings with one seed differ: {name} is {number(first[name])} and {number(second[name])}.",
         "A trial cannot be repeated, and differences between configurations hide among those of chance.",
         "Draw from the generators of torch, numpy and python, which hpweb seeds, or from the one that augment() and "
         "train_loader() are given: never from one of the workload's own making, the clock or a set's order.",
+        evidence,
+    )
+
+
+def _same_answers(subject: Subject) -> bool:
+    """Whether a model in eval mode answers the same to the same inputs."""
+    model = subject.build(SEED)
+    inputs, _ = subject.examples(PROBE)
+    model.eval()
+    with torch.no_grad():
+        first, second = (subject.output(model, inputs) for _ in range(2))
+    tolerance = 0.0 if subject.device.type == "cpu" else CUDA_TOLERANCE
+    return torch.allclose(first, second, rtol=tolerance, atol=tolerance, equal_nan=True)
+
+
+def _dice(evidence: dict[str, object]) -> Result:
+    return Result(
+        "warning",
+        "A model in eval mode answers differently when it is asked the same twice.",
+        "Every validation score is a throw of the dice.",
+        "Give functional dropout training=self.training, and add noise in train mode only; nothing where the model is "
+        "meant to answer at random.",
         evidence,
     )
 

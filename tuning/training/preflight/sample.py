@@ -70,6 +70,11 @@ def draw(splits: Splits, clock: Clock) -> Sample:
     return Sample(train, _part(splits.validation, MOST_VALIDATION, clock))
 
 
+def draw_part(dataset: Dataset[Any], clock: Clock) -> Part:
+    """Draw a sample of one dataset, as large as that of a validation split."""
+    return _part(dataset, MOST_VALIDATION, clock)
+
+
 def pair_of(dataset: Dataset[Any]) -> tuple[Tensor, Tensor] | None:
     """Inputs and targets of a dataset that holds them as two tensors."""
     if isinstance(dataset, TensorDataset) and len(dataset.tensors) == 2:

@@ -6,6 +6,7 @@ import math
 import statistics
 
 import torch
+from scipy.stats import t as student
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
@@ -15,33 +16,39 @@ from tuning.training.preflight.short import Short, epochs_for, short_training
 from tuning.training.preflight.subject import Subject
 from tuning.training.splits import Splits, quantile_bins
 
-SHUFFLES = 5
+SHUFFLES, MOST_SHUFFLES = 5, 10  # trainings; more where the first ones are above chance
 SHUFFLED_STEPS = 100
 ABOVE = 0.05  # chance
+LUCK = 0.001  # of a mean so far above chance, in the first place
 
 
 def shuffled(subject: Subject) -> Result:
-    """With shuffled training labels the validation score falls to chance: what stays above has leaked."""
+    """With shuffled training labels the validation score falls to chance: what stays above has leaked.
+
+    A score of one training varies by more than the validation examples' number tells: alike examples get alike answers,
+    right or wrong together. So it is the spread over the seeds that says what luck can do.
+    """
     task = subject.task
     if not subject.sample.are_tensors:
         return skipped(NO_TENSORS)
     if task.kind == "unknown":
         return skipped(f"Chance is known for classes and numbers only; here {task.why}.")
-    scores = []
-    for seed in range(SHUFFLES):
+    scores: list[float] = []
+    for seed in range(MOST_SHUFFLES):
         short = short_training(
-            subject, _shuffled(subject, seed), epochs_for(subject, SHUFFLED_STEPS), seed=seed, keep="last"
+            subject, shuffled_splits(subject, seed), epochs_for(subject, SHUFFLED_STEPS), seed=seed, keep="last"
         )
         if short.output is not None and short.targets is not None:
             scores.append(_score(subject, short))
-        if subject.clock.over():
+        enough = seed + 1 >= SHUFFLES and (not scores or statistics.fmean(scores) <= _chance(subject) + ABOVE)
+        if enough or subject.clock.over():
             break
     if not scores:
         return skipped("The time was over, or every training diverged, before a validation score was there.")
     return _judged(subject, scores)
 
 
-def _shuffled(subject: Subject, seed: int) -> Splits:
+def shuffled_splits(subject: Subject, seed: int) -> Splits:
     """Labels mixed among the examples so that a label is as frequent among those that had any other one."""
     sample = subject.sample
     if sample.train.inputs is None or sample.train.targets is None:
@@ -63,6 +70,7 @@ def _even_order(groups: Tensor, generator: torch.Generator) -> Tensor:
     """A permutation (n,) that deals each group's rows out evenly to the places of all groups.
 
     A plain one leaves a chance association between new and old labels, which a model finds in few and telling features.
+    What cannot be dealt evenly goes to groups in random order, else it would favour the same ones with every seed.
     """
     sources = _by_group(groups, generator)
     places = _by_group(groups, generator)
@@ -74,9 +82,11 @@ def _even_order(groups: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _by_group(groups: Tensor, generator: torch.Generator) -> Tensor:
-    """All rows, group after group, each group's in random order."""
+    """All rows, group after group in random order, each group's in random order."""
+    first = int(groups.min())
+    renamed = torch.randperm(int(groups.max()) - first + 1, generator=generator)[groups - first]
     mixed = torch.randperm(len(groups), generator=generator)
-    return mixed[groups[mixed].argsort(stable=True)]
+    return mixed[renamed[mixed].argsort(stable=True)]
 
 
 def _score(subject: Subject, short: Short) -> float:
@@ -92,7 +102,7 @@ def _score(subject: Subject, short: Short) -> float:
 
 
 def _judged(subject: Subject, scores: list[float]) -> Result:
-    mean, chance, slack = sum(scores) / len(scores), *_chance(subject, scores)
+    mean, chance, slack = sum(scores) / len(scores), _chance(subject), _slack(scores)
     name = "R²" if subject.task.kind == "regression" else "accuracy"
     evidence = {"mean": mean, "chance": chance, "tolerance": slack, "scores": scores}
     plot = bars({f"seed {seed}": score for seed, score in enumerate(scores)}, "", f"validation {name}", target=chance)
@@ -114,16 +124,19 @@ def _judged(subject: Subject, scores: list[float]) -> Result:
     )
 
 
-def _chance(subject: Subject, scores: list[float]) -> tuple[float, float]:
-    """What knowing nothing scores on the validation part, and how far above luck may lift the mean over the seeds."""
+def _chance(subject: Subject) -> float:
+    """What knowing nothing scores on the validation part."""
     targets = subject.sample.validation.targets
-    spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
     if subject.task.kind == "regression" or targets is None:
-        return 0.0, max(ABOVE, 3 * spread / math.sqrt(len(scores)))
+        return 0.0
     labels = subject.task.labels(targets)
     labels = labels[labels >= 0]
-    rate = float(torch.bincount(labels).max() / len(labels))
-    luck = max(spread, math.sqrt(rate * (1 - rate) / len(labels)))
-    return rate, max(ABOVE, 3 * luck / math.sqrt(len(scores)))
+    return float(torch.bincount(labels).max() / len(labels))
 
 
+def _slack(scores: list[float]) -> float:
+    """How far above chance luck may lift the mean over the seeds: Student's t of their spread."""
+    if len(scores) < 2:
+        return 2 * ABOVE
+    quantile = float(student.ppf(1 - LUCK, len(scores) - 1))
+    return max(ABOVE, quantile * statistics.stdev(scores) / math.sqrt(len(scores)))

@@ -69,6 +69,12 @@ class Subject:
         with torch.no_grad():
             return find_task(self.still_output(self.build(SEED), inputs), targets, self.loss)
 
+    def at(self, params: Mapping[str, Any]) -> Subject:
+        """The same workload and data at another configuration."""
+        other = Subject(self.workload, dict(params), self.device, self.clock, self.works, self.raised)
+        other.__dict__ |= {"splits": self.splits, "sample": self.sample, "task": self.task}
+        return other
+
     def overrides(self, method: str) -> bool:
         """Whether the workload has its own version of an optional method."""
         return getattr(type(self.workload), method) is not getattr(Workload, method)

@@ -20,7 +20,7 @@ def suspect(subject: Subject, inputs: Tensor, targets: Tensor) -> str:
         )
     if task.form == "probabilities" and task.kind == "classes":
         return "The model ends with a softmax, which cross_entropy applies itself: return the logits."
-    if (clashes := _clashes(inputs, targets)) > 0:
+    if (clashes := contradictions(inputs, targets)) > 0:
         return f"{clashes} of these examples have the inputs of another one but other targets: look at their pairing."
     if _same(output):
         return "The fresh model answers the same to every example: look whether forward() uses its inputs."
@@ -32,7 +32,7 @@ def suspect(subject: Subject, inputs: Tensor, targets: Tensor) -> str:
     )
 
 
-def _clashes(inputs: Tensor, targets: Tensor) -> int:
+def contradictions(inputs: Tensor, targets: Tensor) -> int:
     """How many examples have the inputs of another one, but another target."""
     flat, answers = inputs.flatten(1), targets.flatten(1) if targets.ndim > 1 else targets[:, None]
     same = (flat[:, None] == flat[None]).all(-1)
