@@ -200,3 +200,10 @@ def test_every_verdict_is_plain_json() -> None:
         assert verdict.rule in RULES
         assert all(math.isfinite(value) for value in verdict.evidence.values())
         json.dumps([verdict.evidence, [dict(one.change) for one in verdict.advice]])
+
+
+def test_real_curves_that_nobody_had_seen_when_the_thresholds_were_fixed() -> None:
+    """25 of 26: a network that was to have learnt all and stand still overfits a little instead."""
+    missed, count = wrong("unseen")
+    assert (count - len(missed)) / count >= 0.9, missed
+    assert not [one for one in missed if one[0].startswith("nothing")], "no false alarm on a healthy training"
