@@ -37,10 +37,11 @@ class Advice:
 
 @dataclass(frozen=True)
 class Situation:
-    """The trial's configuration and the space that it comes from."""
+    """The trial's configuration, the space that it comes from, and what its curves count."""
 
     params: Mapping[str, Any]
     space: Mapping[str, Mapping[str, Any]]
+    unit: str = "epoch"
 
     def of(self, role: str) -> list[Knob]:
         return [knob for knob in knobs(self.space, self.params) if knob.role == role]
@@ -162,7 +163,9 @@ def _falls(m: Measures) -> bool:
 
 def _turning(m: Measures, s: Situation) -> list[Advice]:
     epoch = m.epochs[m.at_best]
-    stop = Advice("early_stop", f"Stop at epoch {epoch}, or keep the checkpoint of it: what came after made it worse.")
+    stop = Advice(
+        "early_stop", f"Stop at {s.unit} {epoch}, or keep the checkpoint of it: what came after made it worse."
+    )
     return [stop, *_regularised(s), *_moved(SMALLER, s), MORE_DATA]
 
 
@@ -175,7 +178,7 @@ def _noise(m: Measures, s: Situation) -> list[Advice]:
 
 
 def _plateau(m: Measures, s: Situation) -> list[Advice]:
-    shorter = Advice("shorten", f"Train for fewer epochs: {m.epochs[m.at_best]} were enough for the best validation "
+    shorter = Advice("shorten", f"Train for fewer {s.unit}s: {m.epochs[m.at_best]} were enough for the best validation "
                      "loss.")  # fmt: skip
     return [DECAY_LR, *_moved(LOWER_LR, s), shorter]
 
@@ -185,9 +188,9 @@ def _negative_gap(m: Measures, s: Situation) -> list[Advice]:
 
 
 def _healthy(m: Measures, s: Situation) -> list[Advice]:
-    """Nothing, but for one that still gets better by more than 1 % an epoch."""
+    """Nothing, but for one that still gets better by more than 1 % {_a(s.unit)}."""
     if m.validation_slope(m.tail) < -0.01 * m.validation_end:
-        return [Advice("train_longer", "Train longer: validation still gets better by more than 1 % an epoch.")]
+        return [Advice("train_longer", f"Train longer: validation still gets better by more than 1 % {_a(s.unit)}.")]
     return []
 
 
@@ -248,6 +251,10 @@ def _moved(move: Move, s: Situation) -> list[Advice]:
         f"{name} from {_written(s.params[name])} to {_written(value)}" for name, value in change.items()
     )
     return [Advice(move.action, f"{move.does}: {written}.", names, change)]
+
+
+def _a(unit: str) -> str:
+    return f"{'an' if unit[:1] in 'aeiou' else 'a'} {unit}"
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -53,12 +53,14 @@ class Measures:
 
     @cached_property
     def at_best(self) -> int:
-        """The index of t*, the first of equals."""
-        return self.V.index(min(self.V))
+        """The index of t*: where the raw loss is lowest, among the lowest smoothed ones and their neighbours."""
+        lowest = [i for i, value in enumerate(self.V) if value == self.validation_best]
+        near = {j for i in lowest for j in (i - 1, i, i + 1) if 0 <= j < len(self.V)}
+        return min(sorted(near), key=lambda i: self.validation[i])
 
     @property
     def validation_best(self) -> float:
-        return self.V[self.at_best]
+        return min(self.V)
 
     @cached_property
     def scale(self) -> float:

@@ -57,8 +57,9 @@ class Regulariser:
     @property
     def says(self) -> str:
         if not self.closes:
-            opens = self.gap.low > 0
-            return "more of it goes with a wider gap" if opens else "no effect on the gap that could be told from chance"
+            if self.gap.low > 0:
+                return "more of it goes with a wider gap"
+            return "no effect on the gap that could be told from chance"
         if self.hurts:
             return "more of it goes with a smaller gap, and with a worse score: it closes the gap by learning less"
         better = self.worse.high < 0

@@ -51,6 +51,7 @@ def diagnose_curves(
     diverged: bool = False,
     params: Mapping[str, Any] | None = None,
     space: Mapping[str, Mapping[str, Any]] | None = None,
+    unit: str = "epoch",
 ) -> Verdict:
     """The verdict on the losses of one training by epoch, None and NaN standing for a loss that is no number.
 
@@ -62,6 +63,7 @@ def diagnose_curves(
         spread: the standard deviation of the validation loss over seeds or folds.
         diverged: the training ended because its loss was no number.
         params: the trial's configuration; space: the search space in its JSON form: the advice names their parameters.
+        unit: what the curves count, for the sentences.
 
     Raises:
         ValueError: the curves have different lengths.
@@ -69,14 +71,14 @@ def diagnose_curves(
     steps = list(epochs) if epochs is not None else list(range(1, len(train) + 1))
     if not len(train) == len(validation) == len(steps):
         raise ValueError(f"curves of one length are needed, not {len(train)}, {len(validation)} and {len(steps)}")
-    situation = Situation(params or {}, space or {})
+    situation = Situation(params or {}, space or {}, unit)
     both = enumerate(zip(train, validation, strict=True))
     broken = next((i for i, pair in both if not all(map(_finite, pair))), None)
     if broken is not None or diverged:
         return _broken(train, validation, steps, broken, situation)
     pairs = [(float(a), float(b)) for a, b in zip(train, validation, strict=True) if a is not None and b is not None]
     if len(pairs) < FEWEST:
-        return _unclear({"epochs": len(pairs)}, f"{len(pairs)} epochs are too few to tell; {FEWEST} are needed.")
+        return _unclear({"epochs": len(pairs)}, f"{len(pairs)} {unit}s are too few to tell; {FEWEST} are needed.")
     if min(min(pair) for pair in pairs) <= 0:
         lowest = min(min(pair) for pair in pairs)
         return _unclear({"lowest": lowest}, f"The loss goes down to {lowest:.4g}: shares of it mean nothing below 0.")
@@ -107,7 +109,9 @@ def _broken(
     before = [value for value in train[:at] if value is not None and math.isfinite(value)]
     if before:
         evidence |= {"first_train": before[0], "last_train": before[-1]}
-    return Verdict("diverged", epoch, evidence, advice_for("diverged", None, s), sentence("diverged", epoch, evidence))
+    return Verdict(
+        "diverged", epoch, evidence, advice_for("diverged", None, s), sentence("diverged", epoch, evidence, s.unit)
+    )
 
 
 def _unclear(evidence: dict[str, float], says: str) -> Verdict:
@@ -123,9 +127,8 @@ def _first(m: Measures, spread: float | None, situation: Situation) -> Verdict:
     at = found[rule][1] if held else None
     epoch = None if at is None else m.epochs[at]
     evidence = m.evidence()
-    return Verdict(
-        rule, epoch, evidence, advice_for(rule, m, situation), sentence(rule, epoch, evidence), tuple(held[1:])
-    )  # fmt: skip
+    says = sentence(rule, epoch, evidence, situation.unit)
+    return Verdict(rule, epoch, evidence, advice_for(rule, m, situation), says, tuple(held[1:]))
 
 
 def _diverged(m: Measures) -> Found:
