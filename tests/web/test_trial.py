@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from tests.factories import make_running, make_slot, make_study, report
+from tests.selectors.test_diagnostics import TURNS, trained
 from tests.web.conftest import poll, words
 from tuning.models import Attempt, Study, Trial
 from tuning.services.endings import complete_trial, fail_trial
@@ -159,3 +160,18 @@ def test_what_its_process_found_stands_on_the_page(as_alice: Client, study: Stud
     complete_trial(trial_id=trial.pk, fence=trial.fence, facts={"findings": [finding]})
     page = as_alice.get(f"/trials/{trial.pk}/").content.decode()
     assert '<p class="message message--warning">The examples change &lt;b&gt;each&lt;/b&gt; time.</p>' in page
+
+
+def test_the_verdict_stands_beside_the_curves_and_its_epoch_on_them(as_alice: Client, alice: User) -> None:
+    study = make_study(alice, started=True, max_resource=7)
+    trial = trained(study, TURNS)
+    answer = as_alice.get(f"/trials/{trial.pk}/")
+    text = words(answer)
+    assert "Overfit, and turning at step 3 . Validation was best at step 3" in text
+    assert "Stop at step 3, or keep the checkpoint of it" in text
+    figure = json.loads(re.search(r'id="curves-data"[^>]*>(.*?)</script>', answer.content.decode(), re.S)[1])
+    assert next(mark["text"] for mark in figure["layout"]["annotations"] if mark["x"] == 3) == "validation turns"
+    assert figure["layout"]["shapes"][0]["x0"] == 3
+    early = make_running(study)
+    report(early, [0.5, 0.4])
+    assert "Not enough to tell so far . 2 steps are too few to tell" in words(as_alice.get(f"/trials/{early.pk}/"))

@@ -3,9 +3,10 @@
 Pure: no Django, no input or output, no clock. The same space, budget and trials always give the same findings.
 """
 
+from tuning.analysis.diagnosis import Verdict, diagnose_curves
 from tuning.analysis.lint import lint_space
 from tuning.analysis.narrowing import narrowed
 from tuning.analysis.roles import role_of
 from tuning.analysis.worth import Worth, worth_going_on
 
-__all__ = ["Worth", "lint_space", "narrowed", "role_of", "worth_going_on"]
+__all__ = ["Verdict", "Worth", "diagnose_curves", "lint_space", "narrowed", "role_of", "worth_going_on"]

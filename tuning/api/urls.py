@@ -8,6 +8,7 @@ from tuning.api.views import (
     advice,
     catalogue,
     control,
+    diagnostics,
     exports,
     jobs,
     lint,
@@ -44,6 +45,9 @@ urlpatterns = [
     path("studies/<int:study_id>/lint/", lint.StudyLint.as_view(), name="api-study-lint"),
     path("studies/<int:study_id>/worth/", worth.StudyWorth.as_view(), name="api-study-worth"),
     path("studies/<int:study_id>/what-if/", what_if.StudyWhatIf.as_view(), name="api-study-what-if"),
+    path(
+        "studies/<int:study_id>/diagnostics/", diagnostics.StudyDiagnostics.as_view(), name="api-study-diagnostics"
+    ),
     path("studies/<int:study_id>/export/", exports.Export.as_view(), name="api-study-export"),
     path("trials/<int:trial_id>/", trials.OneTrial.as_view(), name="api-trial"),
     path("trials/<int:trial_id>/curves/", trials.TrialCurves.as_view(), name="api-trial-curves"),

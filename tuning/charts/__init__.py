@@ -18,6 +18,7 @@ from tuning.charts.curves import (
     trial_curves_figure,
 )
 from tuning.charts.distribution import distribution_svg
+from tuning.charts.gaps import GapPoint, gap_figure
 from tuning.charts.history import HistoryPoint, history_figure
 from tuning.charts.intents import LANES, IntentPoint, intent_figure
 from tuning.charts.ladder import RungPoint, ladder_figure
@@ -37,6 +38,7 @@ __all__ = [
     "LANES",
     "Band",
     "CutMark",
+    "GapPoint",
     "HistoryPoint",
     "IntentPoint",
     "LRPoints",
@@ -51,6 +53,7 @@ __all__ = [
     "common_range",
     "curve_table",
     "distribution_svg",
+    "gap_figure",
     "history_figure",
     "intent_figure",
     "ladder_figure",

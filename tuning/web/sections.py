@@ -25,6 +25,7 @@ from tuning.findings import Finding
 from tuning.selectors.audit import study_events
 from tuning.selectors.budget import expected_trials
 from tuning.selectors.curves import Curve, curve_band, study_curves
+from tuning.selectors.diagnostics import study_diagnostics
 from tuning.selectors.history import history_points
 from tuning.selectors.preflights import standing_of
 from tuning.selectors.trials import leaderboard
@@ -32,6 +33,7 @@ from tuning.selectors.worth import worth_findings, worth_look, worth_words
 from tuning.services.forecasts import prediction
 from tuning.services.linting import range_findings
 from tuning.web.attention import study_findings
+from tuning.web.diagnosis import diagnosis_tab
 from tuning.web.model import model_tab
 from tuning.web.preflight import panel_of
 from tuning.web.rungs import rungs_tab
@@ -217,6 +219,10 @@ def activity_tab(study: Any, query: QueryDict) -> dict[str, Any]:
     return {"study": study, "events": study_events(study)}
 
 
+def _diagnosis(study: Any, query: QueryDict) -> dict[str, Any]:
+    return diagnosis_tab(study, study_diagnostics(study))
+
+
 def _rungs(study: Any, query: QueryDict) -> dict[str, Any]:
     return rungs_tab(study, query, unit_of(study))
 
@@ -235,10 +241,11 @@ TABS = {
     "overview": overview,
     "leaderboard": leaderboard_tab,
     "curves": curves_tab,
+    "diagnosis": _diagnosis,
     "model": model_tab,
     "rungs": _rungs,
     "what_if": _what_if,
     "preflight": preflight_tab,
     "activity": activity_tab,
 }
-DRAWS = ("overview", "curves", "model", "rungs", "what_if")
+DRAWS = ("overview", "curves", "diagnosis", "model", "rungs", "what_if")

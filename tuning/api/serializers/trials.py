@@ -5,7 +5,9 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from tuning.api.serializers.diagnostics import VerdictView
 from tuning.api.serializers.strict import Document, MetricValue, StrictSerializer, finite_json
+from tuning.selectors.diagnostics import trial_verdict
 
 STATES = ("WAITING", "RUNNING", "PAUSED", "COMPLETE", "PRUNED", "FAILED")
 REASONS = ("diverged", "out_of_memory", "code_error", "deadline", "cancelled", "lost_host", "disk_full")
@@ -110,11 +112,18 @@ class TrialDetail(TrialRow):
     facts = Document(
         help_text="From the trial process: device, number of model parameters, peak memory; with limits, its footprint."
     )
+    verdict = serializers.SerializerMethodField()
 
     def get_constraints(self, trial: Any) -> list[float | str] | None:
         """What `tell` said about constraints, or what the model has above each limit of the study, as a share of it, in
         the order parameters, memory, flops; above 0 is infeasible."""
         return finite_json(trial.constraints) if trial.constraints is not None else None
+
+    @extend_schema_field(VerdictView(allow_null=True))
+    def get_verdict(self, trial: Any) -> Any:
+        """What its learning curves say; null where it has no pair of training and validation losses."""
+        verdict = trial_verdict(trial)
+        return None if verdict is None else VerdictView(verdict).data
 
 
 class CurveRow(serializers.Serializer[Any]):

@@ -16,6 +16,7 @@ from tuning.findings import Finding
 from tuning.selectors import exports
 from tuning.selectors.clones import clone_source
 from tuning.selectors.curves import study_curves
+from tuning.selectors.diagnostics import study_diagnostics
 from tuning.selectors.hindrances import hindrances
 from tuning.selectors.preflights import Standing, standing_of
 from tuning.selectors.schedulers import has_rungs
@@ -27,6 +28,7 @@ from tuning.selectors.workloads import split_of
 from tuning.services.errors import Conflict, Invalid, NotFound
 from tuning.services.forecasts import prediction
 from tuning.services.studies import update_study
+from tuning.web.diagnosis import diagnosis_tab
 from tuning.web.drawings import space_table
 from tuning.web.errors import SignedInRequest, signed_in
 from tuning.web.forms.study import SettingsForm
@@ -51,13 +53,17 @@ def study_tab(request: SignedInRequest, study_id: int, tab: str) -> HttpResponse
     found = _hindrances(study) if tab == "overview" else []
     standing = standing_of(study) if tab == "preflight" or study.state == "READY" else None
     mark = mark_of(standing.preflight) if standing else ()
-    shown = (study.version, study.state, editable, query, [finding.message for finding in found], mark)
+    diagnosed = study_diagnostics(study) if tab == "diagnosis" else None
+    pending = diagnosed.pending if diagnosed is not None else 0  # the next poll looks at the next trials
+    shown = (study.version, study.state, editable, query, [finding.message for finding in found], mark, pending)
     tag = tag_of(tab, study.pk, *shown)
     answer = unchanged(request, tag)
     if answer is not None:
         return answer
 
     def _tab_context() -> dict[str, Any]:
+        if diagnosed is not None:
+            return diagnosis_tab(study, diagnosed)
         return overview(study, request.GET, found) if tab == "overview" else TABS[tab](study, request.GET)
 
     # The body is the same for all who may do the same; forms hold a person's CSRF token and stay out of the cache.
@@ -69,7 +75,7 @@ def study_tab(request: SignedInRequest, study_id: int, tab: str) -> HttpResponse
     standing = standing or once(tag_of("standing", study.pk, study.version), lambda: standing_of(study))
     context = {**_header(request, study, tab, standing), "facts": facts, "body": body, "draws": tab in DRAWS}
     checks = standing is not None and standing.state == "OPEN"
-    live = study.state in ("READY", "RUNNING", "PAUSED") or study.n_open > 0 or checks
+    live = study.state in ("READY", "RUNNING", "PAUSED") or study.n_open > 0 or checks or pending > 0
     return page_or_fragment(request, "tuning/study.html", "tuning/_study.html", context, tag=tag, live=live)
 
 

@@ -6,9 +6,10 @@ from typing import Any
 from django.http import FileResponse, HttpResponse
 from django.views.decorators.http import require_safe
 
-from tuning.charts import Series, curve_table, trial_curves_figure
+from tuning.charts import Mark, Series, curve_table, trial_curves_figure
 from tuning.selectors import exports
 from tuning.selectors.curves import trial_curves
+from tuning.selectors.diagnostics import trial_verdict
 from tuning.selectors.errors import NotFound
 from tuning.selectors.logs import LogText, attempt_log, log_mark
 from tuning.selectors.studies import may_edit
@@ -49,6 +50,7 @@ def _context(trial: Any, editable: bool) -> dict[str, Any]:
     attempts = list(trial.attempts.select_related("slot__device").order_by("-fence"))
     before, after = trial_neighbours(trial)
     log = _log(attempts)
+    verdict = trial_verdict(trial, curves)
     figure = trial_curves_figure(
         curves_of(trial.number, curves, study.metric),
         direction=study.direction,
@@ -56,6 +58,7 @@ def _context(trial: Any, editable: bool) -> dict[str, Any]:
         name="validation" if "/" in study.metric else study.metric,
         best_step=trial.value_step if study.objective == "best" else None,
         max_step=trial.resource or study.max_resource,
+        marks=_marks(verdict),
     )
     return {
         "section": "studies",
@@ -68,6 +71,7 @@ def _context(trial: Any, editable: bool) -> dict[str, Any]:
         "retried": retry_of(trial),
         "params": _against(trial.params, best.params if best else None, trial.fixed_params or {}),
         "curves": figure,
+        "verdict": verdict,
         "paired": len([name for name in curves if name.partition("/")[2] == study.metric.partition("/")[2]]) > 1,
         "curve_columns": list(curves),
         "curve_rows": curve_table({name: Series(curve.steps, curve.values) for name, curve in curves.items()}),
@@ -80,6 +84,24 @@ def _context(trial: Any, editable: bool) -> dict[str, Any]:
         "again": _again(trial),
         "has_checkpoint": bool(trial.best_checkpoint or trial.checkpoint),
     }
+
+
+# what is written at the epoch of a verdict; of the rest there is no epoch, or it would say nothing
+MARKED = {
+    "diverged": "diverged",
+    "train_rises": "rises from here",
+    "spikes": "first spike",
+    "overfit_turning": "validation turns",
+    "overfit": "gap opens",
+    "plateau": "flat from here",
+}
+
+
+def _marks(verdict: Any) -> list[Mark]:
+    """Where the verdict happened, as a line on the curves."""
+    if verdict is None or verdict.epoch is None or verdict.rule not in MARKED:
+        return []
+    return [Mark(verdict.epoch, MARKED[verdict.rule])]
 
 
 def _against(params: dict[str, Any], best: dict[str, Any] | None, fixed: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,0 +1,204 @@
+"""Verdicts on a study's learning curves: of one trial, and of all that have run to their ends.
+
+The verdict of an ended trial never changes while what it is measured against stays the same, so each is made once and
+kept per process; the whole is kept by history version. At most AT_ONCE new ones are made in one look, the newest first:
+nobody waits for a thousand, and the next look goes on.
+"""
+
+import math
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuning.analysis.diagnosis import TITLES, Regulariser, Verdict, diagnose_curves, regulariser_effects
+from tuning.models import Metric, Study, Trial
+from tuning.selectors.curves import Curve, study_curves, trial_curves
+from tuning.selectors.preflights import newest_preflight
+from tuning.selectors.workloads import split_of
+
+AT_ONCE = 400
+CACHED = 16
+MOST = 5_000  # the newest: of more, a page would show the same picture
+
+_lock = threading.Lock()
+_made: "OrderedDict[tuple[Any, ...], dict[int, Diagnosis]]" = OrderedDict()
+_whole: "OrderedDict[tuple[Any, ...], StudyDiagnostics]" = OrderedDict()
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """What a study's curves are measured against.
+
+    train, validation: the metrics that are compared. scores: an accuracy's, empty where there is none. base: the loss
+    of knowing nothing, from the preflight.
+    """
+
+    train: str
+    validation: str
+    scores: tuple[str, str] | tuple[()]
+    base: float | None
+    n_validation: int | None
+    unit: str
+
+    @property
+    def names(self) -> list[str]:
+        return [self.train, self.validation, *self.scores]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """A trial, its verdict, its gap (None where it broke off), and its objective value."""
+
+    trial_id: int
+    number: int
+    verdict: Verdict
+    value: float | None
+    params: Mapping[str, Any]
+
+    @property
+    def gap(self) -> float | None:
+        return self.verdict.evidence.get("gap")
+
+
+@dataclass(frozen=True)
+class StudyDiagnostics:
+    """The verdicts of a study's ended trials, by number; `problem` is a sentence where there are none.
+
+    cut: trials that a scheduler or a person cut before they could tell, which are left out. pending: ended trials that
+    have not been looked at yet.
+    """
+
+    problem: str = ""
+    rows: Sequence[Diagnosis] = ()
+    regularisers: Sequence[Regulariser] = ()
+    cut: int = 0
+    pending: int = 0
+    yardstick: Yardstick | None = None
+    counts: Sequence[tuple[str, str, int]] = field(default=())  # rule, title, how many; the most frequent first
+
+
+def yardstick(study: Study) -> Yardstick | str:
+    """What the study's curves are measured against, or why there is nothing to compare, in a sentence."""
+    names = set(Metric.objects.filter(study=study).values_list("name", flat=True))
+    train, validation = _pair(study, names)
+    if not {train, validation} <= names:
+        return (
+            "There is no pair of curves to compare: a verdict needs a loss of training and of validation, such as "
+            "train/loss and validation/loss."
+        )
+    own = (train, validation) == ("train/loss", "validation/loss")
+    scores = ("train/accuracy", "validation/accuracy") if "validation/accuracy" in names else ()
+    split = split_of(study.workload)
+    n_validation = split.sizes.get("validation") if split is not None else None
+    unit = "epoch" if study.workload and study.space_id is not None else "step"  # scripts and functions report steps
+    return Yardstick(train, validation, scores, _base(study) if own else None, n_validation, unit)
+
+
+def trial_verdict(trial: Trial, curves: Mapping[str, Curve] | None = None) -> Verdict | None:
+    """The verdict on a trial as far as it has come; None without a pair of curves. `curves`: if read already."""
+    stick = yardstick(trial.study)
+    if isinstance(stick, str):
+        return None
+    space = trial.space.document if trial.space is not None else {}
+    return _verdict(stick, trial, trial_curves(trial) if curves is None else curves, space)
+
+
+def study_diagnostics(study: Study) -> StudyDiagnostics:
+    """The verdicts of the study's complete and diverged trials, and what goes with a closed gap."""
+    stick = yardstick(study)
+    if isinstance(stick, str):
+        return StudyDiagnostics(problem=stick)
+    key = (study.pk, study.created, study.space_id, stick)
+    version = (*key, study.history_version, study.history_epoch)
+    with _lock:
+        if version in _whole:
+            return _whole[version]
+        known = _made.setdefault(key, {})
+    found = _look(study, stick, known)
+    with _lock:
+        if not found.pending:
+            _whole[version] = found
+        for cache in (_made, _whole):
+            while len(cache) > CACHED:
+                cache.popitem(last=False)
+    return found
+
+
+def _pair(study: Study, names: set[str]) -> tuple[str, str]:
+    """The two losses: those of every training loop, or else the two sides of a metric that is minimised."""
+    if "validation/loss" in names or study.direction == "maximize":
+        return "train/loss", "validation/loss"
+    return f"train/{study.metric.partition('/')[2]}", study.metric
+
+
+def _base(study: Study) -> float | None:
+    """What knowing nothing costs, as the preflight's INIT-LOSS has measured it."""
+    preflight = newest_preflight(study.workload, study.workload_digest, study.data_digest) if study.workload else None
+    checks = preflight.checks if preflight is not None else []
+    evidence = next((check.get("evidence") or {} for check in checks if check.get("rule") == "INIT-LOSS"), {})
+    base = evidence.get("loss of the mean", evidence.get("entropy"))
+    indifferent, even = evidence.get("indifferent"), evidence.get("ln C")
+    if base and indifferent and even:
+        base = base * indifferent / even  # a loss that is no plain cross-entropy
+    return float(base) if isinstance(base, int | float) and math.isfinite(base) and base > 0 else None
+
+
+def _look(study: Study, stick: Yardstick, known: dict[int, Diagnosis]) -> StudyDiagnostics:
+    trials = Trial.objects.filter(study=study, excluded_at__isnull=True)
+    told = trials.filter(state=Trial.State.COMPLETE) | trials.filter(
+        state=Trial.State.FAILED, reason_code=Trial.Reason.DIVERGED
+    )
+    ids = list(told.order_by("-number").values_list("pk", flat=True)[:MOST])
+    new = [pk for pk in ids if pk not in known]
+    known.update(_diagnosed(study, stick, new[:AT_ONCE]))
+    rows = sorted((known[pk] for pk in ids if pk in known), key=lambda row: row.number)
+    rows = [row for row in rows if row.verdict.evidence]
+    space = study.space.document if study.space is not None else {}
+    measured = [(row.params, row.gap, row.value) for row in rows if row.gap is not None and row.value is not None]
+    counts = Counter(row.verdict.rule for row in rows)
+    return StudyDiagnostics(
+        "" if rows else "No trial with both curves has run to its end yet.",
+        rows,
+        regulariser_effects(space, measured, study.direction),
+        trials.filter(state=Trial.State.PRUNED, infeasible=False).count(),
+        max(0, len(new) - AT_ONCE),
+        stick,
+        [(rule, TITLES[rule], count) for rule, count in counts.most_common()],
+    )
+
+
+def _diagnosed(study: Study, stick: Yardstick, ids: Sequence[int]) -> dict[int, Diagnosis]:
+    fields = ("number", "state", "reason_code", "value", "params", "space_id")
+    trials = Trial.objects.filter(pk__in=ids).only(*fields)
+    curves = study_curves(study, ids, stick.names)
+    space = study.space.document if study.space is not None else {}
+    return {
+        trial.pk: Diagnosis(
+            trial.pk, trial.number, _verdict(stick, trial, curves.get(trial.pk, {}), space), trial.value, trial.params
+        )
+        for trial in trials
+    }
+
+
+def _verdict(stick: Yardstick, trial: Trial, curves: Mapping[str, Curve], space: Mapping[str, Any]) -> Verdict:
+    train, validation = (
+        dict(zip(curves[name].steps, curves[name].values, strict=True)) if name in curves else {}
+        for name in (stick.train, stick.validation)
+    )
+    steps = sorted(train.keys() & validation.keys())
+    scores = [curves[name].values[-1] if name in curves else None for name in stick.scores] or [None, None]
+    return diagnose_curves(
+        [train[step] for step in steps],
+        [validation[step] for step in steps],
+        epochs=steps,
+        base=stick.base,
+        n_validation=stick.n_validation,
+        train_score=scores[0],
+        validation_score=scores[1],
+        diverged=trial.state == Trial.State.FAILED and trial.reason_code == Trial.Reason.DIVERGED,
+        params=trial.params,
+        space=space,
+        unit=stick.unit,
+    )
