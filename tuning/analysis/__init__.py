@@ -3,8 +3,9 @@
 Pure: no Django, no input or output, no clock. The same space, budget and trials always give the same findings.
 """
 
+from tuning.analysis.importance import importance
 from tuning.analysis.lint import lint_space
 from tuning.analysis.narrowing import narrowed
 from tuning.analysis.roles import role_of
 
-__all__ = ["lint_space", "narrowed", "role_of"]
+__all__ = ["importance", "lint_space", "narrowed", "role_of"]
