@@ -67,8 +67,8 @@ class Forest:
     @property
     def use(self) -> Array:
         """How much the splits of each axis explain, (m,), to 1 in all: which axes to look at in pairs."""
-        use: Array = np.bincount(self.columns.owner, self.model.feature_importances_, self.columns.axes.m)
-        return use
+        explained: Array = self.model.feature_importances_
+        return np.array([explained[self.columns.owner == j].sum() for j in range(self.columns.axes.m)])
 
 
 def complete(sample: Sample, rng: np.random.Generator) -> Array:
