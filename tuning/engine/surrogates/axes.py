@@ -58,6 +58,11 @@ class Axis:
             spans = np.array([parameter.span(parameter.value_at(k)) for k in range(parameter.size or 0)])
             self.centres, self._edges = spans.mean(axis=1), spans[:-1, 1]
 
+    @property
+    def edges(self) -> Array | None:
+        """The edges (size + 1,) of the values' bins, 0 and 1 included; None where no table of them is kept."""
+        return None if self._edges is None else np.concatenate([[0.0], self._edges, [1.0]])
+
     def snapped(self, u: Array) -> Array:
         """The coordinates (n,) of the values that these coordinates (n,) stand for."""
         if not self.finite:
@@ -100,6 +105,7 @@ class Axes:
     """The axes of one space."""
 
     def __init__(self, space: SearchSpace) -> None:
+        self.space = space
         self._d = len(space)
         self.columns = np.array([i for i, p in enumerate(space.parameters) if p.size != 1], dtype=np.int64)
         self.axes = tuple(Axis(space.parameters[i]) for i in self.columns)
@@ -181,6 +187,15 @@ class Axes:
                 active[:, j] &= active[:, parent] & ((x >= spans[:, 0]) & (x <= spans[:, 1])).any(axis=1)
         return active
 
+    def domain(self, j: int) -> dict[int, Array]:
+        """Where the parameter of axis j takes part: for each axis that decides it the closed intervals (k, 2) of its
+        coordinate, ancestors included; empty for a parameter without a condition."""
+        found: dict[int, Array] = {}
+        for parent, spans in dict(self._tests).get(j, []):
+            for axis, allowed in [(parent, spans), *self.domain(parent).items()]:
+                found[axis] = _common(found[axis], allowed) if axis in found else allowed
+        return found
+
     def keys(self, u: Array) -> list[bytes]:
         """What tells configurations apart, for snapped latent points (n, m).
 
@@ -200,6 +215,13 @@ class Axes:
         for j, column in self._flags.items():
             embedded[:, column] = np.where(active[:, j], 0.0, ABSENT)
         return embedded
+
+
+def _common(first: Array, second: Array) -> Array:
+    """The intervals (k, 2) that two unions of intervals share."""
+    low = np.maximum(first[:, None, 0], second[None, :, 0]).ravel()
+    high = np.minimum(first[:, None, 1], second[None, :, 1]).ravel()
+    return np.column_stack([low, high])[high > low]
 
 
 def _unit_interval(parent: Parameter, start: float, end: float) -> tuple[float, float]:
