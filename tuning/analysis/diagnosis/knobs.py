@@ -66,7 +66,8 @@ def moved(knob: Knob, *, times: float | None = None, plus: float | None = None) 
     if fixed or not isinstance(value, int | float):
         return None
     if value == 0 and times is not None:  # switched off: no factor moves it
-        times, plus = None, SMALLEST if times > 1 else 0.0
+        plus = SMALLEST if times > 1 else 0.0
+        times = None
     wanted = value * times if times is not None else value + (plus or 0.0)
     low, high = entry.get("low", -math.inf), entry.get("high", math.inf)
     wanted = min(max(wanted, low), high)
