@@ -41,7 +41,7 @@ def test_a_curve_that_turns() -> None:
     assert (verdict.rule, verdict.title, verdict.epoch) == ("overfit_turning", "Overfit, and turning", 40)
     assert verdict.evidence["generalisation_loss"] == pytest.approx(20.8, abs=0.4)
     assert verdict.also[0] == "overfit"
-    assert "Validation was best at epoch 40 (0.4313) and has risen by 21 % since" in verdict.says
+    assert "Validation was best at epoch 40 (0.4308) and has risen by 21 % since" in verdict.says
     assert actions(verdict) == [
         "early_stop", "more_weight_decay", "more_dropout", "more_augmentation", "less_capacity", "more_data",
     ]  # fmt: skip
@@ -153,6 +153,15 @@ def test_advice_that_the_range_does_not_allow_says_so() -> None:
     found = diagnose_curves(between(2.0, 0.0012, 200), validation, base=DIGITS, params=params, space=SPACE).advice
     assert [one.change for one in found] == [{}] * len(found)
     assert "weight_decay cannot move that way in this space, so widen it" in found[1].says
+
+
+def test_a_regulariser_that_is_switched_off_is_switched_on_and_never_lowered() -> None:
+    space = {**SPACE, "weight_decay": {"type": "float", "low": 0.0, "high": 1.0}}
+    params = {**PARAMS, "weight_decay": 0.0, "dropout": 0.0}
+    found = diagnose_curves(between(2.0, 0.1, 20), between(2.0, 0.8, 20), base=DIGITS, params=params, space=space)
+    assert [dict(one.change) for one in found.advice[:2]] == [{"weight_decay": 1e-4}, {"dropout": 0.15}]
+    flat = [2.2, 2.15, *[2.1] * 10]
+    assert "less_dropout" not in actions(diagnose_curves(flat, flat, base=DIGITS, params=params, space=space))
 
 
 def test_underfit_by_too_strong_a_regulariser_and_by_too_small_a_model() -> None:

@@ -18,7 +18,7 @@ from tuning.selectors.curves import Curve, study_curves, trial_curves
 from tuning.selectors.preflights import newest_preflight
 from tuning.selectors.workloads import split_of
 
-AT_ONCE = 400
+AT_ONCE = 200
 CACHED = 16
 MOST = 5_000  # the newest: of more, a page would show the same picture
 

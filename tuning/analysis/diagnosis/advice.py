@@ -239,6 +239,8 @@ def _is_strong(knob: Knob) -> bool:
 def _moved(move: Move, s: Situation) -> list[Advice]:
     """The advice with the study's own parameters; one that asks for a new parameter where there is none."""
     found = s.of(move.role)
+    if found and move.times is not None and move.times < 1 and all(knob.value == 0 for knob in found):
+        return []  # what is switched off cannot be lowered
     if not found:
         return [Advice(move.action, f"{move.without}.")] if move.without else []
     values = {knob.name: moved(knob, times=move.times, plus=move.plus) for knob in found}

@@ -18,6 +18,7 @@ CAPACITY = {
 AUGMENTATION = {"augment", "augmentation", "augmentations", "mixup", "cutmix", "cutout", "jitter", "smoothing"}
 SCHEDULE = {"schedule", "scheduler", "warmup", "annealing"}
 L1 = {"l1", "lasso"}
+SMALLEST = 1e-4  # where a penalty begins that was 0
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,9 @@ def moved(knob: Knob, *, times: float | None = None, plus: float | None = None) 
     fixed = entry.get("type") in ("categorical", "constant") or isinstance(value, bool)
     if fixed or not isinstance(value, int | float):
         return None
+    if value == 0 and times is not None:  # switched off: no factor moves it
+        plus = SMALLEST if times > 1 else 0.0
+        times = None
     wanted = value * times if times is not None else value + (plus or 0.0)
     low, high = entry.get("low", -math.inf), entry.get("high", math.inf)
     wanted = min(max(wanted, low), high)

@@ -113,6 +113,7 @@ class Measures:
             "train": self.train_end,
             "validation": self.validation_end,
             "best_validation": self.validation_best,
+            "lowest_validation": self.validation[self.at_best],
             "best_epoch": self.epochs[self.at_best],
             "gap": self.gap,
             "relative_gap": self.relative_gap,

@@ -10,8 +10,8 @@ WORDS = {
     "spikes": "The training loss jumps to more than twice its usual value again and again, first at {unit} {epoch}.",
     "underfit": "The training loss is still {train:.4g}{of_base}, and validation stands close by at {validation:.4g}: "
     "the model has not learnt what there is to learn.",
-    "overfit_turning": "Validation was best at {unit} {epoch} ({best_validation:.4g}) and has risen by "
-    "{generalisation_loss:.0f} % since, to {validation:.4g}, while the training loss went down to {train:.4g}.",
+    "overfit_turning": "Validation was best at {unit} {epoch} ({lowest_validation:.4g}) and has risen by "
+    "{risen:.0f} % since, to {validation:.4g}, while the training loss went down to {train:.4g}.",
     "overfit": "The training loss is {train:.4g}, validation {validation:.4g}: a gap of {percent:.0f} %, though "
     "validation has not turned.",
     "noise": "From one {unit} to the next the validation loss jumps by {jitter:.3g}, too much beside what was learnt: "
@@ -33,8 +33,9 @@ def sentence(rule: str, epoch: int | None, evidence: Mapping[str, float], unit: 
         return f"Validation has {evidence['n_validation']:.0f} examples: too few to tell one training from another."
     base = evidence.get("base")
     of_base = f" of the {base:.4g} that knowing nothing costs" if base else ""
+    risen = 100 * (evidence["validation"] / evidence["lowest_validation"] - 1)
     percent = 100 * evidence["relative_gap"]
-    said = WORDS[rule].format(epoch=epoch, unit=unit, of_base=of_base, percent=percent, **evidence)
+    said = WORDS[rule].format(epoch=epoch, unit=unit, of_base=of_base, percent=percent, risen=risen, **evidence)
     return said if base or rule not in ("healthy", "plateau") else f"{said} {UNKNOWN_BASE}"
 
 
