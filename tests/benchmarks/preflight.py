@@ -27,7 +27,9 @@ SHIPPED = (BreastCancerMLP, DiabetesMLP, DigitsCNN, DigitsMLP, DigitsTransformer
 QUICK = 4  # of each kind
 FIRST_LOOK = (
     "at the first look, before any rule had seen the gallery, 71 of 88 faults were caught, 10 checks failed on 8 "
-    "healthy workloads, and one shipped one was warned for nothing"
+    "healthy workloads, and one shipped one was warned for nothing; the rules were then changed by looking at every "
+    "second entry, and the other half, of which that first log alone was known, had 44 of 44 and no false alarm when "
+    "it was run; three faults of the 88 are caught by rules that were added to their author's (gallery.py)"
 )
 WITHIN = 240.0  # seconds in which the demonstration's workload is to be checked
 
