@@ -31,6 +31,7 @@ from tuning.selectors.trials import leaderboard
 from tuning.services.forecasts import prediction
 from tuning.services.linting import range_findings
 from tuning.web.attention import study_findings
+from tuning.web.importance import importance_tab
 from tuning.web.model import model_tab
 from tuning.web.preflight import panel_of
 from tuning.web.rungs import rungs_tab
@@ -231,6 +232,7 @@ TABS = {
     "leaderboard": leaderboard_tab,
     "curves": curves_tab,
     "model": model_tab,
+    "importance": importance_tab,
     "rungs": _rungs,
     "what_if": _what_if,
     "preflight": preflight_tab,

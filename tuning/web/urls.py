@@ -35,6 +35,7 @@ urlpatterns = [
         name="study_leaderboard",
     ),
     path("studies/<int:study_id>/curves/", study.study_tab, {"tab": "curves"}, name="study_curves"),
+    path("studies/<int:study_id>/importance/", study.study_tab, {"tab": "importance"}, name="study_importance"),
     path("studies/<int:study_id>/model/", study.study_tab, {"tab": "model"}, name="study_model"),
     path("studies/<int:study_id>/rungs/", study.study_tab, {"tab": "rungs"}, name="study_rungs"),
     path("studies/<int:study_id>/what-if/", study.study_tab, {"tab": "what_if"}, name="study_what_if"),

@@ -30,6 +30,7 @@ from tuning.services.studies import update_study
 from tuning.web.drawings import space_table
 from tuning.web.errors import SignedInRequest, signed_in
 from tuning.web.forms.study import SettingsForm
+from tuning.web.importance import importance_ready
 from tuning.web.limits import limit_rows
 from tuning.web.polling import once, page_or_fragment, tag_of, unchanged
 from tuning.web.preflight import mark_of
@@ -51,7 +52,8 @@ def study_tab(request: SignedInRequest, study_id: int, tab: str) -> HttpResponse
     found = _hindrances(study) if tab == "overview" else []
     standing = standing_of(study) if tab == "preflight" or study.state == "READY" else None
     mark = mark_of(standing.preflight) if standing else ()
-    shown = (study.version, study.state, editable, query, [finding.message for finding in found], mark)
+    ready = tab != "importance" or importance_ready(study)
+    shown = (study.version, study.state, editable, query, [finding.message for finding in found], mark, ready)
     tag = tag_of(tab, study.pk, *shown)
     answer = unchanged(request, tag)
     if answer is not None:
@@ -69,7 +71,7 @@ def study_tab(request: SignedInRequest, study_id: int, tab: str) -> HttpResponse
     standing = standing or once(tag_of("standing", study.pk, study.version), lambda: standing_of(study))
     context = {**_header(request, study, tab, standing), "facts": facts, "body": body, "draws": tab in DRAWS}
     checks = standing is not None and standing.state == "OPEN"
-    live = study.state in ("READY", "RUNNING", "PAUSED") or study.n_open > 0 or checks
+    live = study.state in ("READY", "RUNNING", "PAUSED") or study.n_open > 0 or checks or not ready
     return page_or_fragment(request, "tuning/study.html", "tuning/_study.html", context, tag=tag, live=live)
 
 
