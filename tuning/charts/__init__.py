@@ -25,6 +25,7 @@ from tuning.charts.ladder import RungPoint, ladder_figure
 from tuning.charts.lr_range import LRPoints, lr_range_figure
 from tuning.charts.planes import plane_figure
 from tuning.charts.rounding import significant
+from tuning.charts.shares import marginal_range, marginal_svg, share_svg
 from tuning.charts.sides import Mark as CutMark
 from tuning.charts.sides import TrialPoint
 from tuning.charts.slices import ACQUISITIONS, relative_promise, slice_figure
@@ -59,9 +60,12 @@ __all__ = [
     "ladder_figure",
     "learning_curves_figure",
     "lr_range_figure",
+    "marginal_range",
+    "marginal_svg",
     "middle_band",
     "plane_figure",
     "relative_promise",
+    "share_svg",
     "significant",
     "slice_figure",
     "slice_svg",

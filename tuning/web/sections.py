@@ -34,6 +34,7 @@ from tuning.services.forecasts import prediction
 from tuning.services.linting import range_findings
 from tuning.web.attention import study_findings
 from tuning.web.diagnosis import diagnosis_tab
+from tuning.web.importance import importance_tab
 from tuning.web.model import model_tab
 from tuning.web.preflight import panel_of
 from tuning.web.rungs import rungs_tab
@@ -243,6 +244,7 @@ TABS = {
     "curves": curves_tab,
     "diagnosis": _diagnosis,
     "model": model_tab,
+    "importance": importance_tab,
     "rungs": _rungs,
     "what_if": _what_if,
     "preflight": preflight_tab,

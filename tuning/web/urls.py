@@ -36,6 +36,7 @@ urlpatterns = [
     ),
     path("studies/<int:study_id>/curves/", study.study_tab, {"tab": "curves"}, name="study_curves"),
     path("studies/<int:study_id>/diagnosis/", study.study_tab, {"tab": "diagnosis"}, name="study_diagnosis"),
+    path("studies/<int:study_id>/importance/", study.study_tab, {"tab": "importance"}, name="study_importance"),
     path("studies/<int:study_id>/model/", study.study_tab, {"tab": "model"}, name="study_model"),
     path("studies/<int:study_id>/rungs/", study.study_tab, {"tab": "rungs"}, name="study_rungs"),
     path("studies/<int:study_id>/what-if/", study.study_tab, {"tab": "what_if"}, name="study_what_if"),

@@ -170,7 +170,8 @@ def _curve(trees: list[_Tree], axis: Axis, j: int, centre: float, scale: float) 
     lines = np.array([tree.marginals[j][tree.cells[j].places(axis, places)] for tree in trees])
     mean, std = centre + scale * lines.mean(axis=0), scale * lines.std(axis=0)
     values = _values(axis, places)
-    return Curve(axis.name, not axis.categorical, axis.parameter.log, values, mean.tolist(), std.tolist())
+    numeric = not axis.categorical
+    return Curve(axis.name, numeric, axis.parameter.log, places.tolist(), values, mean.tolist(), std.tolist())
 
 
 def _map(trees: list[_Tree], axes: tuple[Axis, ...], pair: Pair, centre: float, scale: float) -> PairMap:

@@ -17,6 +17,7 @@ class Curve:
     name: str
     numeric: bool
     log: bool
+    places: list[float]  # the values' coordinates, from 0 to 1: a log scale's are even in the logarithm
     values: list[Any]
     mean: list[float]
     std: list[float]

@@ -32,6 +32,7 @@ from tuning.web.diagnosis import diagnosis_tab
 from tuning.web.drawings import space_table
 from tuning.web.errors import SignedInRequest, signed_in
 from tuning.web.forms.study import SettingsForm
+from tuning.web.importance import importance_ready
 from tuning.web.limits import limit_rows
 from tuning.web.polling import once, page_or_fragment, tag_of, unchanged
 from tuning.web.preflight import mark_of
@@ -55,7 +56,9 @@ def study_tab(request: SignedInRequest, study_id: int, tab: str) -> HttpResponse
     mark = mark_of(standing.preflight) if standing else ()
     diagnosed = study_diagnostics(study) if tab == "diagnosis" else None
     pending = diagnosed.pending if diagnosed is not None else 0  # the next poll looks at the next trials
-    shown = (study.version, study.state, editable, query, [finding.message for finding in found], mark, pending)
+    ready = tab != "importance" or importance_ready(study)
+    words = [finding.message for finding in found]
+    shown = (study.version, study.state, editable, query, words, mark, pending, ready)
     tag = tag_of(tab, study.pk, *shown)
     answer = unchanged(request, tag)
     if answer is not None:
@@ -75,7 +78,7 @@ def study_tab(request: SignedInRequest, study_id: int, tab: str) -> HttpResponse
     standing = standing or once(tag_of("standing", study.pk, study.version), lambda: standing_of(study))
     context = {**_header(request, study, tab, standing), "facts": facts, "body": body, "draws": tab in DRAWS}
     checks = standing is not None and standing.state == "OPEN"
-    live = study.state in ("READY", "RUNNING", "PAUSED") or study.n_open > 0 or checks or pending > 0
+    live = study.state in ("READY", "RUNNING", "PAUSED") or study.n_open > 0 or checks or pending > 0 or not ready
     return page_or_fragment(request, "tuning/study.html", "tuning/_study.html", context, tag=tag, live=live)
 
 
