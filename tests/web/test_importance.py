@@ -43,7 +43,7 @@ def test_shares_pairs_remainder_and_the_other_questions(as_bob, alice):
     text = shown(as_bob, study)
     assert f"dropout {100 * fanova.main['dropout']:.0f} %" in text
     assert "interactions and noise" in text and f"out-of-bag R² {fanova.r2:.2f}" in text
-    assert f"forest of {study.n_complete} trials" in text and f"{study.n_failed} trial" in text
+    assert f"forest of {study.n_complete} trials" in text and f"{study.n_failed} pruned or failed trial" in text
     for words_of in ("PED-ANOVA", "best tenth", "Permutation", "Rank correlation", "the value rise or fall?", "rises"):
         assert words_of.lower() in text.lower()
     assert "The mean along each parameter" in text and "sampler that learns" not in text

@@ -22,7 +22,8 @@ def share_svg(share: float, spread: float | None = None, most: float = 1.0) -> s
     ]
     if spread:
         parts.append(f'<path class="share__spread" d="M{across(share - spread):g} 7H{across(share + spread):g}"/>')
-    return f'<svg class="share" viewBox="0 0 {WIDE} {HIGH}" aria-hidden="true">{"".join(parts)}</svg>'
+    frame = f'viewBox="0 0 {WIDE} {HIGH}" preserveAspectRatio="none" aria-hidden="true"'
+    return f'<svg class="share" {frame}>{"".join(parts)}</svg>'
 
 
 def marginal_range(curves: Sequence[tuple[Sequence[float], Sequence[float]]]) -> tuple[float, float]:

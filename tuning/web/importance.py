@@ -14,6 +14,7 @@ UNITS = {
     "correlation": "0 to 1, over all trials that have the parameter",
 }
 MOST_PAIRS, LEAST_PAIR = 5, 0.01
+SIGNED = 0.05  # a correlation below this has no direction worth a word
 WEAK = 0.4  # out-of-bag R² below which the shares are shown with a warning
 
 
@@ -31,11 +32,15 @@ def importance_tab(study: Any, query: QueryDict) -> dict[str, Any]:
     if found.problem:
         return context
     fanova = found.methods["fanova"]
+    pairs = _pairs(fanova)
+    others = sum(fanova.pairs.values()) - sum(pair["share"] for pair in pairs)
     return context | {
         "fanova": fanova,
         "weak": not fanova.reason and fanova.r2 is not None and fanova.r2 < WEAK,
         "rows": _rows(fanova, 1.0),
-        "pairs": _pairs(fanova),
+        "pairs": pairs,
+        "other_pairs": others if others >= LEAST_PAIR else None,
+        "other_pairs_bar": share_svg(others),
         "remainder": fanova.remainder,
         "remainder_bar": share_svg(fanova.remainder or 0.0),
         "curves": _curves(fanova),
@@ -48,12 +53,12 @@ def _rows(result: Any, most: float) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "share": share,
+            "share": max(share, 0.0),  # shuffling what does not matter may help by chance
             "spread": result.std.get(name),
             "bar": share_svg(share, result.std.get(name), most),
             "active": result.active.get(name),
             "within": result.within.get(name),
-            "sign": {1: "rises", -1: "falls"}.get(result.signs.get(name, 0), ""),
+            "sign": {1: "rises", -1: "falls"}.get(result.signs.get(name, 0), "") if share >= SIGNED else "",
         }
         for name, share in sorted(result.main.items(), key=lambda item: -item[1])
     ]
