@@ -9,13 +9,12 @@ from tests.training.preflight.examined import changed, examine, one
 from tuning.training import Splits, TensorDataset
 from tuning.training.preflight.shuffled import _even_order
 from tuning.training.workloads.breast_cancer_mlp import BreastCancerMLP
-from tuning.training.workloads.diabetes_mlp import DiabetesMLP
 from tuning.training.workloads.digits_mlp import DigitsMLP
 
 TRAINED = ("BASELINES", "INPUT-FREE", "SHUFFLED", "REPEATS")
 
 
-@pytest.mark.parametrize("workload", [DigitsMLP, DiabetesMLP])
+@pytest.mark.parametrize("workload", [DigitsMLP, BreastCancerMLP])
 def test_healthy_workloads_pass(workload):
     found = examine(workload, *TRAINED)
     assert {document["status"] for document in found.values()} <= {"passed", "info"}
