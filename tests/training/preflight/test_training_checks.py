@@ -1,5 +1,7 @@
 """BASELINES, INPUT-FREE, SHUFFLED, REPEATS: what short trainings reach, healthy and with one fault."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -7,14 +9,15 @@ from torch import nn
 
 from tests.training.preflight.examined import changed, examine, one
 from tuning.training import Splits, TensorDataset
+from tuning.training.preflight.gains import Gain, gain_of
 from tuning.training.preflight.shuffled import _even_order
-from tuning.training.workloads.breast_cancer_mlp import BreastCancerMLP
+from tuning.training.workloads.diabetes_mlp import DiabetesMLP
 from tuning.training.workloads.digits_mlp import DigitsMLP
 
 TRAINED = ("BASELINES", "INPUT-FREE", "SHUFFLED", "REPEATS")
 
 
-@pytest.mark.parametrize("workload", [DigitsMLP, BreastCancerMLP])
+@pytest.mark.parametrize("workload", [DigitsMLP, DiabetesMLP])
 def test_healthy_workloads_pass(workload):
     found = examine(workload, *TRAINED)
     assert {document["status"] for document in found.values()} <= {"passed", "info"}
@@ -76,19 +79,13 @@ def test_what_no_configuration_learns_but_adam_does_is_the_trainings_fault():
     assert found["status"] == "failed" and "not by what the space holds" in found["means"]
 
 
-class ShuffledAlone(BreastCancerMLP):
-    """The loader mixes inputs and targets against each other, in another way with each seed."""
-
-    max_epochs = 10
-
-    def train_loader(self, dataset, params, generator):
-        x, y = dataset.tensors
-        return super().train_loader(TensorDataset(x[torch.randperm(len(x), generator=generator)], y), params, generator)
-
-
-def test_the_luck_of_first_weights_is_no_gain():
-    found = one(ShuffledAlone, "BASELINES")
-    assert found["status"] in ("warning", "failed")
+def test_a_gain_is_as_sure_as_its_examples_and_its_seeds_allow():
+    rows = torch.tensor([[0.3, 0.5, 0.3, 0.5]] * 3)
+    alike, other = gain_of(list(rows)), gain_of([rows[0], rows[1] + 0.3, rows[2] - 0.3])
+    assert alike.mean == pytest.approx(other.mean) == pytest.approx(0.4)
+    assert alike.error == pytest.approx(0.0577, abs=1e-3) and alike.clear and alike.plain
+    assert other.error == pytest.approx(math.hypot(0.0577, 0.3 / math.sqrt(3)), abs=1e-3) and not other.clear
+    assert not Gain(0.2, 0.001).plain and Gain(-0.2, 0.001).plain and not Gain(0.01, 0.001).clear
 
 
 def test_shuffled_labels_favour_no_class_over_the_seeds():
