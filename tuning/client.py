@@ -565,8 +565,7 @@ class Study:
         A study of a PyTorch workload whose preflight has not passed stays READY and starts by itself once it has;
         `despite` is the reason to start it at once.
         """
-        self.document = self._call("POST", "start/", {"despite": despite} if despite else None)
-        return self
+        return self._turn("start", {"despite": despite} if despite else None)
 
     def hold(self) -> "Study":
         """Do not start after the preflight, where it would."""

@@ -152,6 +152,34 @@ def test_other_code_is_checked_anew(study, alice, slot):
     assert Preflight.objects.filter(digest="9" * 64, state="OPEN").exists()
 
 
+def test_a_mended_workload_is_checked_anew_and_the_study_runs_its_present_code(study, alice, slot):
+    start_study(study_id=study.pk, actor=alice)
+    answer(slot, FAILED)
+    start_awaiting()
+    store_descriptions(entries=[{**DESCRIPTION, "digest": "9" * 64}])
+    assert standing_of(Study.objects.get(pk=study.pk)).state == "none", "the failed one was of other code"
+    waiting = start_study(study_id=study.pk, actor=alice)
+    assert (waiting.state, waiting.workload_digest) == ("READY", "9" * 64)
+    assert AuditEvent.objects.filter(verb__contains="present code").count() == 1
+    answer(slot, PASSED)
+    assert start_awaiting() == 1
+    store_descriptions(entries=[{**DESCRIPTION, "digest": "8" * 64}])
+    study.refresh_from_db()
+    assert start_study(study_id=study.pk, actor=alice).workload_digest == "9" * 64, "once it runs it is pinned"
+
+
+def test_code_that_changes_while_a_start_waits_is_checked_in_its_place(study, alice, slot):
+    start_study(study_id=study.pk, actor=alice)
+    store_descriptions(entries=[{**DESCRIPTION, "digest": "9" * 64}])
+    assert start_awaiting() == 0
+    old, new = Preflight.objects.order_by("pk")
+    assert (old.state, old.job.state, new.digest, new.state) == ("BROKEN", "FAILED", "9" * 64, "OPEN")
+    answer(slot, PASSED)
+    assert start_awaiting() == 1
+    study.refresh_from_db()
+    assert (study.state, study.workload_digest) == ("RUNNING", "9" * 64)
+
+
 def test_it_runs_only_where_a_trial_would(study, alice):
     store_descriptions(entries=[{**DESCRIPTION, "memory": 2**40}])
     start_study(study_id=study.pk, actor=alice)

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from tuning.models import Preflight, Study
-from tuning.selectors.work import workload_document
+from tuning.models import Preflight, Study, Workload
 
 State = Preflight.State
 FAILED = "failed"  # the status of a check that keeps a study from starting
@@ -52,11 +51,14 @@ def newest_preflight(workload: str, digest: str, data_digest: str = "") -> Prefl
 
 
 def standing_of(study: Study) -> Standing:
-    """Whether the study's start is held up, and by which preflight."""
-    if not study.workload:
+    """Whether the study's start is held up, and by which preflight: of the code that it runs, or would if it started."""
+    row = Workload.objects.filter(name=study.workload).first() if study.workload else None
+    if row is None:
         return Standing(False, None)
-    gated = workload_document(study.workload).get("kind") == "pytorch"
-    return Standing(gated, newest_preflight(study.workload, study.workload_digest, study.data_digest))
+    code, data = study.workload_digest, study.data_digest
+    if study.state == Study.State.READY and not row.error and row.digest != code:
+        code, data = row.digest, ""
+    return Standing(row.document.get("kind") == "pytorch", newest_preflight(study.workload, code, data))
 
 
 def failed_checks(preflight: Preflight) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from tuning.services.closing import close_if_done
 from tuning.services.errors import Conflict, Forbidden
 from tuning.services.forecasts import forecast_of
 from tuning.services.permissions import study_for_change, trial_for_change
-from tuning.services.pinning import want_data
+from tuning.services.pinning import adopt_code, has_newer_code, want_data
 from tuning.services.preflights import request_preflight
 from tuning.services.scheduling import settle_paused
 from tuning.services.transitions import count_change, move_trial, renew_best
@@ -54,6 +54,7 @@ def _set_state(study: Study, actor: AbstractBaseUser | None, verb: str, state: s
 def start_study(*, study_id: int, actor: AbstractBaseUser | None, despite: str = "") -> Study:
     """READY -> RUNNING; a PyTorch workload's study stays READY until its preflight has passed, and then starts itself.
 
+    It runs the code that its workload has now: what was mended since it was made is what a start after it is for.
     `despite`: the reason to start it without one, which is kept. Raises Forbidden, NotFound, Conflict.
     """
     study = study_for_change(study_id, actor)
@@ -61,6 +62,8 @@ def start_study(*, study_id: int, actor: AbstractBaseUser | None, despite: str =
         return study
     if study.state != State.READY:
         raise _refuse(study, "started")
+    if has_newer_code(study):
+        study = adopt_code(study_id=study.pk, actor=actor)
     standing, despite = standing_of(study), storable(despite.strip())
     if not standing.open and not despite:
         return _await_preflight(study, actor, standing)
@@ -138,6 +141,8 @@ def _start_awaiting(study_id: int) -> bool:
             words = error.message
     elif standing.state in (Preflight.State.FAILED, Preflight.State.BROKEN):
         words = standing.words()
+    elif standing.preflight is None:  # the code has changed since it was asked for
+        request_preflight(actor=study.starts_for, workload=study.workload)
     if words:
         reason = storable(f"It has not started. {words}")
         count_change(study, {}, historical=False, starts_for=None, state_reason=reason)

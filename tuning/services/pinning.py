@@ -46,6 +46,12 @@ def hold_to_data(*, trial_id: int, fence: int, host: Host, digest: str) -> bool:
     return study.data_digest == digest
 
 
+def has_newer_code(study: Study) -> bool:
+    """Whether the workload has other code, which works, than the study is pinned to."""
+    rows = Workload.objects.filter(name=study.workload, error="") if study.workload else Workload.objects.none()
+    return rows.exclude(digest=study.workload_digest).exists()
+
+
 @transaction.atomic
 def adopt_code(*, study_id: int, actor: AbstractBaseUser | None) -> Study:
     """Pin a study anew to the code and data that the workers have now; trials from here on run them.

@@ -30,6 +30,7 @@ def request_preflight(*, actor: AbstractBaseUser | None, workload: str, again: b
     newest = newest_preflight(workload, row.digest)
     if newest is not None and (newest.state == State.OPEN or (not again and newest.state != State.BROKEN)):
         return newest
+    _give_up_older(workload, row.digest)
     args = {"workload": workload, "digest": row.digest}
     job = request_job(kind="preflight", actor=actor, args=args, dedupe=f"preflight:{workload}"[:120] + row.digest)
     preflight, _created = Preflight.objects.get_or_create(
@@ -38,6 +39,17 @@ def request_preflight(*, actor: AbstractBaseUser | None, workload: str, again: b
     old = Preflight.objects.filter(workload=workload).order_by("-pk").values_list("pk", flat=True)[KEPT:]
     Preflight.objects.filter(pk__in=list(old)).exclude(state=State.OPEN).delete()
     return preflight
+
+
+def _give_up_older(workload: str, digest: str) -> None:
+    """Jobs for code that the workload has no more, and that no host may claim therefore, wait for nothing."""
+    older = Preflight.objects.filter(workload=workload, state=State.OPEN).exclude(digest=digest)
+    for job_id in list(older.filter(job__state=Job.State.WAITING).values_list("job_id", flat=True)):
+        words = "The code of the workload has changed before this ran."
+        if Job.objects.filter(pk=job_id, state=Job.State.WAITING).update(
+            state=Job.State.FAILED, error=words, completed=Now()
+        ):
+            break_preflight(job_id, words)
 
 
 @transaction.atomic

@@ -200,7 +200,8 @@ def use_learning_rate(request: SignedInRequest, key: str) -> HttpResponse:
         raise NotFound("There is no such draft any more: its study may have been created.")
     data = typed(draft)
     job = lr_range_job(request.user, whole_number(request.POST.get("job")) or 0)
-    messages.success(request, narrow(data, job, int(request.POST.get("curve") or 0)))
+    curve = request.POST.get("curve", "")
+    messages.success(request, narrow(data, job, int(curve) if curve.isdecimal() and len(curve) < 4 else 0))
     save_draft(owner=request.user, key=key, workload=draft.workload, fields=dict(data.lists()), source=draft.source)
     query = {"from": draft.source_id} if draft.source_id else {"workload": draft.workload or SCRIPT}
     return redirect(f"{reverse('study_new')}?{urlencode({**query, 'draft': key})}#step-space")
