@@ -89,6 +89,11 @@ def check_books(study):
             waiting = RungEntry.objects.filter(cohort=cohort, rung=rung.number, state="reached", loss__isnull=False)
             best = min(waiting.values_list("loss", "number"), default=(None, None))
             assert (rung.best_loss, rung.best_number) == best
+            if rung.mark_among:
+                among = {} if rung.mark_among == "all" else {"state": "complete"}
+                ranked = RungEntry.objects.filter(cohort=cohort, rung=rung.number, loss__isnull=False, **among)
+                place = sorted(ranked.values_list("loss", "number"))[rung.mark_rank]
+                assert place == (rung.mark_loss, rung.mark_number)
     study.refresh_from_db()
     counts = Counter(Trial.objects.filter(study=study).values_list("state", flat=True))
     assert [study.n_paused, study.n_waiting, study.n_running] == [

@@ -106,6 +106,16 @@ def test_a_key_that_is_none_and_drafts_without_end_are_refused(alice, monkeypatc
         save_draft(owner=alice, key="the-second", workload="", fields={})
 
 
+def test_a_draft_too_many_is_told_and_holds_up_no_study(as_alice: Client, alice, monkeypatch) -> None:
+    monkeypatch.setattr(drafts, "MOST", 1)
+    save_draft(owner=alice, key="the-first", workload="", fields={"name": ["x"]})
+    data = filled(as_alice.get(PAGE), name="whole")
+    assert "Not kept as a draft. You have 1 drafts" in words(as_alice.post(f"/studies/new/keep/{PAGE[13:]}", data))
+    assert as_alice.post(f"/studies/new/check/{PAGE[13:]}", data).status_code == 200
+    assert as_alice.post(PAGE, {**data, "create": "1"}).status_code == 302
+    assert Study.objects.filter(name="whole").exists()
+
+
 YAML = """
 workload: tiny
 name: from a file
@@ -170,3 +180,37 @@ def test_a_file_that_cannot_be_taken_says_why_and_stays(as_alice: Client, text: 
     assert not Draft.objects.exists()
     if text:
         assert text.splitlines()[-1] in words(answer)
+
+
+def test_another_workload_takes_over_what_fits(as_alice: Client) -> None:
+    make_workload("wide", max_resource=50, metric="validation/accuracy", direction="maximize", space={
+        "width": {"type": "int", "low": 1, "high": 9}
+    })  # fmt: skip
+    data = filled(as_alice.get(PAGE), n_trials="77", sampler="tpe", max_resource="3", other_workload="wide")
+    answer = as_alice.post(PAGE, {**data, "switch": "1"})
+    assert answer["Location"] == "/studies/new/?workload=wide&draft=a-key-of-ours"
+    left = filled(as_alice.get(answer["Location"]))
+    assert (left["n_trials"], left["sampler"], left["max_resource"]) == ("77", "tpe", "50")
+    assert left["metric"] == "validation/accuracy"
+    assert (left["form-0-name"], left["form-TOTAL_FORMS"]) == ("width", "1")
+    assert left["name"].startswith("wide, "), "nobody had typed one"
+    back = as_alice.post(answer["Location"], {**left, "name": "mine", "other_workload": "script", "switch": "1"})
+    assert filled(as_alice.get(back["Location"]))["name"] == "mine"
+    wrong = as_alice.post(PAGE, {**data, "other_workload": "nobody", "switch": "1"})
+    assert wrong.status_code == 404
+
+
+def test_a_file_may_name_the_studies_to_learn_from(as_alice: Client, alice) -> None:
+    earlier = make_study(alice, workload="tiny", name="earlier", started=True)
+    study = {"workload": "tiny", "name": "later", "n_trials": 5, "warm_start": [{"study": earlier.pk}]}
+    answer = as_alice.post("/studies/new/file/", {"text": json.dumps(study)})
+    assert answer.status_code == 302
+    assert Draft.objects.get().fields["warm_start"] == [str(earlier.pk)]
+    refused = as_alice.post("/studies/new/file/", {"text": "workload: tiny\nwarm_start: 3"})
+    assert "Write a list such as" in words(refused)
+
+
+def test_a_file_that_is_no_text_is_told_on_the_same_page(as_alice: Client) -> None:
+    answer = as_alice.post("/studies/new/file/", {"file": SimpleUploadedFile("study.yaml", b"\xff\xfe\x00")})
+    assert answer.status_code == 400
+    assert "not text in UTF-8" in words(answer)

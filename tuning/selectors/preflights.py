@@ -51,7 +51,7 @@ def newest_preflight(workload: str, digest: str, data_digest: str = "") -> Prefl
 
 
 def standing_of(study: Study) -> Standing:
-    """Whether the study's start is held up, and by which preflight: of the code that it runs, or would if it started."""
+    """Whether the study's start is held up, and by which preflight: of the code that it runs or would run."""
     row = Workload.objects.filter(name=study.workload).first() if study.workload else None
     if row is None:
         return Standing(False, None)

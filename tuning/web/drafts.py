@@ -2,6 +2,8 @@
 
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.http import QueryDict
@@ -9,6 +11,7 @@ from django.utils import timezone
 
 from tuning.selectors.lr_ranges import suggested_entry
 from tuning.services.drafts import save_draft
+from tuning.services.errors import Conflict, Invalid
 from tuning.web.errors import SignedInRequest
 from tuning.web.forms.editing import bare_rows, space_of_rows, whole_number
 from tuning.web.forms.space import initial_row
@@ -16,7 +19,7 @@ from tuning.web.forms.space import initial_row
 # Buttons and what belongs to the page, not to the study.
 LEFT_OUT = {
     "csrfmiddlewaretoken", "start", "create", "keep", "fix", "add_row", "remove_row", "insert_template", "template",
-    "preflight", "advise", "advice", "find_lr",
+    "preflight", "advise", "advice", "find_lr", "switch", "other_workload", "pilot",
 }  # fmt: skip
 
 
@@ -24,15 +27,26 @@ def new_key() -> str:
     return secrets.token_urlsafe(9)
 
 
-def keep(request: SignedInRequest, workload: Mapping[str, Any] | None, data: QueryDict, source: Any | None) -> Any:
-    """Keep the form under the key in the address; the moment at which it was, None where the address has no key."""
+@dataclass(frozen=True)
+class Kept:
+    """When the form was kept, or why it was not; neither where the address has no key."""
+
+    at: datetime | None = None
+    error: str = ""
+
+
+def keep(request: SignedInRequest, workload: Mapping[str, Any] | None, data: QueryDict, source: Any | None) -> Kept:
+    """Keep the form under the key in the address. A draft that cannot be kept spoils nothing else: the form says so."""
     key = request.GET.get("draft", "")
     if not key:
-        return None
+        return Kept()
     fields = {name: values for name, values in data.lists() if name not in LEFT_OUT}
     name = str(workload["name"]) if workload else ""
-    save_draft(owner=request.user, key=key, workload=name, fields=fields, source=source)
-    return timezone.localtime()
+    try:
+        save_draft(owner=request.user, key=key, workload=name, fields=fields, source=source)
+    except (Conflict, Invalid) as error:
+        return Kept(error=error.message)
+    return Kept(timezone.localtime())
 
 
 def typed(draft: Any) -> QueryDict:

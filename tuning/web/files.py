@@ -15,7 +15,14 @@ from tuning.web.forms.space import initial_rows
 from tuning.web.forms.study import SHARED
 
 MOST_BYTES = 200_000
-NOT_FIELDS = {"space", "sampler_options", "scheduler_options", "constraints", *SHARED}  # which the form spreads out
+NOT_FIELDS = {
+    "space",
+    "warm_start",
+    "sampler_options",
+    "scheduler_options",
+    "constraints",
+    *SHARED,
+}  # which the form spreads out
 
 
 def text_of(request: SignedInRequest) -> str:
@@ -75,6 +82,18 @@ def form_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(limits, dict):
         raise Invalid({"constraints": [f"constraints: pairs of a limit and its value, not {limits!r}."]})
     return fields | limits_for_form(limits)
+
+
+def warm_start_of(settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The earlier studies that it learns from, as the REST interface names them. Raises Invalid."""
+    entries = settings.get("warm_start") or []
+    sound = isinstance(entries, list) and all(
+        isinstance(one, dict) and isinstance(one.get("study"), int) and isinstance(one.get("assumed", {}), dict)
+        for one in entries
+    )
+    if not sound:
+        raise Invalid({"warm_start": ["Write a list such as [{study: 3, assumed: {dropout: 0.1}}]."]})
+    return list(entries)
 
 
 def unknown_fields(settings: Mapping[str, Any], form: Any) -> None:

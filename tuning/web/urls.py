@@ -6,6 +6,7 @@ from tuning.web.views import (
     account,
     control,
     creation,
+    drafts,
     health,
     log,
     lr_range,
@@ -22,10 +23,10 @@ from tuning.web.views import (
 urlpatterns = [
     path("", studies.study_list, name="studies"),
     path("studies/new/", creation.new_study, name="study_new"),
-    path("studies/new/keep/", creation.keep_study, name="study_keep"),
-    path("studies/new/file/", creation.study_from_file, name="study_from_file"),
-    path("studies/new/drafts/<slug:key>/discard/", creation.discard, name="draft_discard"),
-    path("studies/new/drafts/<slug:key>/learning-rate/", creation.use_learning_rate, name="draft_lr"),
+    path("studies/new/keep/", drafts.keep_typed, name="study_keep"),
+    path("studies/new/file/", drafts.study_from_file, name="study_from_file"),
+    path("studies/new/drafts/<slug:key>/discard/", drafts.discard, name="draft_discard"),
+    path("studies/new/drafts/<slug:key>/learning-rate/", drafts.use_learning_rate, name="draft_lr"),
     path("studies/new/check/", creation.check_study, name="study_check"),
     path("studies/<int:study_id>/", study.study_tab, {"tab": "overview"}, name="study"),
     path(

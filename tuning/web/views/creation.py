@@ -12,42 +12,45 @@ from django.contrib import messages
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from tuning.engine import registry
-from tuning.selectors.clones import clone_name, settings_of
+from tuning.selectors.clones import settings_of
 from tuning.selectors.drafts import draft_of, drafts_of
-from tuning.selectors.hosts import hosts_overview
-from tuning.selectors.lr_ranges import lr_range_job
 from tuning.selectors.sources import teaching_studies
 from tuning.selectors.space_templates import template_named, templates_for
-from tuning.selectors.studies import study_for
-from tuning.selectors.workloads import describe_pending, workload_list, workload_named
+from tuning.selectors.workloads import describe_pending, workload_list
 from tuning.services.cloning import clone_study
 from tuning.services.drafts import discard_draft, save_draft
-from tuning.services.errors import Conflict, Invalid, NotFound
+from tuning.services.errors import Conflict, Invalid
 from tuning.services.lifecycle import start_study
 from tuning.services.preflights import request_preflight
 from tuning.services.spaces import parse_space
 from tuning.services.studies import create_study
 from tuning.web.advice import FIELDS as FIELDS_OF_ADVICE
 from tuning.web.advice import Advice, advice_on, take
-from tuning.web.drafts import keep, narrow, new_key, typed, written
+from tuning.web.beginnings import (
+    SCRIPT,
+    first_rows,
+    initial,
+    initial_clone,
+    live_slots,
+    name_of,
+    source_of,
+    switched,
+    ticked,
+    usable,
+)
+from tuning.web.drafts import keep, new_key, typed
 from tuning.web.errors import SignedInRequest, signed_in
-from tuning.web.files import form_settings, read_settings, rows_of, text_of, unknown_fields
 from tuning.web.forms.editing import bare_rows, change_rows, draw_rows, insert_rows, space_of_rows, whole_number
-from tuning.web.forms.limits import limits_for_form
 from tuning.web.forms.linting import apply_fix, lint_rows
-from tuning.web.forms.rows import written_value
-from tuning.web.forms.sources import FIELD, PREFIX, SourceRows
+from tuning.web.forms.sources import FIELD, SourceRows
 from tuning.web.forms.space import SpaceRows, initial_rows
 from tuning.web.forms.study import StudyForm
 from tuning.web.plan import lint_plan, plan_of
 from tuning.web.preflight import preflight_panel
 
 EDITS = {"fix", "add_row", "remove_row", "insert_template", "keep", "advise", "advice"}  # buttons that create nothing
-SCRIPT = "script"  # in the address: trials that scripts run over REST
 
 
 @signed_in
@@ -57,21 +60,21 @@ def new_study(request: SignedInRequest) -> HttpResponse:
 
     ?draft= is the key under which what is typed is kept; a page without one chooses a new one for its form.
     """
-    chosen, source = request.GET.get("workload", ""), _source(request)
+    chosen, source = request.GET.get("workload", ""), source_of(request)
     if source is not None:
         chosen = source.workload or SCRIPT
     if not chosen:
-        return _choice(request)
-    workload, key = _usable(chosen), request.GET.get("draft", "")
+        return choice(request)
+    workload, key = usable(chosen), request.GET.get("draft", "")
     draft = draft_of(request.user, key) if request.method != "POST" else None
     if draft is not None:
         return _draft_page(request, workload, typed(draft), source)
     settings = settings_of(request.user, source) if source is not None else None
     sources = _sources(request, workload, settings)
     if request.method != "POST":
-        initial = _initial(workload) if source is None else _initial_clone(source, settings or {}, request.GET)
-        rows = _first_rows(workload) if settings is None else SpaceRows(initial=initial_rows(settings["space"] or {}))
-        return _page(request, workload, StudyForm(workload, initial=initial), rows, sources, source)
+        fields = initial(workload) if source is None else initial_clone(source, settings or {}, request.GET)
+        rows = first_rows(workload) if settings is None else SpaceRows(initial=initial_rows(settings["space"] or {}))
+        return _page(request, workload, StudyForm(workload, initial=fields), rows, sources, source)
     return _sent(request, workload, sources, source)
 
 
@@ -91,6 +94,8 @@ def _sent(request: SignedInRequest, workload: Any, sources: SourceRows, source: 
     if workload is not None and "find_lr" in data:
         query = urlencode({"draft": request.GET.get("draft", "")})
         return redirect(f"{reverse('lr_range', args=[workload['name']])}?{query}")
+    if "switch" in data and source is None:
+        return _switch(request, workload, data)
     if EDITS & set(data):
         return _edited(request, workload, data, sources, source, note)
     study = _create(request, workload, form, rows, sources, source)
@@ -104,6 +109,15 @@ def _sent(request: SignedInRequest, workload: Any, sources: SourceRows, source: 
     return redirect("study", study.pk)
 
 
+def _switch(request: SignedInRequest, workload: Any, data: QueryDict) -> HttpResponse:
+    """Another workload, with what was typed as far as it fits."""
+    chosen = usable(data.get("other_workload", SCRIPT))
+    key = request.GET.get("draft") or new_key()
+    name = str(chosen["name"]) if chosen else ""
+    save_draft(owner=request.user, key=key, workload=name, fields=switched(workload, chosen, data))
+    return redirect(f"{request.path}?{urlencode({'workload': name_of(chosen), 'draft': key})}")
+
+
 def _edited(
     request: SignedInRequest, workload: Any, data: QueryDict, sources: SourceRows, source: Any | None, note: str
 ) -> HttpResponse:
@@ -113,7 +127,7 @@ def _edited(
         form, rows = StudyForm(workload, initial=data.dict()), SpaceRows(data)
         rows.is_valid()
         space = rows.check()
-        advice = advice_on(request, data, form, workload, None if rows.has_errors() else space, _live_slots())
+        advice = advice_on(request, data, form, workload, None if rows.has_errors() else space, live_slots())
         if "advice" in data and advice.cards:
             messages.success(request, take(advice, data))
             keep(request, workload, data, source)
@@ -131,7 +145,7 @@ def _start(request: SignedInRequest, study: Any) -> None:
         messages.success(request, "The study is running." if running else f"The study is ready. {started.state_reason}")
 
 
-def _choice(request: SignedInRequest, error: str = "", text: str = "", status: int = 200) -> HttpResponse:
+def choice(request: SignedInRequest, error: str = "", text: str = "", status: int = 200) -> HttpResponse:
     """What is to be trained; or a file that says it all."""
     workloads = workload_list()
     context = {
@@ -158,7 +172,7 @@ def _draft_page(request: SignedInRequest, workload: Any, data: QueryDict, source
 def check_study(request: SignedInRequest) -> HttpResponse:
     """While a person edits: the plan, and for each row its drawing and errors, each to its place in the page."""
     chosen = request.GET.get("workload", SCRIPT)
-    workload = _usable(chosen)
+    workload = usable(chosen)
     form, rows = StudyForm(workload, request.POST), SpaceRows(request.POST)
     form.is_valid()
     rows.is_valid()
@@ -169,63 +183,9 @@ def check_study(request: SignedInRequest) -> HttpResponse:
     plan = plan_of(request, workload, form, space, sources)
     rows.show(plan.pop("issues", []))
     plan["findings"] = lint_rows(rows, **lint_plan(form))
-    kept = keep(request, workload, request.POST, _source(request))
+    kept = keep(request, workload, request.POST, source_of(request))
     context = {"rows": rows, "plan": plan, "form": form, "sources": sources, "kept": kept}
     return render(request, "tuning/_study_check.html", context)
-
-
-@signed_in
-@require_POST
-def keep_study(request: SignedInRequest) -> HttpResponse:
-    """While a person types: what stands in the form is kept, and nothing is said about it yet."""
-    kept = keep(request, _usable(request.GET.get("workload", SCRIPT)), request.POST, _source(request))
-    return render(request, "tuning/_kept.html", {"kept": kept})
-
-
-@signed_in
-@require_POST
-def discard(request: SignedInRequest, key: str) -> HttpResponse:
-    """What was typed is thrown away."""
-    if discard_draft(owner=request.user, key=key):
-        messages.success(request, "The draft is gone.")
-    return redirect("study_new")
-
-
-@signed_in
-@require_POST
-def use_learning_rate(request: SignedInRequest, key: str) -> HttpResponse:
-    """The range that a learning-rate test suggests takes the place of the draft's."""
-    draft = draft_of(request.user, key)
-    if draft is None:
-        raise NotFound("There is no such draft any more: its study may have been created.")
-    data = typed(draft)
-    job = lr_range_job(request.user, whole_number(request.POST.get("job")) or 0)
-    curve = request.POST.get("curve", "")
-    messages.success(request, narrow(data, job, int(curve) if curve.isdecimal() and len(curve) < 4 else 0))
-    save_draft(owner=request.user, key=key, workload=draft.workload, fields=dict(data.lists()), source=draft.source)
-    query = {"from": draft.source_id} if draft.source_id else {"workload": draft.workload or SCRIPT}
-    return redirect(f"{reverse('study_new')}?{urlencode({**query, 'draft': key})}#step-space")
-
-
-@signed_in
-@require_POST
-def study_from_file(request: SignedInRequest) -> HttpResponse:
-    """A study's settings in YAML or JSON, typed into the form: there they are checked as if a person had typed them."""
-    text = text_of(request)
-    try:
-        settings = read_settings(text)
-        name = str(settings.pop("workload", "") or SCRIPT)
-        workload = _usable(name)
-        initial = {**_initial(workload), **form_settings(settings)}
-        form = StudyForm(workload, initial=initial)
-        space = settings.get("space")
-        rows = _first_rows(workload) if space is None else SpaceRows(initial=rows_of(space))
-        unknown_fields(settings, form)
-    except (Invalid, Conflict, NotFound) as error:
-        return _choice(request, error.message, text, status=400)
-    key = new_key()
-    save_draft(owner=request.user, key=key, workload=workload["name"] if workload else "", fields=written(form, rows))
-    return redirect(f"{reverse('study_new')}?{urlencode({'workload': name, 'draft': key})}")
 
 
 def _insert_template(workload: dict[str, Any] | None, form: StudyForm, data: QueryDict) -> str:
@@ -236,29 +196,6 @@ def _insert_template(workload: dict[str, Any] | None, form: StudyForm, data: Que
     taken = insert_rows(data, template.space)
     left_out = f" Left out, since they are there already: {', '.join(taken)}." if taken else ""
     return f"{template.title}: {template.why} {template.build}{left_out}"
-
-
-def _source(request: SignedInRequest) -> Any | None:
-    """The study that the new one is to be like, by ?from=. Raises NotFound."""
-    if "from" not in request.GET:
-        return None
-    number = whole_number(request.GET["from"])
-    if number is None:
-        raise NotFound(f"There is no study {request.GET['from']!r} to clone.")
-    return study_for(request.user, number)
-
-
-def _usable(chosen: str) -> dict[str, Any] | None:
-    """What a worker found out about the chosen workload, None for scripts. Raises NotFound, Conflict."""
-    if chosen == SCRIPT:
-        return None
-    row = workload_named(chosen)
-    if row.error:
-        raise Conflict(
-            f"The workload {chosen} cannot be loaded; the workloads page shows why. Correct it and press Refresh there."
-        )
-    document: dict[str, Any] = row.document
-    return document
 
 
 def _sources(
@@ -273,18 +210,9 @@ def _sources(
     """
     data: QueryDict | None = request.POST if request.method == "POST" else typed
     if data is None and settings is not None:
-        data = _ticked_clone(settings)
-    ticked = [number for text in data.getlist(FIELD) if (number := whole_number(text))] if data else []
-    return SourceRows(teaching_studies(request.user, workload["name"] if workload else "", ticked), data)
-
-
-def _ticked_clone(settings: dict[str, Any]) -> QueryDict:
-    """What the form would send of the earlier studies that the cloned one learns from."""
-    data = QueryDict(mutable=True)
-    for entry in settings["warm_start"]:
-        data.appendlist(FIELD, str(entry["study"]))
-        data.update({f"{PREFIX}{name}": written_value(value) for name, value in entry["assumed"].items()})
-    return data
+        data = ticked(settings["warm_start"])
+    chosen = [number for text in data.getlist(FIELD) if (number := whole_number(text))] if data else []
+    return SourceRows(teaching_studies(request.user, workload["name"] if workload else "", chosen), data)
 
 
 def _look(sources: SourceRows, form: StudyForm, space: dict[str, Any] | None) -> None:
@@ -349,7 +277,7 @@ def _page(
     context = {
         "section": "studies",
         "workload": workload,
-        "chosen": workload["name"] if workload else SCRIPT,
+        "chosen": name_of(workload),
         "form": form,
         "rows": rows,
         "sources": sources,
@@ -358,6 +286,8 @@ def _page(
         "note": note,
         "advice": advice or Advice(written={name: form.initial.get(name, "") for name in FIELDS_OF_ADVICE}),
         "query": _query(request, workload),
+        "others": [row for row in workload_list() if not row.error],
+        "script": SCRIPT,
         **preflight_panel(workload),
         "chosen_template": request.POST.get("template", ""),
         "templates": templates_for(workload["name"] if workload else ""),
@@ -367,41 +297,5 @@ def _page(
 
 def _query(request: SignedInRequest, workload: dict[str, Any] | None) -> str:
     """What the form's addresses carry: its workload, the study that it clones, and the key of its draft."""
-    own = {"workload": workload["name"] if workload else SCRIPT, "draft": request.GET.get("draft") or new_key()}
+    own = {"workload": name_of(workload), "draft": request.GET.get("draft") or new_key()}
     return urlencode({name: value for name, value in request.GET.items() if name == "from"} | own)
-
-
-def _initial(workload: dict[str, Any] | None) -> dict[str, Any]:
-    now = timezone.localtime()
-    today = f"{now.day} {now:%b, %H:%M}"
-    initial: dict[str, Any] = {
-        "name": f"{workload['name'] if workload else 'script'}, {today}",
-        "n_trials": 30,
-    }
-    initial["parallel"] = max(1, _live_slots())
-    if workload:
-        initial |= {"metric": workload["metric"], "max_resource": workload.get("max_resource")}
-    return initial
-
-
-def _initial_clone(source: Any, settings: dict[str, Any], query: QueryDict) -> dict[str, Any]:
-    """Everything of the source, as the form's fields; a scheduler that the address names comes with its settings."""
-    options = {
-        f"{settings[method]}-{name}": value
-        for method in ("sampler", "scheduler")
-        for name, value in settings[f"{method}_options"].items()
-    }
-    options |= {f"{settings['scheduler']}-{name}": settings[name] for name in ("min_resource", "reduction_factor")}
-    chosen = query.get("scheduler", "")
-    if chosen in registry.schedulers():
-        names = ("scheduler", "max_resource", *(name for name in query if name.startswith(f"{chosen}-")))
-        options |= {name: query[name] for name in names if name in query}
-    return {**settings, **options, **limits_for_form(settings["constraints"]), "name": clone_name(source)}
-
-
-def _live_slots() -> int:
-    return sum(len(device.slots) for host in hosts_overview() if host.alive for device in host.devices)
-
-
-def _first_rows(workload: dict[str, Any] | None) -> Any:
-    return SpaceRows(initial=initial_rows((workload or {}).get("space") or {}))
