@@ -5,10 +5,11 @@ import re
 import pytest
 from django.test import Client
 
-from tests.factories import make_workload
+from tests.factories import make_running, make_workload, report
 from tests.web.conftest import words
 from tests.web.test_new_study import filled
 from tuning.models import Preflight, Study
+from tuning.services.endings import complete_trial
 
 pytestmark = pytest.mark.django_db
 PAGE = "/studies/new/?workload=tiny&draft=a-key-of-ours"
@@ -81,3 +82,29 @@ def test_another_choice_takes_the_place_of_the_first(as_alice: Client) -> None:
     assert "Taken: " in cards
     answer = as_alice.post(PAGE, {**first, "advice": "99"})
     assert "not among the advised ones" in words(answer)
+
+
+def test_a_pilot_is_offered_until_early_results_have_been_ranked(as_alice: Client) -> None:
+    Preflight.objects.update(facts={"seconds_per_epoch": 2.0})
+    answer = asked(as_alice, spend_device="2 h")
+    assert "Measure it on 8 whole trials" in words(answer)
+    begun = as_alice.post(PAGE, {**filled(answer), "pilot": "1"}, follow=True)
+    shown = words(begun)
+    assert "is running: Advise again once four of its trials are complete." in shown
+    pilot = Study.objects.get(name__startswith="pilot of tiny")
+    assert (pilot.budget_total, pilot.max_resource, pilot.metric) == (8, 27, "validation/loss")
+    for number in range(4):
+        trial = make_running(pilot)
+        report(trial, [1.0 + number - 0.01 * step for step in range(27)])
+        complete_trial(trial_id=trial.pk, fence=trial.fence)
+    shown = words(asked(as_alice, spend_device="2 h"))
+    assert "How early results rank, by 4 whole trials of pilot of tiny" in shown
+    assert "after 9 epochs 1.00" in shown
+    assert "Measure it on" not in shown
+
+
+def test_a_pilot_of_a_space_with_mistakes_is_not_started(as_alice: Client) -> None:
+    data = filled(as_alice.get(PAGE), form__0__low="x")
+    shown = words(as_alice.post(PAGE, {**data, "pilot": "1"}, follow=True))
+    assert "No pilot was started." in shown
+    assert not Study.objects.exists()

@@ -2,6 +2,7 @@
 of the workload: the seconds of an epoch by its checks, and whether its trials rank early as at their end."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -19,25 +20,35 @@ from tuning.selectors.studies import visible_studies
 from tuning.services.errors import Invalid
 from tuning.services.spaces import parse_space
 
-__all__ = ["Budget", "advice_for", "speed_of"]
+__all__ = ["Budget", "EarlyOrder", "advice_for", "early_order", "speed_of"]
 
+FEWEST_TRIALS = 4  # that ran to their ends, for an order to be compared
 MOST_TRIALS = 60  # whose curves are compared
 LOOKS = 5  # early steps at which they are
 
 
+@dataclass(frozen=True)
+class EarlyOrder:
+    """How far the order of a study's trials at early steps is that at their end."""
+
+    study: Study
+    n_trials: int
+    agreements: list[Agreement]
+
+
 def advice_for(
-    person: AbstractBaseUser,
     space: Mapping[str, Any],
     budget: Budget,
     *,
     workload: Mapping[str, Any] | None,
     max_resource: int | None,
     slots: int,
+    early: EarlyOrder | None = None,
 ) -> Recommendation:
     """How to spend the budget. Raises Invalid where it is none or pays for nothing, and for the space."""
     engine_space = parse_space(space)
     speed = speed_of(workload, engine_space)
-    found = early_agreements(person, str(workload["name"]), max_resource) if workload and max_resource else []
+    found = early.agreements if early is not None else []
     try:
         return recommend(engine_space, budget, max_resource=max_resource, speed=speed, slots=slots, agreements=found)
     except BudgetError as error:
@@ -52,13 +63,20 @@ def speed_of(workload: Mapping[str, Any] | None, space: SearchSpace) -> Speed | 
     return Speed.of_middle([seconds], space) if seconds else None
 
 
-def early_agreements(person: AbstractBaseUser, workload: str, max_resource: int) -> list[Agreement]:
-    """Of the newest study of the workload whose trials all ran to this many steps; empty where there is none."""
+def early_order(person: AbstractBaseUser, workload: str, max_resource: int | None) -> EarlyOrder | None:
+    """Of the newest study of the workload whose trials all run to so many steps, and FEWEST_TRIALS of which have.
+
+    A pilot (services.pilots) is made to be that study.
+    """
+    if not workload or not max_resource:
+        return None
     rows = visible_studies(person).filter(workload=workload, scheduler="none", max_resource=max_resource)
-    study = rows.filter(n_complete__gte=4).order_by("-pk").first()
+    study = rows.filter(n_complete__gte=FEWEST_TRIALS).order_by("-pk").first()
     if study is None:
-        return []
-    return agreements(_losses(study), sorted({max(1, max_resource // 3**power) for power in range(1, LOOKS + 1)}))
+        return None
+    curves = _losses(study)
+    looks = sorted({max(1, max_resource // 3**power) for power in range(1, LOOKS + 1)})
+    return EarlyOrder(study, len(curves), agreements(curves, looks))
 
 
 def _losses(study: Study) -> list[dict[int, float]]:

@@ -5,8 +5,9 @@ from typing import Any
 
 from django.http import QueryDict
 
-from tuning.services.advising import Budget, advice_for
+from tuning.services.advising import Budget, EarlyOrder, advice_for, early_order
 from tuning.services.errors import Invalid
+from tuning.services.pilots import TRIALS as PILOT_TRIALS
 from tuning.web.errors import SignedInRequest
 from tuning.web.files import form_settings
 from tuning.web.forms.editing import whole_number
@@ -27,6 +28,8 @@ class Advice:
     reserve: dict[str, Any] = field(default_factory=dict)
     measured: bool = False  # the seconds of an epoch are known
     error: str = ""
+    early: EarlyOrder | None = None  # how trials of the workload rank early
+    pilot_seconds: float | None = None  # what a pilot would take, where an epoch's seconds are known
 
 
 def advice_on(
@@ -34,23 +37,27 @@ def advice_on(
 ) -> Advice:
     """The advice for what the form says, as far as it can be given."""
     advice = Advice({name: data.get(name, "").strip() for name in FIELDS})
+    steps = epochs_of(form)
+    advice.early = early_order(request.user, workload["name"], steps) if workload else None
     if space is None:
         advice.error = "The search space has mistakes: mend what is marked in it first."
         return advice
     try:
         found = advice_for(
-            request.user,
             space,
             _budget(advice.written),
             workload=workload,
-            max_resource=_epochs(form),
+            max_resource=steps,
             slots=max(1, slots),
+            early=advice.early,
         )
     except Invalid as error:
         advice.error = " ".join(text for texts in error.fields.values() for text in texts)
         return advice
     advice.cards = [one.to_json() for one in (found.choice, *found.alternatives)]
     advice.reserve, advice.measured = found.reserve.to_json(), found.speed is not None
+    if found.speed is not None and steps:
+        advice.pilot_seconds = PILOT_TRIALS * steps * found.speed.seconds / max(1, min(slots, PILOT_TRIALS))
     return advice
 
 
@@ -68,7 +75,8 @@ def take(advice: Advice, data: QueryDict) -> str:
     return f"Taken: {card['title']}."
 
 
-def _epochs(form: StudyForm) -> int | None:
+def epochs_of(form: StudyForm) -> int | None:
+    """The steps of a full training, as far as the form says."""
     return whole_number(form["max_resource"].value()) if "max_resource" in form.fields else None
 
 

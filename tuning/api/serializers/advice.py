@@ -47,6 +47,24 @@ class AdvisedMethod(serializers.Serializer[Any]):
     affordable = serializers.BooleanField(help_text="False where the budget does not pay for it.")
 
 
+class Agreement(serializers.Serializer[Any]):
+    """How the order of trials at a step agrees with that at their end: Spearman's rank correlation."""
+
+    step = serializers.IntegerField(allow_null=True)
+    rho = serializers.FloatField()
+    low = serializers.FloatField(help_text="Of its 95 % interval.")
+    high = serializers.FloatField()
+    n = serializers.IntegerField()
+
+
+class EarlyOrder(serializers.Serializer[Any]):
+    """What an earlier study says about judging trials early."""
+
+    study = serializers.IntegerField(source="study.id")
+    n_trials = serializers.IntegerField()
+    agreements = Agreement(many=True)
+
+
 class AdviceAnswer(AdvisedMethod):
     """The advised method, what is kept back to confirm its answer, and what else there is."""
 
@@ -54,3 +72,4 @@ class AdviceAnswer(AdvisedMethod):
     budget = Document()
     speed = Document(allow_null=True, help_text="Seconds of a step, as the checks measured; null: not known.")
     alternatives = AdvisedMethod(many=True)
+    early = EarlyOrder(allow_null=True, help_text="Null: no study of the workload has told yet.")

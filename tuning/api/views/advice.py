@@ -10,7 +10,7 @@ from tuning.api.endpoint import Endpoint, shown
 from tuning.api.serializers.advice import AdviceAnswer, AdviceQuestion
 from tuning.selectors.hosts import live_slots
 from tuning.selectors.workloads import workload_named
-from tuning.services.advising import Budget, advice_for
+from tuning.services.advising import Budget, advice_for, early_order
 from tuning.services.errors import Invalid, NotFound
 
 
@@ -22,7 +22,9 @@ class Advice(Endpoint):
         summary="Ask how to spend a budget",
         description="Method, number of trials, how far each runs, what that takes with a range, and what is kept back "
         "to confirm the answer; beside it what else could be chosen. `method` holds the fields of a new study. How "
-        "long a step takes is known once the workload's checks have run: a budget of time needs it.",
+        "long a step takes is known once the workload's checks have run: a budget of time needs it. Whether trials "
+        "may be judged early is known from the newest study of the workload without a scheduler, whose trials run to "
+        "as many steps: create one of eight trials where there is none.",
         tags=["advice"],
         request=AdviceQuestion,
         responses=AdviceAnswer,
@@ -33,15 +35,17 @@ class Advice(Endpoint):
         space = asked.get("space") or (document or {}).get("space")
         if not space:
             raise Invalid({"space": ["Give the search space: the workload has no default one, or none was named."]})
+        steps = asked.get("max_resource") or (document or {}).get("max_resource")
+        early = early_order(self.person, asked.get("workload", ""), steps)
         found = advice_for(
-            self.person,
             space,
             Budget(asked.get("trials"), asked.get("device_seconds"), asked.get("seconds")),
             workload=document,
-            max_resource=asked.get("max_resource") or (document or {}).get("max_resource"),
+            max_resource=steps,
             slots=asked.get("slots") or max(1, live_slots().count()),
+            early=early,
         )
-        return Response(shown(AdviceAnswer, found.to_json()))
+        return Response(shown(AdviceAnswer, {**found.to_json(), "early": early}))
 
 
 def _document(name: str) -> dict[str, Any] | None:

@@ -23,11 +23,12 @@ from tuning.services.cloning import clone_study
 from tuning.services.drafts import discard_draft, save_draft
 from tuning.services.errors import Conflict, Invalid
 from tuning.services.lifecycle import start_study
+from tuning.services.pilots import start_pilot
 from tuning.services.preflights import request_preflight
 from tuning.services.spaces import parse_space
 from tuning.services.studies import create_study
 from tuning.web.advice import FIELDS as FIELDS_OF_ADVICE
-from tuning.web.advice import Advice, advice_on, take
+from tuning.web.advice import Advice, advice_on, epochs_of, take
 from tuning.web.beginnings import (
     SCRIPT,
     first_rows,
@@ -94,6 +95,8 @@ def _sent(request: SignedInRequest, workload: Any, sources: SourceRows, source: 
     if workload is not None and "find_lr" in data:
         query = urlencode({"draft": request.GET.get("draft", "")})
         return redirect(f"{reverse('lr_range', args=[workload['name']])}?{query}")
+    if workload is not None and "pilot" in data:
+        return _pilot(request, workload, form, rows)
     if "switch" in data and source is None:
         return _switch(request, workload, data)
     if EDITS & set(data):
@@ -107,6 +110,31 @@ def _sent(request: SignedInRequest, workload: Any, sources: SourceRows, source: 
     else:
         messages.success(request, "The study is ready; start it when you like.")
     return redirect("study", study.pk)
+
+
+def _pilot(request: SignedInRequest, workload: dict[str, Any], form: StudyForm, rows: Any) -> HttpResponse:
+    """A handful of whole trials of what the form describes; the form stays as it is."""
+    form.is_valid()
+    rows.is_valid()
+    space, metric = rows.check(), form["metric"].value()
+    try:
+        if rows.has_errors():
+            raise Invalid({"space": ["The search space has mistakes: mend what is marked in it first."]})
+        pilot = start_pilot(
+            owner=request.user,
+            workload=workload["name"],
+            space=space,
+            parallel=max(1, live_slots()),
+            metric=metric,
+            direction=form.goals.get(metric),
+            max_resource=epochs_of(form),
+        )
+    except (Conflict, Invalid) as error:
+        messages.error(request, f"No pilot was started. {error.message}")
+    else:
+        words = "is running" if pilot.state == "RUNNING" else "runs once the checks have passed"
+        messages.success(request, f"{pilot.name} {words}: Advise again once four of its trials are complete.")
+    return redirect(f"{request.get_full_path()}#step-method")
 
 
 def _switch(request: SignedInRequest, workload: Any, data: QueryDict) -> HttpResponse:
