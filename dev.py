@@ -251,6 +251,21 @@ DATABASE_TESTS = [
     *(f"tests/{room}" for room in ("models", "services", "selectors", "workers", "api")),
     "tests/test_client.py",
 ]
+# What these are about is the same on every database: processes, files and devices, and the state machine's own tests.
+ONCE = [
+    "tests/services/test_state_machine_mutants.py",
+    "tests/workers/test_checkpoints.py",
+    "tests/workers/test_devices.py",
+    "tests/workers/test_frozen.py",
+    "tests/workers/test_job_run.py",
+    "tests/workers/test_launchers.py",
+    "tests/workers/test_logs.py",
+    "tests/workers/test_lr_finding.py",
+    "tests/workers/test_oom.py",
+    "tests/workers/test_preflight.py",
+    "tests/workers/test_programs.py",
+    "tests/workers/test_warm.py",
+]
 
 
 def test(arguments: list[str]) -> int:
@@ -264,7 +279,7 @@ def test(arguments: list[str]) -> int:
         say("PostgreSQL: not tested. Set HPWEB_TEST_POSTGRES_URL=postgresql://user:password@127.0.0.1/name to do so.")
         return code
     say("The database tests again, on PostgreSQL:")
-    return code or pytest([*DATABASE_TESTS, *PARALLEL], DATABASE_URL=address)
+    return code or pytest([*DATABASE_TESTS, *(f"--ignore={path}" for path in ONCE), *PARALLEL], DATABASE_URL=address)
 
 
 def pytest(arguments: list[str], **environment: str) -> int:

@@ -43,3 +43,8 @@ def test_a_cluster_that_has_gone_is_no_error(sleeper, tmp_path) -> None:
     sleeper.kill()
     sleeper.wait()
     dev.end_orphans(note_of(tmp_path, sleeper.pid, BOOT_ID.read_text().strip()))
+
+
+def test_what_runs_on_each_database_and_what_only_once_is_there() -> None:
+    for path in (*dev.DATABASE_TESTS, *dev.ONCE):
+        assert (dev.HERE / path).exists(), path

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.e2e.complaints import Complaints
 from tests.e2e.installation import Installation
 from tests.missing import missing
 
@@ -32,6 +33,12 @@ def browser() -> Iterator[Browser]:
         running = playwright.chromium.launch(executable_path=program, args=FLAGS)
         yield running
         running.close()
+
+
+@pytest.fixture(scope="module")
+def complaints() -> Complaints:
+    """Everything that the browser complained of, on any page of this module."""
+    return Complaints()
 
 
 @pytest.fixture(scope="module")

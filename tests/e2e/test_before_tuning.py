@@ -3,11 +3,11 @@ rate, a draft that a closed window does not lose, and the start that waits for t
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.e2e.complaints import Complaints
 from tests.e2e.installation import Installation
 
 pytestmark = pytest.mark.browser
@@ -31,11 +31,6 @@ class Broken(DigitsMLP):
 
 
 @pytest.fixture(scope="module")
-def complaints() -> list[str]:
-    return []
-
-
-@pytest.fixture(scope="module")
 def installation(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     folder = tmp_path_factory.mktemp("before-tuning")
     workloads = folder / "workloads"
@@ -48,10 +43,10 @@ def installation(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, installation: Installation, complaints: list[str]) -> Iterator[Page]:
+def page(browser: Browser, installation: Installation, complaints: Complaints) -> Iterator[Page]:
     context = browser.new_context(base_url=installation.address)
     opened = context.new_page()
-    opened.on("pageerror", lambda error: complaints.append(f"{opened.url}: {error}"))
+    complaints.listen(opened)
     opened.goto("/sign-in/")
     opened.fill("input[name=username]", "admin")
     opened.fill("input[name=password]", installation.password)
@@ -143,5 +138,5 @@ def test_nothing_is_wider_than_the_window(page: Page, width: int) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
 
 
-def test_the_browser_complained_of_nothing(complaints: list[str], tmp_path: Path) -> None:
+def test_the_browser_complained_of_nothing(complaints: Complaints) -> None:
     assert complaints == []

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
+from tests.e2e.complaints import Complaints
 from tests.e2e.installation import Installation
 
 pytestmark = pytest.mark.browser
@@ -19,23 +20,10 @@ TRAINING_MS = 90_000
 
 
 @pytest.fixture(scope="module")
-def complaints() -> list[str]:
-    """Everything that the browser complained of, on any page of this module."""
-    return []
-
-
-@pytest.fixture(scope="module")
-def page(browser: Browser, installation: Installation, complaints: list[str]) -> Iterator[Page]:
+def page(browser: Browser, installation: Installation, complaints: Complaints) -> Iterator[Page]:
     context = browser.new_context(base_url=installation.address, accept_downloads=True)
     opened = context.new_page()
-
-    def note(message: ConsoleMessage) -> None:
-        refused_on_purpose = "status of 400" in message.text and "/studies/new/" in opened.url
-        if message.type in ("error", "warning") and not refused_on_purpose:
-            complaints.append(f"{opened.url}: {message.text}")
-
-    opened.on("console", note)
-    opened.on("pageerror", lambda error: complaints.append(f"{opened.url}: {error}"))
+    complaints.listen(opened)
     yield opened
     context.close()
 
@@ -153,7 +141,7 @@ def test_a_trial_shows_what_it_was_and_did(page: Page) -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
 def test_every_page_fits_its_window(
-    browser: Browser, installation: Installation, page: Page, complaints: list[str], width: int, theme: str
+    browser: Browser, installation: Installation, page: Page, complaints: Complaints, width: int, theme: str
 ) -> None:
     context = browser.new_context(
         base_url=installation.address,
@@ -162,8 +150,7 @@ def test_every_page_fits_its_window(
         storage_state=page.context.storage_state(),
     )
     small = context.new_page()
-    small.on("console", lambda note: complaints.append(f"{small.url}: {note.text}") if note.type == "error" else None)
-    small.on("pageerror", lambda error: complaints.append(f"{small.url}: {error}"))
+    complaints.listen(small)
     paths = ["", "studies/new/", "studies/new/?workload=digits_cnn", "workers/", "workloads/", "account/", "trials/1/"]
     paths += ["trials/1/log/", "api/v1/docs/"]
     paths += [f"studies/2/{tab}" for tab in ("", "leaderboard/", "curves/", "model/", "setup/", "activity/")]
@@ -191,7 +178,7 @@ def test_pages_work_without_javascript(browser: Browser, installation: Installat
     context.close()
 
 
-def test_the_browser_had_nothing_to_complain_of(complaints: list[str]) -> None:
+def test_the_browser_had_nothing_to_complain_of(complaints: Complaints) -> None:
     assert complaints == []
 
 

@@ -58,7 +58,7 @@ def _in_a_file(tmp_path):
         connection.connection, connection.settings_dict["NAME"] = memory, name
 
 
-def in_threads(target: Callable[[int], None], n: int = THREADS, seconds: float = 60.0) -> None:
+def in_threads(target: Callable[[int], None], n: int = THREADS, seconds: float = 240.0) -> None:
     """Run target(0), …, target(n - 1) at once, each with a connection of its own; raise what one of them raised."""
     failures: list[BaseException] = []
     gate = threading.Barrier(n)
