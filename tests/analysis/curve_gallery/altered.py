@@ -2,13 +2,13 @@
 
 The changes of the examples are those of `data_changes`. The others, by name and argument:
 
-network     bottleneck (units of a layer before the last), frozen_body (only the last layer learns), zero_start,
-            start_scale (of the initial weights)
+network     bottleneck (units of a layer before the last), frozen_body (only the last layer learns), zero_start
 optimizer   sgd (momentum, in the place of AdamW), betas (of AdamW)
-rate        rate_from ({epoch: factor}, kept until the next), rate_growth (factor an epoch), rate_blips ((every, factor))
+rate        rate_from ({epoch: factor}, kept until the next), rate_growth (factor an epoch),
+            rate_blips ((every, factor))
 step        ascent_from (epoch, strength), unguarded_log, nan_from (epoch), relabelled_from (epoch),
             corrupt ((every, factor): every so many batches the inputs are multiplied), penalty_from (epoch, strength),
-            decay_from (epoch, factor by which weights shrink at every step), noise_from (epoch, deviation of the inputs)
+            decay_from (epoch, factor by which weights shrink at every step)
 batches     by_class (no shuffling: one class after another)
 measuring   running_loss (train/loss is the mean of the epoch's batches in training mode), redrawn (deviation of the
             noise that every access to a training example draws)
@@ -77,10 +77,9 @@ def altered(cls: type[Workload], changes: Mapping[str, Any], seed: int) -> Any:
             if "frozen_body" in changes:
                 for parameter in list(model.parameters())[:-2]:
                     parameter.requires_grad_(False)
-            with torch.no_grad():
+            if "zero_start" in changes:
                 for parameter in model.parameters():
-                    parameter.mul_(0.0 if "zero_start" in changes else changes.get("start_scale", 1.0))
-            self.model = model
+                    nn.init.zeros_(parameter)
             return model
 
         def build_optimizer(self, model: nn.Module, params: Params) -> Optimizer:
@@ -115,12 +114,7 @@ def altered(cls: type[Workload], changes: Mapping[str, Any], seed: int) -> Any:
         def augment(self, inputs: Tensor, params: Params, generator: torch.Generator) -> Tensor:
             inputs = super().augment(inputs, params, generator)
             every, factor = changes.get("corrupt", (FAR, 1.0))
-            start, deviation = changes.get("noise_from", (FAR, 0.0))
-            if self.batch % every == 0:
-                inputs = factor * inputs
-            if self.epoch >= start:
-                inputs = inputs + deviation * torch.randn(inputs.shape, generator=generator)
-            return inputs
+            return factor * inputs if self.batch % every == 0 else inputs
 
         def train_step(self, model: nn.Module, inputs: Tensor, targets: Tensor, params: Params) -> Tensor:
             decay_start, shrink = changes.get("decay_from", (FAR, 1.0))
@@ -160,9 +154,9 @@ def altered(cls: type[Workload], changes: Mapping[str, Any], seed: int) -> Any:
 
 
 OTHERS = {
-    "bottleneck", "frozen_body", "zero_start", "start_scale", "sgd", "betas", "rate_from", "rate_growth", "rate_blips",
+    "bottleneck", "frozen_body", "zero_start", "sgd", "betas", "rate_from", "rate_growth", "rate_blips",
     "ascent_from", "unguarded_log", "nan_from", "relabelled_from", "corrupt", "penalty_from", "decay_from",
-    "noise_from", "by_class", "running_loss", "redrawn",
+    "by_class", "running_loss", "redrawn",
 }  # fmt: skip
 
 

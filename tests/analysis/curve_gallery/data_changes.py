@@ -1,4 +1,4 @@
-"""What may be done to the examples before a network is trained on them: (train, validation) in, (train, validation) out.
+"""What may be done to the examples before a network is trained on them: two splits in, two splits out.
 
 Each change takes both splits as (inputs, targets), its argument and a generator, and leaves what it was given alone.
 """
@@ -72,10 +72,6 @@ def both_label_noise(train: Split, validation: Split, share: float, generator: t
     return (train[0], first), (validation[0], second)
 
 
-def train_input_noise(train: Split, validation: Split, size: float, generator: torch.Generator) -> tuple[Split, Split]:
-    return (_with_noise(train[0], size, generator), train[1]), validation
-
-
 def validation_input_noise(
     train: Split, validation: Split, size: float, generator: torch.Generator
 ) -> tuple[Split, Split]:
@@ -114,24 +110,9 @@ def easy_validation(train: Split, validation: Split, share: float, generator: to
     return train, _rows(validation, hardness.argsort()[: round(share * len(targets))])
 
 
-def validation_from_train(
-    train: Split, validation: Split, size: int, generator: torch.Generator
-) -> tuple[Split, Split]:
-    """A leak: the validation split is a part of the training split."""
-    return train, _random_rows(train, size, generator)
-
-
 def blank_inputs(train: Split, validation: Split, _: bool, generator: torch.Generator) -> tuple[Split, Split]:
     """A reader that returns zeros."""
     return (torch.zeros_like(train[0]), train[1]), (torch.zeros_like(validation[0]), validation[1])
-
-
-def input_scale(train: Split, validation: Split, factor: float, generator: torch.Generator) -> tuple[Split, Split]:
-    return (factor * train[0], train[1]), (factor * validation[0], validation[1])
-
-
-def target_scale(train: Split, validation: Split, factor: float, generator: torch.Generator) -> tuple[Split, Split]:
-    return (train[0], factor * train[1]), (validation[0], factor * validation[1])
 
 
 def label_in_train(train: Split, validation: Split, strength: float, generator: torch.Generator) -> tuple[Split, Split]:
@@ -158,8 +139,8 @@ def outliers(train: Split, validation: Split, count: int, generator: torch.Gener
 CHANGES: dict[str, Change] = {
     change.__name__: change
     for change in (
-        train_size, validation_size, train_label_noise, both_label_noise, train_input_noise, validation_input_noise,
-        validation_shift, validation_rolled, train_classes, easy_validation, validation_from_train, blank_inputs,
-        input_scale, target_scale, label_in_train, outliers,
+        train_size, validation_size, train_label_noise, both_label_noise, validation_input_noise,
+        validation_shift, validation_rolled, train_classes, easy_validation, blank_inputs,
+        label_in_train, outliers,
     )
 }  # fmt: skip
