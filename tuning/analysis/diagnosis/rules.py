@@ -21,16 +21,19 @@ from tuning.analysis.diagnosis.measures import Measures
 from tuning.analysis.diagnosis.verdict import Verdict
 from tuning.analysis.diagnosis.words import FEW_EXAMPLES, sentence
 
-FEWEST = 4  # epochs
+FEWEST, FEW = 4, 6  # epochs: for any verdict, and for those that rest on how the curves go on
 DIVERGED = 10.0  # times the first training loss
 RISES, RISES_LATE = 1.05, 1.10
 SPIKE, SPIKES, BEFORE = 2.0, 3, 5
+SWING, SWINGS, SWING_SHARE = 1.3, 5, 0.15  # of the epochs: a loss that is thrown about all along, though never far
+JUMP_MATTERS = 0.02  # of what there was to learn
 UNLEARNT, UNLEARNT_GUESSED = 0.7, 0.9  # of the base; of the first epoch's loss, where the base is not known
 NOTHING = 0.95  # of the base: then whatever validation does, nothing has been learnt
 NARROW = 0.10
 GL, TURN_EPOCHS, TURN_SHARE = 5.0, 3, 0.1
 WIDE, POINTS = 0.30, 0.05
 NOISY = 0.5
+RISE = 2.0  # times the jitter
 FLAT = 0.005
 MATTERS, GAP_MATTERS = 0.01, 0.05  # of what there was to learn
 
@@ -123,6 +126,8 @@ def _first(m: Measures, spread: float | None, situation: Situation) -> Verdict:
     if spread is not None and spread > abs(m.gap):
         found["noise"] = (True, None)
     held = [rule for rule, (holds, _) in found.items() if holds]
+    if not held and len(m.train) < FEW:
+        return _unclear(m.evidence(), f"Nothing is wrong in {len(m.train)} {situation.unit}s, which are too few to tell.")
     rule = held[0] if held else "healthy"
     at = found[rule][1] if held else None
     epoch = None if at is None else m.epochs[at]
@@ -147,13 +152,21 @@ def _train_rises(m: Measures) -> Found:
 
 
 def _spikes(m: Measures) -> Found:
-    jumps = [
+    """Some high jumps of the training loss above what it had just been, or many lesser ones."""
+    high, lesser = _jumps(m, SPIKE), _jumps(m, SWING)
+    thrown = len(lesser) >= max(SWINGS, SWING_SHARE * len(m.train))
+    first = (high or lesser or [None])[0]
+    return len(high) >= SPIKES or thrown, first
+
+
+def _jumps(m: Measures, factor: float) -> list[int]:
+    """Where the training loss is above `factor` times the median of the epochs before, by something that matters."""
+    usual = [median(m.train[max(0, i - BEFORE) : i]) for i in range(3, len(m.train))]
+    return [
         i
-        for i in range(3, len(m.train))
-        if m.train[i] > SPIKE * (usual := median(m.train[max(0, i - BEFORE) : i]))
-        and m.train[i] - usual > MATTERS * m.scale
+        for i, before in enumerate(usual, start=3)
+        if m.train[i] > factor * before and m.train[i] - before > JUMP_MATTERS * m.scale
     ]
-    return len(jumps) >= SPIKES, jumps[0] if jumps else None
 
 
 def _underfit(m: Measures) -> Found:
@@ -168,7 +181,7 @@ def _turning(m: Measures) -> Found:
     after = m.epochs[last] - m.epochs[best]
     turned = (
         m.generalisation_loss > GL
-        and m.validation_end - m.validation_best > max(MATTERS * m.scale, m.jitter)
+        and m.validation_end - m.validation_best > max(MATTERS * m.scale, RISE * m.jitter)
         and m.validation_slope(best) > 0
         and (m.train_slope(best) < 0 or m.train_end <= m.L[best])
         and after >= max(TURN_EPOCHS, TURN_SHARE * m.epochs[last])
@@ -192,7 +205,8 @@ def _noise(m: Measures) -> Found:
     if m.n_validation is not None and m.n_validation < FEW_EXAMPLES:
         return True, None
     learnt = max(m.validation[0] - m.validation_best, 0.0)
-    return m.jitter > NOISY * learnt and m.jitter > MATTERS * m.scale, None
+    wild = m.jitter > NOISY * learnt and m.jitter > MATTERS * m.scale
+    return wild and len(m.validation) >= FEW, None  # before, the first fall is a large part of how the loss changes
 
 
 def _plateau(m: Measures) -> Found:
