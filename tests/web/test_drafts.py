@@ -92,7 +92,7 @@ def test_the_checks_are_asked_for_from_the_form(as_alice: Client) -> None:
     assert Job.objects.filter(kind="preflight").count() == 1
     shown = as_alice.get(page)
     assert "It waits for a free slot" in words(shown)
-    assert b'hx-get="/workloads/fresh/preflight/"' in shown.content
+    assert b'hx-get="/workloads/fresh/preflight/?step=1"' in shown.content
     assert filled(shown)["name"] == "typed"
 
 
@@ -167,7 +167,7 @@ def test_json_and_a_study_of_scripts_go_the_same_way(as_alice: Client) -> None:
         ("name: [x", "neither YAML nor JSON in line 1"),
         ("- a", "pairs of a name and a value"),
         ("workload: nobody", "There is no workload named 'nobody'"),
-        ("workload: tiny\ntrials: 3", "There is no setting trials; there are"),
+        ("workload: tiny\ntrials: 3", "There is no setting trials. Did you mean n_trials? There are constraints,"),
         ("workload: tiny\nsampler: magic", "There is no sampler 'magic'"),
         ("workload: tiny\nspace: {lr: {type: float, low: 2, high: 1}}", "lr"),
         ("workload: tiny\nsampler_options: 3", "pairs of an option and its value"),

@@ -46,10 +46,12 @@ def test_nan_and_infinity_are_counted_where_they_are(value):
 def test_where_the_loss_is_no_number_one_check_says_so_and_the_others_do_not_repeat_it():
     found = examine(
         with_data(DiabetesMLP, lambda s: changed(s, inputs=broken(float("nan")))),
-        "FINITE", "INIT-LOSS", "LOSS-FALLS", "BASELINES",
+        "FINITE", "INIT-LOSS", "LOSS-FALLS", "BASELINES", "REPEATS",
     )  # fmt: skip
     assert found["FINITE"]["status"] == found["INIT-LOSS"]["status"] == "failed"
+    assert found["INIT-LOSS"]["says"] == "The loss of a fresh model is NaN."
     assert found["LOSS-FALLS"]["status"] == found["BASELINES"]["status"] == "skipped"
+    assert found["REPEATS"]["says"] == "Both trainings diverged: there is nothing to compare."
 
 
 def test_constant_features_are_named():

@@ -5,6 +5,7 @@ With ?from= the form starts with everything of another study, which the new one 
 settings under their names in the form take the place of that study's.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -69,7 +70,7 @@ def new_study(request: SignedInRequest) -> HttpResponse:
     workload, key = usable(chosen), request.GET.get("draft", "")
     draft = draft_of(request.user, key) if request.method != "POST" else None
     if draft is not None:
-        return _draft_page(request, workload, typed(draft), source)
+        return _draft_page(request, workload, typed(draft.fields), source)
     settings = settings_of(request.user, source) if source is not None else None
     sources = _sources(request, workload, settings)
     if request.method != "POST":
@@ -223,7 +224,16 @@ def _insert_template(workload: dict[str, Any] | None, form: StudyForm, data: Que
     template = template_named(data.get("template", ""), workload["name"] if workload else "", parameters)
     taken = insert_rows(data, template.space)
     left_out = f" Left out, since they are there already: {', '.join(taken)}." if taken else ""
-    return f"{template.title}: {template.why} {template.build}{left_out}"
+    return f"{template.title}: {template.why} {template.build}{left_out}{_of_its_own(workload, template.space, taken)}"
+
+
+def _of_its_own(workload: dict[str, Any] | None, space: Mapping[str, Any], taken: Sequence[str]) -> str:
+    """Which of the rows the workload does not name in its own space: they do nothing until its code reads them."""
+    own = (workload or {}).get("space") or {}
+    strange = [name for name in space if name not in own and name not in taken]
+    if not own or not strange:
+        return ""
+    return f" {name_of(workload)} names no {', '.join(strange)} itself: they matter only where its code reads them."
 
 
 def _sources(
