@@ -57,7 +57,8 @@ def test_parameters_are_as_short_as_four_digits_allow(value: object, expected: s
     ("seconds", "expected"),
     [
         (0, "0.0 s"), (0.0004, "0.01 s"), (0.031, "0.03 s"), (0.43, "0.4 s"), (41, "41 s"), (89, "89 s"),
-        (90, "2 min"), (360, "6 min"), (3600, "1 h"), (7800, "2 h 10 min"), (86_400, "1 d"), (100_000, "1 d 4 h"), (None, "–"),
+        (90, "2 min"), (360, "6 min"), (3600, "1 h"), (7800, "2 h 10 min"), (86_400, "1 d"), (100_000, "1 d 4 h"),
+        (None, "–"),
     ],
 )  # fmt: skip
 def test_durations_have_a_unit_that_fits(seconds: float | None, expected: str) -> None:
