@@ -21,7 +21,7 @@ from tuning.selectors.sources import teaching_studies
 from tuning.selectors.space_templates import template_named, templates_for
 from tuning.selectors.workloads import describe_pending, workload_list
 from tuning.services.cloning import clone_study
-from tuning.services.drafts import discard_draft, save_draft
+from tuning.services.drafts import close_draft, save_draft
 from tuning.services.errors import Conflict, Invalid
 from tuning.services.lifecycle import start_study
 from tuning.services.pilots import start_pilot
@@ -105,7 +105,7 @@ def _sent(request: SignedInRequest, workload: Any, sources: SourceRows, source: 
     study = _create(request, workload, form, rows, sources, source)
     if study is None:
         return _page(request, workload, form, rows, sources, source, status=400)
-    discard_draft(owner=request.user, key=request.GET.get("draft", ""))
+    close_draft(owner=request.user, key=request.GET.get("draft", ""))
     if "start" in data:
         _start(request, study)
     else:
