@@ -67,7 +67,7 @@ def test_an_unknown_template_is_no_page(as_alice):
 def test_rows_that_the_workload_does_not_name_are_told(as_alice):
     data = filled(as_alice.get(FORM), template="optimizer", insert_template="1")
     shown = words(as_alice.post(FORM, data))
-    assert "tiny names no " in shown and "sgd_lr" in shown.partition("tiny names no ")[2].partition(" itself: they ")[0]
-    assert "`" not in shown.partition("tiny names no ")[0][-400:]
+    before, _, told = shown.partition("Not in tiny's own space: ")
+    assert "sgd_lr" in told.partition(". They change nothing")[0] and "`" not in before[-400:]
     of_a_script = filled(as_alice.get("/studies/new/?workload=script"), template="optimizer", insert_template="1")
-    assert "names no" not in words(as_alice.post("/studies/new/?workload=script", of_a_script))
+    assert "own space:" not in words(as_alice.post("/studies/new/?workload=script", of_a_script))

@@ -233,7 +233,8 @@ def _of_its_own(workload: dict[str, Any] | None, space: Mapping[str, Any], taken
     strange = [name for name in space if name not in own and name not in taken]
     if not own or not strange:
         return ""
-    return f" {name_of(workload)} names no {', '.join(strange)} itself: they matter only where its code reads them."
+    whose = f"Not in {name_of(workload)}'s own space: {', '.join(strange)}"
+    return f" {whose}. They change nothing unless its code reads them."
 
 
 def _sources(
