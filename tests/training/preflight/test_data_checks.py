@@ -27,13 +27,6 @@ def broken(value, row=3):
     return put
 
 
-def test_healthy_data_pass():
-    rules = ("FINITE", "LABELS", "CONSTANT", "TARGET-LEAK", "NORMALISED", "DUPLICATES", "TEST-LABELS")
-    found = examine(BreastCancerMLP, *rules)
-    assert {document["status"] for document in found.values()} == {"passed"}
-    assert found["DUPLICATES"]["evidence"]["examples"] == {"validation": 115, "test": 113, "training": 341}
-
-
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_nan_and_infinity_are_counted_where_they_are(value):
     found = one(with_data(BreastCancerMLP, lambda s: changed(s, inputs=broken(value))), "FINITE")
