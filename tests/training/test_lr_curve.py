@@ -123,6 +123,22 @@ def test_nothing_right_of_the_minimum_counts():
     assert reading.bracket[1] < 0.01
 
 
+def test_nothing_on_the_valleys_floor_counts():
+    """Trap: two lucky batches where the fall is nearly done fall more steeply than the wall of the valley."""
+    losses = valley_losses()
+    _, _, plain = curve_of(losses)
+    losses[62:64] -= 0.8
+    rates, smoothed, reading = curve_of(losses)
+    inner = slice(SKIP_START, -SKIP_END)
+    assert rates[inner][np.gradient(smoothed[inner], np.log(rates[inner])).argmin()] > 0.02
+    assert reading.bracket[1] == pytest.approx(plain.bracket[1], rel=0.2)
+
+
+def test_a_valley_that_is_a_cliff_has_two_ends():
+    rates, _, reading = curve_of(np.where(np.arange(20) < 12, 2.0, 0.5))
+    assert reading.bracket[0] < reading.bracket[1] <= rates[13]
+
+
 def test_the_first_and_the_last_points_are_skipped():
     losses = valley_losses(blow_up=False)
     losses[:SKIP_START] = np.linspace(40.0, 2.0, SKIP_START)  # the steepest fall of all

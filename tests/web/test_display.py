@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from tuning.web.templatetags.display import ago, duration, headline, number, paragraphs, param, pill, took
+from tuning.web.templatetags.display import ago, duration, evidence, headline, number, paragraphs, param, pill, took
 
 
 @pytest.mark.parametrize(
@@ -56,12 +56,17 @@ def test_parameters_are_as_short_as_four_digits_allow(value: object, expected: s
 @pytest.mark.parametrize(
     ("seconds", "expected"),
     [
-        (0, "0.0 s"), (0.43, "0.4 s"), (41, "41 s"), (89, "89 s"), (90, "2 min"), (360, "6 min"),
-        (3600, "1 h"), (7800, "2 h 10 min"), (86_400, "1 d"), (100_000, "1 d 4 h"), (None, "–"),
+        (0, "0.0 s"), (0.0004, "0.01 s"), (0.031, "0.03 s"), (0.43, "0.4 s"), (41, "41 s"), (89, "89 s"),
+        (90, "2 min"), (360, "6 min"), (3600, "1 h"), (7800, "2 h 10 min"), (86_400, "1 d"), (100_000, "1 d 4 h"),
+        (None, "–"),
     ],
 )  # fmt: skip
 def test_durations_have_a_unit_that_fits(seconds: float | None, expected: str) -> None:
     assert duration(seconds) == expected
+
+
+def test_evidence_is_words_and_what_json_has_no_number_for_is_told() -> None:
+    assert evidence({"loss": 0.12345, "runs": [1, None]}) == "loss 0.1235, runs 1, not finite"
 
 
 def test_a_moment_is_told_by_its_distance_and_keeps_the_exact_time() -> None:

@@ -196,3 +196,18 @@ def test_from_a_new_study_and_back_with_the_range(as_alice, alice):
     assert gone.status_code == 404
     nothing = as_alice.post("/studies/new/drafts/a-key-of-ours/learning-rate/", {"job": job.pk, "curve": 7})
     assert nothing.status_code == 404
+
+
+def test_a_test_on_its_own_begins_a_new_study_with_its_range(as_alice, as_bob, alice):
+    job = answered(alice)
+    page = as_alice.get(f"{PAGE}?job={job.pk}")
+    assert "New study with it" in words(page)
+    begun = as_alice.post("/studies/new/learning-rate/tiny/", {"job": job.pk, "curve": 0})
+    assert begun["Location"].startswith("/studies/new/?workload=tiny&draft=")
+    left = filled(as_alice.get(begun["Location"]))
+    low, high = (float(left[f"form-0-{end}"]) for end in ("low", "high"))
+    assert low < CURVE["bracket"][0] < CURVE["bracket"][1] < high
+    assert left["name"].startswith("tiny, ") and left["n_trials"] == "30"
+    assert as_bob.post("/studies/new/learning-rate/tiny/", {"job": job.pk, "curve": 0}).status_code == 404
+    make_workload("other")
+    assert as_alice.post("/studies/new/learning-rate/other/", {"job": job.pk, "curve": 0}).status_code == 404

@@ -104,3 +104,19 @@ def test_a_workload_has_a_page_of_its_checks_that_polls(as_alice: Client, study:
     assert last.status_code == 286
     assert "Initial loss" in words(last)
     assert as_alice.get("/workloads/nobody/preflight/").status_code == 404
+
+
+def test_on_the_form_only_what_wants_a_look_is_unfolded_and_the_plan_is_looked_at_again(as_alice: Client) -> None:
+    make_workload("tiny", checked=False)
+    as_alice.post("/workloads/tiny/preflight/")
+    poll = "/workloads/tiny/preflight/?step=1"
+    assert f'hx-get="{poll}"' in as_alice.get("/studies/new/?workload=tiny").content.decode()
+    runs = as_alice.get(poll, headers={"HX-Request": "true"})
+    assert "HX-Trigger" not in runs and "checks__rest" not in runs.content.decode()
+    answered(PASSED, FAILED)
+    done = as_alice.get(poll, headers={"HX-Request": "true"})
+    assert (done.status_code, done["HX-Trigger"]) == (286, "checked")
+    seen, _, folded = done.content.decode().partition('class="checks__rest"')
+    assert "check-non-finite" in seen and "check-init-loss" in folded and "check-non-finite" not in folded
+    page = as_alice.get("/workloads/tiny/preflight/").content.decode()
+    assert "check-init-loss" in page and "checks__rest" not in page, "its own page has room"

@@ -62,3 +62,12 @@ def test_regularization_follows_the_counted_examples_and_the_limit_on_parameters
 def test_an_unknown_template_is_no_page(as_alice):
     data = filled(as_alice.get(FORM), template="nonsense", insert_template="1")
     assert as_alice.post(FORM, data).status_code == 404
+
+
+def test_rows_that_the_workload_does_not_name_are_told(as_alice):
+    data = filled(as_alice.get(FORM), template="optimizer", insert_template="1")
+    shown = words(as_alice.post(FORM, data))
+    before, _, told = shown.partition("Not in tiny's own space: ")
+    assert "sgd_lr" in told.partition(". They change nothing")[0] and "`" not in before[-400:]
+    of_a_script = filled(as_alice.get("/studies/new/?workload=script"), template="optimizer", insert_template="1")
+    assert "own space:" not in words(as_alice.post("/studies/new/?workload=script", of_a_script))

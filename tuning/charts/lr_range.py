@@ -84,7 +84,8 @@ def _range(curves: Sequence[LRPoints]) -> tuple[float, float]:
     start = max(curve.smoothed[min(len(curve.smoothed) - 1, 10)] for curve in curves)
     top = start + HEADROOM * (start - least or abs(start) or 1.0)
     reached = max(max(curve.smoothed) for curve in curves)
-    low, high = padded_range(least, min(top, max(reached, start)), 0.08)
+    dots = min(min(curve.losses) for curve in curves)  # single batches lie below the line while it falls
+    low, high = padded_range(min(least, dots), min(top, max(reached, start)), 0.08)
     return low, high
 
 

@@ -8,10 +8,12 @@ loss does not weigh on the rest for ever. beta is 1 - WINDOWS / N: the average r
 average lags behind.)
 
 The bracket reaches from the entry of the valley, where 15 % of the whole fall is done, to the steepest descent between
-there and the minimum. Nothing right of the minimum counts: what a loss does after it has blown up is noise. The descent
-is taken against log lr: against lr itself the first steps, which change lr least, win by orders of magnitude. fastai's
-`valley`, the middle of the longest decreasing subsequence, moves with the noise of the flat part: over eight seeds of a
-perceptron on the digits it spread over a factor of 2.7 with SGD and 3.2 with Adam, the entry over 1.2 in both.
+there and its floor, where 80 % are. Nothing right of the minimum counts: what a loss does after it has blown up is
+noise. Nor does the floor: with dropout or small batches a lucky batch there falls more steeply than the wall did, most
+of all at the minimum, which is one such batch and has its slope from one side only. The descent is taken against log
+lr: against lr itself the first steps, which change lr least, win by orders of magnitude. fastai's `valley`, the middle
+of the longest decreasing subsequence, moves with the noise of the flat part: over eight seeds of a perceptron on the
+digits it spread over a factor of 2.7 with SGD and 3.2 with Adam, the entry over 1.2 in both.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ STOP_AT = 4.0  # times the least smoothed loss
 SKIP_START, SKIP_END = 10, 5  # points that are not looked at: the smoothing has not settled, the loss may have blown up
 FEWEST = SKIP_START + SKIP_END + 2
 SETTLED = 5  # points whose median is the loss before it falls
-ENTRY = 0.15  # of the whole fall
+ENTRY, FLOOR = 0.15, 0.8  # of the whole fall
 LEAST_FALL = 0.05  # of the loss before it falls
 NOISES = 2.5  # a fall is none within so many standard errors of what is smoothed
 
@@ -115,12 +117,18 @@ def read_curve(
     noise = _noise(np.asarray(losses, dtype=np.float64)[: SKIP_START + end + 1], beta)
     if fall <= (least := max(LEAST_FALL * abs(before), noise)):
         return Reading(None, _flat(before, fall, least, noise, float(rates[-1])), lowest=lowest)
-    higher = np.flatnonzero(values[: end + 1] > before - ENTRY * fall)
-    valley = int(higher[-1]) if len(higher) else 0
+    valley, floor = (_last_above(before - share * fall, values[: end + 1]) for share in (ENTRY, FLOOR))
     slopes = np.gradient(values[: end + 1], np.log(rates[: end + 1]))
-    steepest = valley + int(slopes[valley:].argmin())
+    wall = slopes[valley + 1 : max(floor, valley + 1) + 1]
+    steepest = valley + 1 + int(wall.argmin())
     bracket = (float(rates[valley]), float(rates[steepest]))
     return Reading(bracket, "", _note(valley, end, rates, stopped), lowest)
+
+
+def _last_above(level: float, values: Floats) -> int:
+    """The last point above a level; the first one where none is."""
+    higher = np.flatnonzero(values > level)
+    return int(higher[-1]) if len(higher) else 0
 
 
 def _noise(losses: Floats, beta: float) -> float:

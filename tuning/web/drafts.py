@@ -1,7 +1,7 @@
 """What a person types into the form of a new study, kept: from the form into a draft, and back."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -49,10 +49,10 @@ def keep(request: SignedInRequest, workload: Mapping[str, Any] | None, data: Que
     return Kept(timezone.localtime())
 
 
-def typed(draft: Any) -> QueryDict:
+def typed(fields: Mapping[str, Sequence[str]]) -> QueryDict:
     """The fields of a draft as the form had sent them."""
     data = QueryDict(mutable=True)
-    for name, values in draft.fields.items():
+    for name, values in fields.items():
         data.setlist(name, [str(value) for value in values])
     return data
 
@@ -77,7 +77,7 @@ def _texts(bound: Any) -> list[str]:
 
 def drafted_space(draft: Any) -> dict[str, Any] | None:
     """The space that the rows of a draft describe; None while they have mistakes."""
-    return space_of_rows(bare_rows(typed(draft)))
+    return space_of_rows(bare_rows(typed(draft.fields)))
 
 
 def narrow(data: QueryDict, job: Any, curve: int) -> str:

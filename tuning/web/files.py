@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 import yaml
@@ -101,8 +102,10 @@ def unknown_fields(settings: Mapping[str, Any], form: Any) -> None:
     known = {*form.fields, *NOT_FIELDS, "workload"}
     unknown = sorted(set(settings) - known)
     if unknown:
-        names = ", ".join(sorted(name for name in known if "-" not in name and not name.startswith("limit_")))
-        raise Invalid({"file": [f"There is no setting {', '.join(unknown)}; there are {names}."]})
+        names = sorted(name for name in known if "-" not in name and not name.startswith("limit_"))
+        meant = dict.fromkeys(name for one in unknown for name in get_close_matches(one, names, 1))
+        guess = f" Did you mean {', '.join(meant)}?" if meant else ""
+        raise Invalid({"file": [f"There is no setting {', '.join(unknown)}.{guess} There are {', '.join(names)}."]})
     for kind, there in (("sampler", registry.samplers()), ("scheduler", registry.schedulers())):
         chosen = settings.get(kind)
         if chosen is not None and chosen not in there:

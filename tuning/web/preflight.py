@@ -13,6 +13,8 @@ from tuning.web.polling import tag_of
 ORDER = {"failed": 0, "warning": 1, "info": 2, "passed": 3, "skipped": 4}
 WORDS = {"failed": "failed", "warning": "warning", "info": "to know", "passed": "passed", "skipped": "left out"}
 
+QUIET = ("passed", "skipped")  # they ask nothing of a reader
+
 
 @dataclass(frozen=True)
 class Row:
@@ -42,6 +44,8 @@ def panel_of(preflight: Any) -> dict[str, Any]:
     return {
         "preflight": preflight,
         "checks": rows,
+        "loud": [row for row in rows if row.status not in QUIET],
+        "quiet": [row for row in rows if row.status in QUIET],
         "counts": [entry for entry in counts if entry[1]],
         "facts": preflight.facts,
         "waits": job is not None and job.state == "WAITING",
@@ -84,5 +88,5 @@ def preflight_panel(workload: dict[str, Any] | None) -> dict[str, Any]:
         **panel_of(preflight),
         "live": preflight is not None and preflight.state == "OPEN",
         "tag": tag_of("preflight", workload["name"], workload.get("digest", ""), *mark_of(preflight)),
-        "poll_url": reverse("workload_preflight", args=[workload["name"]]),
+        "poll_url": f"{reverse('workload_preflight', args=[workload['name']])}?step=1",
     }

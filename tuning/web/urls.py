@@ -26,6 +26,7 @@ urlpatterns = [
     path("studies/new/keep/", drafts.keep_typed, name="study_keep"),
     path("studies/new/file/", drafts.study_from_file, name="study_from_file"),
     path("studies/new/drafts/<slug:key>/discard/", drafts.discard, name="draft_discard"),
+    path("studies/new/learning-rate/<str:name>/", drafts.begin_with_learning_rate, name="study_new_lr"),
     path("studies/new/drafts/<slug:key>/learning-rate/", drafts.use_learning_rate, name="draft_lr"),
     path("studies/new/check/", creation.check_study, name="study_check"),
     path("studies/<int:study_id>/", study.study_tab, {"tab": "overview"}, name="study"),

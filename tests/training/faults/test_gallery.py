@@ -50,7 +50,7 @@ SAMPLE = ("trained_on_the_test", "label_among_features", "layers_in_a_list", "si
 
 @pytest.mark.parametrize("fault", [pytest.param(fault, id=fault.name) for fault in GALLERY if fault.name in SAMPLE])
 def test_the_preflight_catches_it_by_the_right_rule(fault):
-    found = verdicts(fault.workload())
+    found = verdicts(fault.workload(), fault.rules)
     assert is_caught(fault, found), f"expected {fault.severity} by one of {sorted(fault.rules)}, found {found}"
 
 

@@ -1,5 +1,6 @@
 """The panel as a whole: the shipped workloads, errors, time, other kinds of data, and that it says the same twice."""
 
+import functools
 import time
 
 import pytest
@@ -21,17 +22,26 @@ WARNINGS = {
     "diabetes_mlp": [],
     "digits_cnn": ["CONSTANT"],  # the corners of all images are empty
     "digits_mlp": ["CONSTANT"],
+    "digits_transformer": ["CONSTANT"],
 }
+# The same data and code in less time; `manage.py bench preflight` takes the middle of its space.
+SMALLER = {"digits_transformer": {"blocks": 1, "heads": 2, "head_width": 8, "batch_size": 128, "lr": 0.003}}
 PLOT = {"kind", "x", "x_title", "y_title", "log_x", "log_y", "target"}
 # Where a linear model does as well as the network, within the noise of the validation split.
 NO_BETTER = ["breast_cancer_mlp", "diabetes_mlp"]
 
 
+@functools.cache
+def panel(name):
+    """The report on a shipped workload, and what was told while it was made: once for all tests."""
+    torch.set_num_threads(1)
+    workload, told = Catalogue(Sources()).make(name), []
+    return preflight(workload, defaults(workload.space) | SMALLER.get(name, {}), found=told.append), told
+
+
 @pytest.mark.parametrize("name", WARNINGS)
 def test_a_shipped_workload_raises_no_error_and_these_warnings_only(name):
-    workload = Catalogue(Sources()).make(name)
-    told = []
-    report = preflight(workload, defaults(workload.space), found=told.append)
+    report, told = panel(name)
     assert [document["rule"] for document in report.checks] == RULES and told == report.checks
     by_status = {}
     for document in report.checks:
@@ -41,11 +51,24 @@ def test_a_shipped_workload_raises_no_error_and_these_warnings_only(name):
     assert set(by_status) <= {"passed", "info", "warning"}
     assert by_status.get("warning", []) == WARNINGS[name]
     assert (name not in NO_BETTER) or by_status["info"] == ["BASELINES"]
-    assert report.parameters > 1000 and 0 < report.seconds_per_epoch < 10 and report.device
+    assert report.parameters > 1000 and report.seconds_per_epoch > 0 and report.device
+
+
+@pytest.mark.parametrize("name", WARNINGS)
+def test_what_a_shipped_workload_learns_is_far_from_knowing_nothing(name):
+    scores = {document["rule"]: document for document in panel(name)[0].checks}["BASELINES"]["evidence"]
+    assert scores["defaults"] > max(scores.get("majority", 0), scores.get("mean", 0)) + 0.2
+    assert "linear model" in scores
+
+
+def test_all_examples_of_all_splits_are_held_against_each_other():
+    found = {document["rule"]: document for document in panel("breast_cancer_mlp")[0].checks}
+    assert found["DUPLICATES"]["evidence"]["examples"] == {"validation": 115, "test": 113, "training": 341}
 
 
 def test_the_same_preflight_twice_says_the_same():
-    first, second = (examine(DigitsMLP, *RULES) for _ in range(2))
+    first = {document["rule"]: document for document in panel("digits_mlp")[0].checks}
+    second = examine(DigitsMLP, *RULES)
     for rule in RULES:
         assert {**first[rule], "seconds": 0} == {**second[rule], "seconds": 0}
 
@@ -165,6 +188,8 @@ class Lazy(Dataset):
 class Files(DigitsMLP):
     """Read example by example, with a loader that needs its own dataset."""
 
+    max_epochs = 6
+
     def data(self):
         splits = super().data()
         return Splits(Lazy(*splits.train.tensors), Lazy(*splits.validation.tensors))
@@ -176,6 +201,8 @@ class Files(DigitsMLP):
 
 class Codes(DigitsMLP):
     """Grey levels as codes to embed."""
+
+    max_epochs = 6
 
     def data(self):
         return changed(super().data(), inputs=lambda x: ((x - x.min()) * 6).long().flatten(1))

@@ -1,4 +1,4 @@
-"""BASELINES, INPUT-FREE, SHUFFLED, REPEATS: what short trainings reach, healthy and with one fault."""
+"""BASELINES, INPUT-FREE, SHUFFLED, REPEATS: what short trainings reach, with one fault; test_panel has the healthy."""
 
 import math
 
@@ -11,19 +11,7 @@ from tests.training.preflight.examined import changed, examine, one
 from tuning.training import Splits, TensorDataset
 from tuning.training.preflight.gains import Gain, gain_of
 from tuning.training.preflight.shuffled import _even_order
-from tuning.training.workloads.diabetes_mlp import DiabetesMLP
 from tuning.training.workloads.digits_mlp import DigitsMLP
-
-TRAINED = ("BASELINES", "INPUT-FREE", "SHUFFLED", "REPEATS")
-
-
-@pytest.mark.parametrize("workload", [DigitsMLP, DiabetesMLP])
-def test_healthy_workloads_pass(workload):
-    found = examine(workload, *TRAINED)
-    assert {document["status"] for document in found.values()} <= {"passed", "info"}
-    scores = found["BASELINES"]["evidence"]
-    assert scores["defaults"] > max(scores.get("majority", 0), scores.get("mean", 0)) + 0.2
-    assert "linear model" in scores
 
 
 class Blind(DigitsMLP):

@@ -42,7 +42,7 @@ def initial_loss(subject: Subject) -> Result:
         with torch.no_grad():
             losses.append(float(subject.loss(subject.still_output(subject.build(seed), inputs), targets)))
     if not all(map(math.isfinite, losses)):
-        says = f"The loss of a fresh model is {losses[-1]}."
+        says = f"The loss of a fresh model is {'NaN' if any(map(math.isnan, losses)) else 'infinite'}."
         return Result("failed", says, "No training can begin from there.", NO_NUMBER, {"seeds": losses})
     output = subject.still_output(subject.build(0), inputs).detach()
     if (problem := _not_a_mean(subject, output, targets)) is not None:

@@ -10,7 +10,7 @@ import torch
 from tuning.training.examples import examples_digest, load_data
 from tuning.training.preflight.check import Result, number
 from tuning.training.preflight.errors import workload_code
-from tuning.training.preflight.short import epochs_for, short_training
+from tuning.training.preflight.short import Short, epochs_for, short_training
 from tuning.training.preflight.subject import PROBE, SEED, Subject
 
 STEPS = 30
@@ -32,9 +32,12 @@ def repeats(subject: Subject) -> Result:
             "folders "
             "or sets.",
         )
-    first, second = (_metrics(subject) for _ in range(2))
+    trainings = [_training(subject) for _ in range(2)]
+    first, second = (_metrics(short) for short in trainings)
     if not first or not second:
-        return Result("info", "The time was over before two trainings were done.", evidence={"data": data})
+        diverged = all(short.diverged for short in trainings)
+        says = "Both trainings diverged" if diverged else "The time was over before two trainings were done"
+        return Result("info", f"{says}: there is nothing to compare.", evidence={"data read twice": data is True})
     differing = sorted(name for name in first if not _equal(subject, first[name], second[name]))
     evidence = {"first": first, "second": second, "data read twice": data is True}
     if differing:
@@ -91,8 +94,11 @@ def _same_data(subject: Subject) -> bool | None:
         return examples_digest(again) == examples_digest(subject.splits)
 
 
-def _metrics(subject: Subject) -> dict[str, float]:
-    short = short_training(subject, subject.sample.splits, min(2, epochs_for(subject, STEPS)))
+def _training(subject: Subject) -> Short:
+    return short_training(subject, subject.sample.splits, min(2, epochs_for(subject, STEPS)))
+
+
+def _metrics(short: Short) -> dict[str, float]:
     return short.epochs[-1] if short.epochs and not short.cut else {}
 
 

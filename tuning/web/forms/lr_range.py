@@ -48,7 +48,7 @@ class LRRangeForm(forms.Form):
             self.fields[PREFIX + name] = _parameter(name, document[name])
         compared = self.fields["overlay"]
         if isinstance(compared, forms.ChoiceField):
-            compared.choices = [("", "nothing, one curve"), *((name, name) for name in self.names)]
+            compared.choices = [("", "nothing"), *((name, name) for name in self.names)]
         self.fields["overlay_values"].help_text = f"2 to {MOST_CURVES}, with commas between; a curve for each."
 
     def parameters(self) -> list[Any]:

@@ -70,10 +70,12 @@ def exact(value: Any) -> str:
 
 @register.filter
 def duration(seconds: Any) -> str:
-    """Seconds in the one or two units a person would use: 0.4 s, 41 s, 6 min, 2 h 10 min, 3 d 4 h; – for none."""
+    """Seconds in the one or two units a person would use: 0.03 s, 41 s, 6 min, 2 h 10 min, 3 d 4 h; – for none."""
     if seconds is None:
         return NONE
     seconds = float(seconds)
+    if 0 < seconds < 0.095:
+        return f"{max(seconds, 0.01):.2f} s"
     if seconds < 0.95:
         return f"{max(seconds, 0.0):.1f} s"
     if seconds < 89.5:
@@ -203,4 +205,6 @@ def evidence(value: Any) -> str:
         return ", ".join(f"{name} {evidence(item)}" for name, item in list(value.items())[:6])
     if isinstance(value, list):
         return ", ".join(evidence(item) for item in value[:6]) + (", …" if len(value) > 6 else "")
+    if value is None:
+        return "not finite"  # JSON has no other word for it
     return number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)

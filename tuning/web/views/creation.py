@@ -5,6 +5,7 @@ With ?from= the form starts with everything of another study, which the new one 
 settings under their names in the form take the place of that study's.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,7 +21,7 @@ from tuning.selectors.sources import teaching_studies
 from tuning.selectors.space_templates import template_named, templates_for
 from tuning.selectors.workloads import describe_pending, workload_list
 from tuning.services.cloning import clone_study
-from tuning.services.drafts import discard_draft, save_draft
+from tuning.services.drafts import close_draft, save_draft
 from tuning.services.errors import Conflict, Invalid
 from tuning.services.lifecycle import start_study
 from tuning.services.pilots import start_pilot
@@ -69,7 +70,7 @@ def new_study(request: SignedInRequest) -> HttpResponse:
     workload, key = usable(chosen), request.GET.get("draft", "")
     draft = draft_of(request.user, key) if request.method != "POST" else None
     if draft is not None:
-        return _draft_page(request, workload, typed(draft), source)
+        return _draft_page(request, workload, typed(draft.fields), source)
     settings = settings_of(request.user, source) if source is not None else None
     sources = _sources(request, workload, settings)
     if request.method != "POST":
@@ -104,7 +105,7 @@ def _sent(request: SignedInRequest, workload: Any, sources: SourceRows, source: 
     study = _create(request, workload, form, rows, sources, source)
     if study is None:
         return _page(request, workload, form, rows, sources, source, status=400)
-    discard_draft(owner=request.user, key=request.GET.get("draft", ""))
+    close_draft(owner=request.user, key=request.GET.get("draft", ""))
     if "start" in data:
         _start(request, study)
     else:
@@ -223,7 +224,17 @@ def _insert_template(workload: dict[str, Any] | None, form: StudyForm, data: Que
     template = template_named(data.get("template", ""), workload["name"] if workload else "", parameters)
     taken = insert_rows(data, template.space)
     left_out = f" Left out, since they are there already: {', '.join(taken)}." if taken else ""
-    return f"{template.title}: {template.why} {template.build}{left_out}"
+    return f"{template.title}: {template.why} {template.build}{left_out}{_of_its_own(workload, template.space, taken)}"
+
+
+def _of_its_own(workload: dict[str, Any] | None, space: Mapping[str, Any], taken: Sequence[str]) -> str:
+    """Which of the rows the workload does not name in its own space: they do nothing until its code reads them."""
+    own = (workload or {}).get("space") or {}
+    strange = [name for name in space if name not in own and name not in taken]
+    if not own or not strange:
+        return ""
+    whose = f"Not in {name_of(workload)}'s own space: {', '.join(strange)}"
+    return f" {whose}. They change nothing unless its code reads them."
 
 
 def _sources(

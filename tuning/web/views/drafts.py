@@ -1,6 +1,7 @@
 """The drafts of new studies: kept while a person types, thrown away, narrowed by a learning-rate test, or made of a
 file."""
 
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -47,13 +48,35 @@ def use_learning_rate(request: SignedInRequest, key: str) -> HttpResponse:
     draft = draft_of(request.user, key)
     if draft is None:
         raise NotFound("There is no such draft any more: its study may have been created.")
-    data = typed(draft)
-    job = lr_range_job(request.user, whole_number(request.POST.get("job")) or 0)
-    curve = request.POST.get("curve", "")
-    messages.success(request, narrow(data, job, int(curve) if curve.isdecimal() and len(curve) < 4 else 0))
-    save_draft(owner=request.user, key=key, workload=draft.workload, fields=dict(data.lists()), source=draft.source)
+    data = _narrowed(request, draft.workload, draft.fields)
+    save_draft(owner=request.user, key=key, workload=draft.workload, fields=data, source=draft.source)
     query = {"from": draft.source_id} if draft.source_id else {"workload": draft.workload or SCRIPT}
     return redirect(f"{reverse('study_new')}?{urlencode({**query, 'draft': key})}#step-space")
+
+
+@signed_in
+@require_POST
+def begin_with_learning_rate(request: SignedInRequest, name: str) -> HttpResponse:
+    """A new study of the workload, with the range that a learning-rate test suggests in place of its own."""
+    workload = usable(name)
+    fields = written(StudyForm(workload, initial=initial(workload)), first_rows(workload))
+    key = new_key()
+    save_draft(owner=request.user, key=key, workload=name, fields=_narrowed(request, name, fields))
+    return redirect(f"{reverse('study_new')}?{urlencode({'workload': name, 'draft': key})}#step-space")
+
+
+def _narrowed(request: SignedInRequest, workload: str, fields: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """The fields with the range of the test and curve that were sent, which the person is told.
+
+    Raises NotFound where there is no such test of the workload.
+    """
+    data = typed(fields)
+    job = lr_range_job(request.user, whole_number(request.POST.get("job")) or 0)
+    if job.args["workload"] != workload:
+        raise NotFound(f"The learning-rate test {job.pk} is one of {job.args['workload']}, not of {workload}.")
+    curve = request.POST.get("curve", "")
+    messages.success(request, narrow(data, job, int(curve) if curve.isdecimal() and len(curve) < 4 else 0))
+    return dict(data.lists())
 
 
 @signed_in
@@ -73,5 +96,5 @@ def study_from_file(request: SignedInRequest) -> HttpResponse:
         key, name = new_key(), str(workload["name"]) if workload else ""
         save_draft(owner=request.user, key=key, workload=name, fields=written(form, rows) | learnt)
     except (Invalid, Conflict, NotFound) as error:
-        return choice(request, error.message, text, status=400)
+        return choice(request, error.message.removeprefix("file: "), text, status=400)
     return redirect(f"{reverse('study_new')}?{urlencode({'workload': name_of(workload), 'draft': key})}")

@@ -17,7 +17,10 @@ from tuning.web.preflight import mark_of, panel_of
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def workload_preflight(request: SignedInRequest, name: str) -> HttpResponse:
-    """The page, and for a poll its changing part; POST asks for a new run, and leads back to ?next=."""
+    """The page, and for a poll its changing part; POST asks for a new run, and leads back to ?next=.
+
+    ?step= polls the step of a new study's form, which then looks at its plan again: now an epoch has its seconds.
+    """
     workload = workload_named(name)
     if request.method == "POST":
         request_preflight(actor=request.user, workload=name, again=True)
@@ -31,5 +34,9 @@ def workload_preflight(request: SignedInRequest, name: str) -> HttpResponse:
         return answer
     context = {"section": "workloads", "workload": workload, **panel_of(preflight)}
     live = preflight is not None and preflight.state == "OPEN"
-    page, part = "tuning/workload_preflight.html", "tuning/_workload_preflight.html"
-    return page_or_fragment(request, page, part, context, tag=tag, live=live)
+    of_form = "step" in request.GET
+    page, part = "tuning/workload_preflight.html", f"tuning/{'_checks_step' if of_form else '_workload_preflight'}.html"
+    response = page_or_fragment(request, page, part, context, tag=tag, live=live)
+    if of_form and not live:
+        response["HX-Trigger"] = "checked"
+    return response
