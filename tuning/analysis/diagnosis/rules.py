@@ -127,7 +127,8 @@ def _first(m: Measures, spread: float | None, situation: Situation) -> Verdict:
         found["noise"] = (True, None)
     held = [rule for rule, (holds, _) in found.items() if holds]
     if not held and len(m.train) < FEW:
-        return _unclear(m.evidence(), f"Nothing is wrong in {len(m.train)} {situation.unit}s, which are too few to tell.")
+        says = f"Nothing is wrong in {len(m.train)} {situation.unit}s, which are too few to tell."
+        return _unclear(m.evidence(), says)
     rule = held[0] if held else "healthy"
     at = found[rule][1] if held else None
     epoch = None if at is None else m.epochs[at]
