@@ -193,5 +193,7 @@ def run(*, quick: bool = False) -> Report:
     ]
     if quick:
         notes.append("--quick: three cases of the design's half; it decides no mark")
-    facts = run_facts(["torch", "numpy", "scipy"], seeds=[FIRST_SEED, PAIRED_SEED], seconds=round(time.monotonic() - began))
+    facts = run_facts(
+        ["torch", "numpy", "scipy"], seeds=[FIRST_SEED, PAIRED_SEED], seconds=round(time.monotonic() - began)
+    )
     return Report("advised", [*rows, *summary], marks, notes, facts)
