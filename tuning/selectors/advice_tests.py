@@ -114,7 +114,7 @@ def _ended(study: Study) -> Iterable[Trial]:
     return rows.only("number", "state", "value")
 
 
-def tests_of(trial: Trial) -> list[AdviceTest]:
+def newest_tests(trial: Trial) -> list[AdviceTest]:
     """The newest test of each advice that was tried on the trial."""
     newest: dict[str, AdviceTest] = {}
     for test in AdviceTest.objects.filter(trial=trial).select_related("study").order_by("pk"):
@@ -122,7 +122,14 @@ def tests_of(trial: Trial) -> list[AdviceTest]:
     return list(newest.values())
 
 
-def tests_mark(tests: Sequence[AdviceTest]) -> list[Any]:
+def paired_for(study: Study) -> AdviceTest | None:
+    """The test that a study of paired runs is for; None for another study, and where its trial is gone."""
+    if study.kind != Study.PAIRED:
+        return None
+    return AdviceTest.objects.select_related("trial__study").filter(study=study, trial__isnull=False).first()
+
+
+def mark_of_tests(tests: Sequence[AdviceTest]) -> list[Any]:
     """Changes with anything that is shown of these tests."""
     return [(test.pk, test.outcome, test.study.version if test.study and not test.ended else 0) for test in tests]
 

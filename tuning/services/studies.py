@@ -22,7 +22,7 @@ from tuning.services.deadlines import renew_deadlines
 from tuning.services.errors import Conflict, Forbidden, Invalid
 from tuning.services.limiting import checked_constraints
 from tuning.services.methods import NO_MAX_RESOURCE, check_methods
-from tuning.services.paired import PAIRED, forget_tests, refuse_paired, runs_of
+from tuning.services.paired import forget_tests, refuse_paired, runs_of
 from tuning.services.problems import Problems
 from tuning.services.proposing import grid_size
 from tuning.services.sources import check_sources, store_sources
@@ -240,6 +240,8 @@ def update_study(*, study: Study, actor: AbstractBaseUser, **changes: Any) -> St
     study = lock_study(study.pk)
     if not may_edit(actor, study):
         raise Forbidden(f"Only {study.owner.get_username()} and administrators may change {study.name!r}.")
+    if changes.keys() & {"n_trials", "constraints", *LIMITS}:
+        refuse_paired(study)
     plain = {"name", "description", "visibility", "parallel", "priority", "trial_seconds", "stop_when_not_worth"}
     allowed = plain | {"n_trials", "constraints", *LIMITS}
     problems = Problems()
@@ -268,8 +270,6 @@ def update_study(*, study: Study, actor: AbstractBaseUser, **changes: Any) -> St
             raise Conflict("The study is stopped; its limits stand. Clone it, or make a new study.")
     if "constraints" in changes:
         changes["constraints"] = checked_constraints(problems, changes["constraints"], kind_of(study.workload))
-    if study.kind == PAIRED and changes.keys() & {"n_trials", "constraints", *LIMITS}:
-        refuse_paired(study)
     problems.raise_if_any()
     columns = {("budget_total" if name == "n_trials" else name): value for name, value in changes.items()}
     before = {name: getattr(study, name) for name in columns}

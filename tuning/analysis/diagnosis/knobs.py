@@ -21,6 +21,7 @@ CLIPPING = {"clip", "clipping"}
 L1 = {"l1", "lasso"}
 SMALLEST = 1e-4  # where a penalty begins that was 0
 DROPOUT = 0.2  # where dropout begins
+MOST_DROPOUT = 0.9  # beyond it nothing is left to learn from
 OFF = ("none", "off", "no", "false", "constant", "identity", "")  # choices that stand for nothing, as words
 
 

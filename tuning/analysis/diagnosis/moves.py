@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tuning.analysis.diagnosis.knobs import Knob, begun, knobs, lacking, moved, switched
+from tuning.analysis.diagnosis.knobs import MOST_DROPOUT, Knob, begun, knobs, lacking, moved, switched
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Advice:
         parameters: the parameters that it moves, of the study or, where the study left one out, of its workload.
         change: other values for this trial's configuration; empty where it takes more than that.
         resource: to train to this step instead; None where it trains as far as before.
+        beyond: the values that it would take were the ranges wider; only where there is no change within them.
         untested: why there is nothing to compare by paired runs, in a sentence; empty where there is.
     """
 
@@ -27,6 +28,7 @@ class Advice:
     parameters: tuple[str, ...] = ()
     change: Mapping[str, Any] = field(default_factory=dict)
     resource: int | None = None
+    beyond: Mapping[str, Any] = field(default_factory=dict)
     untested: str = ""
 
     @property
@@ -125,7 +127,7 @@ def as_advice(move: Move, s: Situation) -> list[Advice]:
     names = tuple(knob.name for knob in found)
     if not change:
         says = f"{move.does}: {_listed(names)} cannot move that way in this space, so widen it."
-        return [Advice(move.action, says, names, untested=NO_ROOM)]
+        return [Advice(move.action, says, names, beyond=_beyond(move, found), untested=NO_ROOM)]
     written = ", ".join(
         f"{name} from {_written(s.params[name])} to {_written(value)}" for name, value in change.items()
     )
@@ -140,6 +142,16 @@ def switched_to(action: str, does: str, wanted: tuple[str, ...], s: Situation) -
             says = f"{does.rstrip('.')}: {knob.name} from {_written(knob.value)} to {_written(value)}."
             return Advice(action, says, (knob.name,), {knob.name: value})
     return Advice(action, does, untested=NO_PARAMETER)
+
+
+def _beyond(move: Move, found: list[Knob]) -> dict[str, Any]:
+    """The values outside the ranges; a dropout that leaves nothing to learn from, or no layer at all, is none."""
+    wanted = {}
+    for knob in found:
+        value = moved(replace(knob, entry={"type": knob.entry.get("type")}), times=move.times, plus=move.plus)
+        if value is not None and value > 0 and not (knob.role == "dropout" and value > MOST_DROPOUT):
+            wanted[knob.name] = value
+    return wanted
 
 
 def _after(move: Move, knob: Knob) -> Any:

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from tuning.analysis.diagnosis.knobs import knob_role
+from tuning.analysis.diagnosis.knobs import MOST_DROPOUT, knob_role
 from tuning.engine import SearchSpace
 
 Space = Mapping[str, Mapping[str, Any]]
 NUMERIC = ("float", "int")
-MOST = {"dropout": 0.9}  # by role: beyond it nothing is left to learn from
 ROOM = 3.0  # times as far beyond the advised value as that is from where it was, at most: in a ratio on a log scale
 
 
@@ -109,9 +108,8 @@ def _with_room(name: str, entry: Mapping[str, Any], before: Any, after: Any) -> 
         far = after * max(min(after / before, ROOM), 1 / ROOM)
     else:
         far = after + (after - before)
-    role = knob_role(name, entry.get("annotation"))
-    if role in MOST:
-        far = min(far, MOST[role])
+    if knob_role(name, entry.get("annotation")) == "dropout":
+        far = min(far, MOST_DROPOUT)
     far = max(far, 0.0 if entry["type"] == "float" else 1) if after >= 0 else far
     far = round(far) if entry["type"] == "int" else float(f"{far:.3g}")
     return taking(wider, far)
