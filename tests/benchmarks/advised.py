@@ -24,7 +24,8 @@ from tuning.analysis.diagnosis.reach import configured
 from tuning.training.loop import DivergedError, Run, train
 
 PAIRS = 5
-FIRST_SEED, PAIRED_SEED = 1, 1_000  # of the training that is diagnosed, and of the pairs
+FIRST_SEED = 1  # of the training that is diagnosed
+SEEDS = range(1_000, 1_000 + PAIRS)
 COUNTED = ("underfit", "overfit", "overfit_turning")
 LEAST = 0.7
 METRIC = "validation/loss"
@@ -108,16 +109,17 @@ def tried(case: Case) -> Tried:
     changes = [one for one in verdict.advice if one.is_testable]
     if verdict.rule not in COUNTED or not changes:
         return Tried(case, verdict)
+    plain = [trained(case, case.configuration(), case.epochs, seed) for seed in SEEDS]
     first, rest = changes[0], changes[1:]
-    beyond = Tried(case, verdict, rest[0], paired(case, rest[0])) if first.action == "early_stop" and rest else None
-    return Tried(case, verdict, first, paired(case, first), beyond)
+    further = first.action == "early_stop" and bool(rest)
+    beyond = Tried(case, verdict, rest[0], paired(case, rest[0], plain)) if further else None
+    return Tried(case, verdict, first, paired(case, first, plain), beyond)
 
 
-def paired(case: Case, advice: Advice) -> Comparison:
-    """With and without the advice on the same seeds."""
+def paired(case: Case, advice: Advice, plain: Sequence[tuple[Curves, bool]]) -> Comparison:
+    """With the advice, and without it (`plain`), on the same seeds."""
     differences = []
-    for seed in range(PAIRED_SEED, PAIRED_SEED + PAIRS):
-        curves, diverged = trained(case, case.configuration(), case.epochs, seed)
+    for seed, (curves, diverged) in zip(SEEDS, plain, strict=True):
         if advice.action == "early_stop" and advice.resource is not None:
             losses = curves[METRIC]
             differences.append(None if diverged else difference(losses[-1], losses[advice.resource - 1], "minimize"))
@@ -194,6 +196,6 @@ def run(*, quick: bool = False) -> Report:
     if quick:
         notes.append("--quick: three cases of the design's half; it decides no mark")
     facts = run_facts(
-        ["torch", "numpy", "scipy"], seeds=[FIRST_SEED, PAIRED_SEED], seconds=round(time.monotonic() - began)
+        ["torch", "numpy", "scipy"], seeds=[FIRST_SEED, *SEEDS], seconds=round(time.monotonic() - began)
     )
     return Report("advised", [*rows, *summary], marks, notes, facts)

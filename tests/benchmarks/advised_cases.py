@@ -90,7 +90,7 @@ CASES = (
     case("diabetes", "little data, not long enough to turn", 14, 100, units=128, layers=2, lr=2e-3),
 )
 DESIGN, REPORTED = CASES[::2], CASES[1::2]
-QUICK = tuple(replace(found, epochs=min(found.epochs, 30)) for found in (DESIGN[0], DESIGN[5], DESIGN[11]))
+QUICK = tuple(replace(found, epochs=min(found.epochs, 30)) for found in (DESIGN[0], DESIGN[6], DESIGN[11]))
 
 
 @cache

@@ -58,7 +58,7 @@ def test_one_click_tries_it_and_the_page_follows(as_alice: Client, alice) -> Non
 def test_an_early_stop_is_told_by_the_curve_before_any_run(as_alice: Client, alice) -> None:
     page = as_alice.get(f"/trials/{overfitted(alice, TURN).pk}/")
     assert "By this curve: 0.4500 there, 0.7000 at the last, 0.2500 better. The step was chosen by it" in words(page)
-    assert "5 runs, about 1 min of device time" in words(page)
+    assert "5 runs, about 60 s of device time" in words(page)
 
 
 def test_the_other_click_drafts_a_study_with_the_parameter(as_alice: Client, alice) -> None:

@@ -94,9 +94,9 @@ def _spikes(m: Measures, s: Situation) -> list[Advice]:
 def _underfit(m: Measures, s: Situation) -> list[Advice]:
     """Too fast, too strongly regularised, too small or too slow: told by the curve, and by where the values lie."""
     larger, loosened, faster = as_advice(LARGER, s), _loosened(s), as_advice(RAISE_LR, s)
-    if _too_fast(m):
-        return [*as_advice(LOWER_LR, s), _warm_up(s), FINDER]
     longer = [_longer(m, s, "the training loss still falls")] if _falls(m) else []
+    if _too_fast(m) or (not longer and any(_is_large(knob) for knob in s.of("learning_rate"))):
+        return [*as_advice(LOWER_LR, s), _warm_up(s), FINDER]
     if any(_is_strong(knob) for knob in _regularisers(s)):
         return [*loosened, *larger, *longer, FINDER]
     if any(_is_small(knob) for knob in s.of("capacity")):
@@ -129,7 +129,8 @@ def _turning(m: Measures, s: Situation) -> list[Advice]:
 
 
 def _overfit(m: Measures, s: Situation) -> list[Advice]:
-    return [*_regularised(s), COMPARE, MORE_DATA]
+    """While validation still gets better, time does more than a regulariser, which makes learning slower."""
+    return [*_still_better(m, s), *_regularised(s), COMPARE, MORE_DATA]
 
 
 def _noise(m: Measures, s: Situation) -> list[Advice]:
@@ -147,7 +148,12 @@ def _negative_gap(m: Measures, s: Situation) -> list[Advice]:
 
 
 def _healthy(m: Measures, s: Situation) -> list[Advice]:
-    """Nothing, but for one that still gets better by more than 1 % an epoch."""
+    """Nothing, but for one that still gets better."""
+    return _still_better(m, s)
+
+
+def _still_better(m: Measures, s: Situation) -> list[Advice]:
+    """To train longer, where validation gets better by more than 1 % an epoch at the end."""
     if m.validation_slope(m.tail) < -0.01 * m.validation_end:
         return [_longer(m, s, f"validation still gets better by more than 1 % {_a(s.unit)}")]
     return []
@@ -181,8 +187,12 @@ def _warm_up(s: Situation) -> Advice:
 
 
 def _regularised(s: Situation) -> list[Advice]:
-    """Weight decay, L1 where the study has it, dropout, augmentation."""
-    return [one for move in (MORE_DECAY, MORE_DROPOUT, MORE_L1, AUGMENT) for one in as_advice(move, s)]
+    """Dropout, weight decay, L1 where the study has it, augmentation.
+
+    Dropout before weight decay: where an optimizer decouples the decay from the gradient (AdamW), ten times a small one
+    moves nothing that can be measured in one training (`manage.py bench advised`).
+    """
+    return [one for move in (MORE_DROPOUT, MORE_DECAY, MORE_L1, AUGMENT) for one in as_advice(move, s)]
 
 
 def _loosened(s: Situation) -> list[Advice]:
@@ -201,11 +211,16 @@ def _is_small(knob: Knob) -> bool:
     return where is not None and where <= 0.05
 
 
+def _is_large(knob: Knob) -> bool:
+    """In the upper part of its range."""
+    where = place(knob)
+    return where is not None and where > 0.8
+
+
 def _is_strong(knob: Knob) -> bool:
     """In the upper part of its range, or by itself: dropout of more than a half, decay of more than 1."""
-    where = place(knob)
     most = 0.5 if knob.role == "dropout" else 1.0
-    return (where is not None and where > 0.8) or (isinstance(knob.value, int | float) and knob.value > most)
+    return _is_large(knob) or (isinstance(knob.value, int | float) and knob.value > most)
 
 
 def _a(unit: str) -> str:

@@ -15,7 +15,7 @@ class AdviceTrying(StrictSerializer):
     pairs = Integer(required=False, min_value=2, max_value=20, default=PAIRS, help_text="Seeds, each with and without.")
 
 
-class RecordView(serializers.Serializer[Any]):
+class AdviceRecordView(serializers.Serializer[Any]):
     """How often advice was tried on this installation, and what came of it."""
 
     tried = serializers.IntegerField()
@@ -61,7 +61,7 @@ class TriedAdviceView(serializers.Serializer[Any]):
     seconds = serializers.FloatField(
         source="cost.seconds", default=None, allow_null=True, help_text="Of device time, by the trial's own."
     )
-    record = RecordView(help_text="Of this advice after this verdict, on the whole installation.")
+    record = AdviceRecordView(help_text="Of this advice after this verdict, on the whole installation.")
     follow_up = Document(
         help_text="What a study that searches where the advice points has else than this one: clone it with these."
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from tuning.api.serializers.advice_tests import RecordView
+from tuning.api.serializers.advice_tests import AdviceRecordView
 from tuning.api.serializers.strict import Document
 
 
@@ -77,6 +77,6 @@ class StudyDiagnosticsView(serializers.Serializer[Any]):
     base = serializers.FloatField(allow_null=True, help_text="The loss of knowing nothing; null where not measured.")
     regularisers = RegulariserView(many=True)
     records = serializers.DictField(
-        child=RecordView(), help_text="By verdict: how often advice after it was tried here, and what came of it."
+        child=AdviceRecordView(), help_text="By verdict: how often advice after it was tried here, and what came of it."
     )
     trials = DiagnosisView(many=True)
