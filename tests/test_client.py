@@ -722,11 +722,11 @@ def test_advice_is_read_and_tried_from_a_script(client: Client, bobs_client: Cli
     Split.objects.update(sizes={"train": 100, "validation": 100, "test": 100})
     trial = overfitted(alice)
     advice = client.advice(trial.pk)
-    assert (advice["rule"], advice["advice"][1]["action"]) == ("overfit", "more_dropout")
+    rows = {row["action"]: row for row in advice["advice"]}
     tried = client.try_advice(trial.pk, "more_dropout", pairs=2)
-    assert tried["advice"][1]["test"]["pairs"] == 2
+    assert [row["test"]["pairs"] for row in tried["advice"] if row["test"]] == [2]
     assert client.try_advice(trial.pk, "more_dropout", pairs=2) == tried
-    clone = client.study(trial.study_id).clone("searches decay", **advice["advice"][0]["follow_up"])
+    clone = client.study(trial.study_id).clone("searches decay", **rows["more_weight_decay"]["follow_up"])
     assert "weight_decay" in clone.spaces()[0]["space"]
     with pytest.raises(Forbidden):
         bobs_client.try_advice(trial.pk, "more_dropout")

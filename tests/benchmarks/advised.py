@@ -169,7 +169,7 @@ def summaries(half: str, found: Sequence[Tried]) -> list[dict[str, Any]]:
     counted = [one for one in found if one.found is not None]
     over = [one for one in counted if one.verdict.rule != "underfit"]
     under = [one for one in counted if one.verdict.rule == "underfit"]
-    past = [one.beyond or one for one in counted if one.beyond or one.advice and one.advice.action != "early_stop"]
+    past = [one.beyond or one for one in counted if one.beyond or (one.advice and one.advice.action != "early_stop")]
     groups = {"over- and underfit": counted, "underfit": under, "overfit": over, "early_stop set aside": past}
     return [{"first advice": name, "half": half, **share_of(rows)} for name, rows in groups.items()]
 

@@ -5,8 +5,8 @@ import re
 import pytest
 from django.test import Client
 
-from tests.services.test_trying import GAP, OWN, SPACE, TURN, overfitted, play
 from tests.factories import make_workload
+from tests.services.test_trying import GAP, OWN, SPACE, TURN, overfitted, play
 from tests.web.conftest import poll, words
 from tuning.models import AdviceTest, Draft, Split
 from tuning.services.trying import try_advice

@@ -15,8 +15,8 @@ from tuning.models.workload import Offering, Split, Workload
 from tuning.models.worth import WorthLook
 
 __all__ = [
-    "AdviceTest",
     "Account",
+    "AdviceTest",
     "ApiToken",
     "Attempt",
     "AuditEvent",

@@ -83,7 +83,7 @@ def _checked(study: Study, trial: Trial, pairs: int) -> Verdict:
     problems.whole("pairs", pairs, LEAST_PAIRS, MOST_PAIRS)
     problems.raise_if_any()
     if study.kind == PAIRED:
-        raise Conflict("This trial is itself one of the runs of an advice: try advice on the trial that it was given to.")
+        raise Conflict("This trial is itself one of the runs of an advice: try it on the trial that it was given to.")
     if not study.workload:
         raise Conflict(
             "The trials of this study run in a script's own process, which hpweb cannot start: queue the configuration "

@@ -118,9 +118,9 @@ NO_ROOM = "The value stands at the end of its range."
 def as_advice(move: Move, s: Situation) -> list[Advice]:
     """The advice with the study's own parameters; one that asks for a new parameter where there is none."""
     found = s.of(move.role)
-    if found and move.times is not None and move.times < 1 and all(_is_off(knob) for knob in found):
-        if move.role != "clipping":
-            return []  # what is switched off cannot be lowered
+    lowers = move.times is not None and move.times < 1 and move.role != "clipping"
+    if found and lowers and all(_is_off(knob) for knob in found):
+        return []  # what is switched off cannot be lowered
     if not found:
         return _without(move, s)
     change = {knob.name: value for knob in found if (value := _after(move, knob)) is not None}

@@ -11,8 +11,8 @@ from tuning.api.endpoint import Endpoint, shown
 from tuning.api.serializers.advice_tests import AdviceTrying, TrialAdviceView
 from tuning.selectors.curves import trial_curves
 from tuning.selectors.diagnostics import trial_verdict
-from tuning.selectors.tried_advice import advice_rows
 from tuning.selectors.trials import trial_for
+from tuning.selectors.tried_advice import advice_rows
 from tuning.services.trying import try_advice
 
 
@@ -35,7 +35,7 @@ class TrialAdvice(Endpoint):
         summary="Try an advice",
         description=(
             "Runs the trial's configuration with and without the change on the same fresh seeds, in a study of their "
-            "own that workers run. While they run, the same again starts nothing. Answers with all advice as it is then."
+            "own that workers run. While they run, the same again starts nothing. Answers with all advice as it is."
         ),
         tags=["trials"],
         request=AdviceTrying,

@@ -11,8 +11,8 @@ from django.views.decorators.http import require_POST
 from tuning.selectors.clones import settings_of
 from tuning.selectors.diagnostics import trial_verdict
 from tuning.selectors.studies import study_for
-from tuning.selectors.tried_advice import follow_up_of
 from tuning.selectors.trials import trial_for
+from tuning.selectors.tried_advice import follow_up_of
 from tuning.services.drafts import save_draft
 from tuning.services.errors import Conflict, Invalid
 from tuning.services.trying import try_advice

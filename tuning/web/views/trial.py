@@ -14,8 +14,8 @@ from tuning.selectors.diagnostics import trial_verdict
 from tuning.selectors.errors import NotFound
 from tuning.selectors.logs import LogText, attempt_log, log_mark
 from tuning.selectors.studies import may_edit
-from tuning.selectors.tried_advice import advice_rows
 from tuning.selectors.trials import retry_of, trial_for, trial_neighbours
+from tuning.selectors.tried_advice import advice_rows
 from tuning.web.errors import SignedInRequest, signed_in
 from tuning.web.limits import size_rows
 from tuning.web.polling import page_or_fragment, tag_of, unchanged
