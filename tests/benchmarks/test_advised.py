@@ -29,9 +29,9 @@ def test_a_loss_of_knowing_nothing_is_of_the_examples_that_are_there():
 
 
 def test_what_helped_is_counted():
-    past = made("overfit_turning", "more_dropout", [-0.1, -0.2, -0.3])
+    past = made("overfit_turning", "more_dropout", [-0.2, -0.21, -0.22])
     found = [
-        made("underfit", "raise_learning_rate", [0.1, 0.2, 0.3]),
+        made("underfit", "raise_learning_rate", [0.2, 0.21, 0.22]),
         made("overfit_turning", "early_stop", [0.5, -0.4, 0.1], past),
         made("overfit", "more_dropout", [float("inf"), 0.1]),
         Tried(CASES[1], Verdict("healthy", None, {})),
@@ -40,7 +40,7 @@ def test_what_helped_is_counted():
     every, under, over, aside = summaries("reported", found)
     assert (every["cases"], every["better"], every["helped"], every["undecided"]) == (3, 3, 2, 1)
     assert (under["cases"], over["cases"]) == (1, 2)
-    assert (aside["cases"], aside["better"], aside["worse"]) == (3, 2, 0)
+    assert (aside["cases"], aside["better"], aside["worse"]) == (3, 2, 1)
     assert share_of([])["share"] == 0.0
     assert row_of("design", found[3])["outcome"] == "not counted"
 

@@ -32,8 +32,11 @@ from tuning.services.transitions import count_change
 
 MOST_PAIRS = 20
 LEAST_PAIRS = 2
-OWN = ("n_trials", "sampler", "scheduler", "seed", "description", "total_resource", "device_seconds", "study_seconds")
-OWN += ("stop_when_not_worth", "max_resource", "trial_seconds")
+# of a study's settings, those that its paired runs do not have from it
+OWN = {
+    "sampler", "scheduler", "seed", "description", "max_resource", "trial_seconds", "total_resource", "device_seconds",
+    "study_seconds", "stop_when_not_worth",
+}  # fmt: skip
 
 
 @transaction.atomic
