@@ -18,6 +18,7 @@ import pytest
 
 from tests.factories import SPACE, make_slot, make_study, make_workload
 from tests.services.test_lr_ranges import answered
+from tests.services.test_trying import OWN, overfitted
 from tuning import client as client_module
 from tuning.client import (
     Client,
@@ -37,7 +38,7 @@ from tuning.client import (
     backoff,
     fits,
 )
-from tuning.models import Job
+from tuning.models import Job, Split
 from tuning.models import Trial as TrialRow
 from tuning.selectors.curves import trial_curves
 from tuning.services.jobs import request_describe
@@ -714,3 +715,18 @@ def test_a_space_is_linted_before_a_study_is_made_and_by_its_trials_afterwards(c
     assert (edge["rule"], edge["fix"]["high"]) == ("EDGE", 1.0)
     study.change_ranges({"lr": edge["fix"]})
     assert study.lint() == []
+
+
+def test_advice_is_read_and_tried_from_a_script(client: Client, bobs_client: Client, alice: Any):
+    make_workload("tiny", max_resource=6, space=OWN)
+    Split.objects.update(sizes={"train": 100, "validation": 100, "test": 100})
+    trial = overfitted(alice)
+    advice = client.advice(trial.pk)
+    rows = {row["action"]: row for row in advice["advice"]}
+    tried = client.try_advice(trial.pk, "more_dropout", pairs=2)
+    assert [row["test"]["pairs"] for row in tried["advice"] if row["test"]] == [2]
+    assert client.try_advice(trial.pk, "more_dropout", pairs=2) == tried
+    clone = client.study(trial.study_id).clone("searches decay", **rows["more_weight_decay"]["follow_up"])
+    assert "weight_decay" in clone.spaces()[0]["space"]
+    with pytest.raises(Forbidden):
+        bobs_client.try_advice(trial.pk, "more_dropout")

@@ -445,6 +445,19 @@ class Client:
         """
         return self._turn(f"trials/{int(trial_id)}/retry/")
 
+    def advice(self, trial_id: int) -> dict[str, Any]:
+        """The advice after a trial's verdict: what each would change, what trying it costs, its `record` on the
+        installation, and what its newest `test` shows so far. `follow_up` holds what to clone the study with.
+        """
+        return dict(self.connection.call("GET", f"trials/{int(trial_id)}/advice/"))
+
+    def try_advice(self, trial_id: int, action: str, pairs: int = 5) -> dict[str, Any]:
+        """Run the trial's configuration with and without an advice on the same `pairs` seeds; `advice` then tells.
+
+        While its runs have not ended, the same again starts nothing. Raises InvalidInput where it cannot be tried.
+        """
+        return self._turn(f"trials/{int(trial_id)}/advice/", {"action": action, "pairs": pairs})
+
     def exclude_trial(self, trial_id: int, reason: str) -> dict[str, Any]:
         """Let a trial count no more for best, leaderboard, charts and sampler; an open one is cancelled."""
         return self._turn(f"trials/{int(trial_id)}/exclude/", {"reason": reason})

@@ -44,9 +44,9 @@ def test_a_curve_that_turns() -> None:
     assert verdict.also[0] == "overfit"
     assert "Validation was best at epoch 40 (0.4308) and has risen by 21 % since" in verdict.says
     assert actions(verdict) == [
-        "early_stop", "more_weight_decay", "more_dropout", "more_augmentation", "less_capacity", "more_data",
+        "early_stop", "more_dropout", "more_weight_decay", "more_augmentation", "less_capacity", "more_data",
     ]  # fmt: skip
-    stop, decay, dropout, augment, smaller, _ = verdict.advice
+    stop, dropout, decay, augment, smaller, _ = verdict.advice
     assert "Stop at epoch 40" in stop.says
     assert decay.change == {"weight_decay": 5e-4}
     assert dropout.change == {"dropout": 0.25}
@@ -153,14 +153,16 @@ def test_advice_that_the_range_does_not_allow_says_so() -> None:
     validation = between(2.0, 0.4308, 40) + between(0.4308, 0.5204, 161)[1:]
     found = diagnose_curves(between(2.0, 0.0012, 200), validation, base=DIGITS, params=params, space=SPACE).advice
     assert [one.change for one in found] == [{}] * len(found)
-    assert "weight_decay cannot move that way in this space, so widen it" in found[1].says
+    assert [one.is_testable for one in found] == [True, *[False] * (len(found) - 1)], "it can be stopped early"
+    assert "weight_decay cannot move that way in this space, so widen it" in found[2].says
 
 
 def test_a_regulariser_that_is_switched_off_is_switched_on_and_never_lowered() -> None:
     space = {**SPACE, "weight_decay": {"type": "float", "low": 0.0, "high": 1.0}}
     params = {**PARAMS, "weight_decay": 0.0, "dropout": 0.0}
     found = diagnose_curves(between(2.0, 0.1, 20), between(2.0, 0.8, 20), base=DIGITS, params=params, space=space)
-    assert [dict(one.change) for one in found.advice[:2]] == [{"weight_decay": 1e-4}, {"dropout": 0.15}]
+    changes = {one.action: dict(one.change) for one in found.advice}
+    assert (changes["more_weight_decay"], changes["more_dropout"]) == ({"weight_decay": 1e-4}, {"dropout": 0.15})
     flat = [2.2, 2.15, *[2.1] * 10]
     assert "less_dropout" not in actions(diagnose_curves(flat, flat, base=DIGITS, params=params, space=space))
 

@@ -6,6 +6,7 @@ from tuning.api import schema
 from tuning.api.endpoint import Unknown
 from tuning.api.views import (
     advice,
+    advice_tests,
     catalogue,
     control,
     diagnostics,
@@ -53,6 +54,7 @@ urlpatterns = [
     path("studies/<int:study_id>/export/", exports.Export.as_view(), name="api-study-export"),
     path("trials/<int:trial_id>/", trials.OneTrial.as_view(), name="api-trial"),
     path("trials/<int:trial_id>/curves/", trials.TrialCurves.as_view(), name="api-trial-curves"),
+    path("trials/<int:trial_id>/advice/", advice_tests.TrialAdvice.as_view(), name="api-trial-advice"),
     path("trials/<int:trial_id>/cancel/", control.CancelTrial.as_view(), name="api-trial-cancel"),
     path("trials/<int:trial_id>/retry/", control.RetryTrial.as_view(), name="api-trial-retry"),
     path("trials/<int:trial_id>/exclude/", control.ExcludeTrial.as_view(), name="api-trial-exclude"),

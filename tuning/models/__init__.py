@@ -1,6 +1,7 @@
 """Tables: fields and constraints. Reads live in tuning.selectors, writes in tuning.services."""
 
 from tuning.models.account import Account, ApiToken, DeviceTime
+from tuning.models.advice import AdviceTest
 from tuning.models.audit import AuditEvent
 from tuning.models.host import Device, Host, Slot
 from tuning.models.job import Job
@@ -15,6 +16,7 @@ from tuning.models.worth import WorthLook
 
 __all__ = [
     "Account",
+    "AdviceTest",
     "ApiToken",
     "Attempt",
     "AuditEvent",

@@ -32,6 +32,8 @@ class Study(models.Model):
         BEST = "best", "best step"
         LAST = "last", "last step"
 
+    PAIRED = "paired"  # the kind of a study whose runs were all known when it was made: advice put to the test
+
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="studies")
     name = models.CharField(max_length=120)
     description = models.TextField(blank=True)

@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tuning.analysis.diagnosis import TITLES, Regulariser, Verdict, diagnose_curves, regulariser_effects
+from tuning.analysis.diagnosis.reach import within_reach
 from tuning.models import Metric, Study, Trial
 from tuning.selectors.curves import Curve, study_curves, trial_curves
 from tuning.selectors.preflights import newest_preflight
+from tuning.selectors.work import workload_document
 from tuning.selectors.workloads import split_of
 
 AT_ONCE = 200
@@ -101,8 +103,14 @@ def trial_verdict(trial: Trial, curves: Mapping[str, Curve] | None = None) -> Ve
     stick = yardstick(trial.study)
     if isinstance(stick, str):
         return None
-    space = trial.space.document if trial.space is not None else {}
+    space = reach_of(trial.study, trial.space.document if trial.space is not None else {})
     return _verdict(stick, trial, trial_curves(trial) if curves is None else curves, space)
+
+
+def reach_of(study: Study, space: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What advice may move, and how far: the ranges of the study's space (in its JSON form) and of its workload."""
+    own = workload_document(study.workload).get("space") if study.workload else None
+    return within_reach(space, own or {})
 
 
 def study_diagnostics(study: Study) -> StudyDiagnostics:
@@ -110,7 +118,7 @@ def study_diagnostics(study: Study) -> StudyDiagnostics:
     stick = yardstick(study)
     if isinstance(stick, str):
         return StudyDiagnostics(problem=stick)
-    key = (study.pk, study.created, study.space_id, stick)
+    key = (study.pk, study.created, study.space_id, study.workload_digest, stick)
     version = (*key, study.history_version, study.history_epoch)
     with _lock:
         if version in _whole:
@@ -173,7 +181,7 @@ def _diagnosed(study: Study, stick: Yardstick, ids: Sequence[int]) -> dict[int, 
     fields = ("number", "state", "reason_code", "value", "params", "space_id")
     trials = Trial.objects.filter(pk__in=ids).only(*fields)
     curves = study_curves(study, ids, stick.names)
-    space = study.space.document if study.space is not None else {}
+    space = reach_of(study, study.space.document if study.space is not None else {})
     return {
         trial.pk: Diagnosis(
             trial.pk, trial.number, _verdict(stick, trial, curves.get(trial.pk, {}), space), trial.value, trial.params

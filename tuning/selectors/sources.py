@@ -96,6 +96,7 @@ def teaching_studies(user: AbstractBaseUser, workload: str, also: Iterable[int] 
     OFFERED of them, and those of the ids `also`."""
     ended = Trial.objects.filter(finish_seq__isnull=False).values("study")
     visible = visible_studies(user).select_related("space").order_by("-last_activity", "-pk")
+    visible = visible.exclude(kind=Study.PAIRED)
     offered = list(visible.filter(workload=workload, pk__in=ended)[:OFFERED])
     known = {study.pk for study in offered}
     missing = [number for number in also if number not in known]

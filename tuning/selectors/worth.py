@@ -62,6 +62,7 @@ def due_for_a_look() -> Study | None:
     changed = ~Q(worth__history_epoch=F("history_epoch"))
     changed |= Q(worth__space__isnull=False) & ~Q(worth__space=F("space"))  # NULL is not equal to NULL
     due = Study.objects.filter(enough | changed, state=Study.State.RUNNING, n_complete__gte=FEWEST)
+    due = due.exclude(kind=Study.PAIRED)
     return due.select_related("space").order_by(F("worth__looked").asc(nulls_first=True), "pk").first()
 
 

@@ -71,6 +71,7 @@ def early_order(person: AbstractBaseUser, workload: str, max_resource: int | Non
     if not workload or not max_resource:
         return None
     rows = visible_studies(person).filter(workload=workload, scheduler="none", max_resource=max_resource)
+    rows = rows.exclude(kind=Study.PAIRED)  # two configurations have no order
     study = rows.filter(n_complete__gte=FEWEST_TRIALS).order_by("-pk").first()
     if study is None:
         return None

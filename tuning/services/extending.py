@@ -11,6 +11,7 @@ from tuning.services import hints
 from tuning.services.audit import record
 from tuning.services.closing import EXHAUSTED, close_if_done, end_of
 from tuning.services.errors import Conflict, Invalid
+from tuning.services.paired import refuse_paired
 from tuning.services.permissions import study_for_change
 from tuning.services.problems import Problems
 from tuning.services.studies import MAX_PARALLEL, check_new_limits
@@ -29,6 +30,7 @@ def extend_study(*, study_id: int, actor: AbstractBaseUser, parallel: int | None
     Forbidden, NotFound, Conflict.
     """
     study = study_for_change(study_id, actor)
+    refuse_paired(study)
     if study.state not in (State.READY, State.RUNNING, State.PAUSED, State.FINISHED):
         raise Conflict(f"The study is {study.state.lower()} for good; clone it to go on with the same settings.")
     problems = Problems()

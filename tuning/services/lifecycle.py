@@ -13,6 +13,7 @@ from tuning.services.audit import record
 from tuning.services.closing import close_if_done
 from tuning.services.errors import Conflict, Forbidden
 from tuning.services.forecasts import forecast_of
+from tuning.services.paired import settle_test
 from tuning.services.permissions import study_for_change, trial_for_change
 from tuning.services.pinning import adopt_code, has_newer_code, want_data
 from tuning.services.preflights import request_preflight
@@ -211,6 +212,7 @@ def stop_study(*, study_id: int, actor: AbstractBaseUser | None) -> Study:
     )
     if ended.best_trial_id is None:
         renew_best(ended)
+    settle_test(ended)
     return ended
 
 

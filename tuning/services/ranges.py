@@ -21,6 +21,7 @@ from tuning.services.audit import record
 from tuning.services.closing import close_if_done
 from tuning.services.errors import Conflict
 from tuning.services.methods import check_space
+from tuning.services.paired import refuse_paired
 from tuning.services.permissions import study_for_change
 from tuning.services.problems import Problems
 from tuning.services.spaces import add_space_version, parse_space
@@ -53,6 +54,7 @@ def change_ranges(
     versions stands where it is not given anew. Raises Invalid, Forbidden, NotFound, Conflict.
     """
     study = study_for_change(study_id, actor)
+    refuse_paired(study)
     if study.state not in (State.READY, State.RUNNING, State.PAUSED, State.FINISHED):
         raise Conflict(f"The study is {study.state.lower()}, so its space stands; clone it with the ranges you want.")
     if study.space is None:

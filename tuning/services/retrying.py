@@ -22,6 +22,7 @@ from tuning.services.audit import record
 from tuning.services.errors import Conflict
 from tuning.services.history import assumed_values
 from tuning.services.metrics import Point, append_points
+from tuning.services.paired import refuse_paired
 from tuning.services.permissions import trial_for_change
 from tuning.services.proposing import engine_space
 from tuning.services.reporting import rebuild_progress
@@ -88,6 +89,7 @@ def retry_trial(*, trial_id: int, actor: AbstractBaseUser) -> Trial:
 
 
 def _check(study: Study, failed: Trial) -> None:
+    refuse_paired(study)
     if failed.is_open:
         raise Conflict(f"Trial {failed.number} is {failed.state.lower()} still; cancel it, or wait for its end.")
     if failed.state != Trial.State.FAILED:

@@ -120,8 +120,9 @@ def create_trial(
     start: Start | None = None,
     resource: int | None = None,
     fixed_params: dict[str, Any] | None = None,
+    seed: int | None = None,
 ) -> Trial:
-    """A new WAITING trial of a locked study, with the study's next number.
+    """A new WAITING trial of a locked study, with the study's next number, and a seed of its own where none is given.
 
     It begins where the scheduler says (`start`), else runs to `resource` without competing with anybody.
     """
@@ -138,7 +139,7 @@ def create_trial(
         asked_at=asked_at,
         resource=(start.resource if start else resource) or study.max_resource,
         turn=study.version,
-        seed=study.seed + number,
+        seed=study.seed + number if seed is None else seed,
         **(columns_for(study, start) if start else {}),
     )
     count_change(study, {counter(State.WAITING): +1}, historical=True, next_number=number + 1)

@@ -22,6 +22,7 @@ from tuning.services.deadlines import renew_deadlines
 from tuning.services.errors import Conflict, Forbidden, Invalid
 from tuning.services.limiting import checked_constraints
 from tuning.services.methods import NO_MAX_RESOURCE, check_methods
+from tuning.services.paired import forget_tests, refuse_paired, runs_of
 from tuning.services.problems import Problems
 from tuning.services.proposing import grid_size
 from tuning.services.sources import check_sources, store_sources
@@ -70,6 +71,7 @@ def create_study(
     stop_when_not_worth: bool = False,
     warm_start: Sequence[Mapping[str, Any]] = (),
     clone_of: Study | None = None,
+    kind: str = "",
 ) -> Study:
     """A READY study with version 1 of its space. What is left out comes from the workload's description.
 
@@ -83,8 +85,8 @@ def create_study(
     configuration above one ends before it trains, infeasible, and costs no budget.
 
     warm_start: the earlier studies whose trials the sampler learns from, [{"study": id, "assumed": {name: value}}],
-    copied as they are now. clone_of: the study whose settings these are, with changes (services.cloning). Raises
-    Invalid with all that is wrong at once.
+    copied as they are now. clone_of: the study whose settings these are, with changes (services.cloning). kind: PAIRED
+    for runs that are all known when it is made (services.trying). Raises Invalid with all that is wrong at once.
     """
     problems = Problems()
     name = name.strip()
@@ -145,7 +147,7 @@ def create_study(
             name=name,
             description=description,
             visibility=visibility,
-            kind="tune" if workload else "external",
+            kind=kind or ("tune" if workload else "external"),
             state=Study.State.READY,
             workload=workload,
             workload_digest=document.get("digest", ""),
@@ -238,6 +240,8 @@ def update_study(*, study: Study, actor: AbstractBaseUser, **changes: Any) -> St
     study = lock_study(study.pk)
     if not may_edit(actor, study):
         raise Forbidden(f"Only {study.owner.get_username()} and administrators may change {study.name!r}.")
+    if changes.keys() & {"n_trials", "constraints", *LIMITS}:
+        refuse_paired(study)
     plain = {"name", "description", "visibility", "parallel", "priority", "trial_seconds", "stop_when_not_worth"}
     allowed = plain | {"n_trials", "constraints", *LIMITS}
     problems = Problems()
@@ -319,12 +323,16 @@ def check_new_limits(problems: Problems, study: Study, changes: Mapping[str, Any
 
 @transaction.atomic
 def delete_study(*, study: Study, actor: AbstractBaseUser) -> None:
-    """Remove a study that is not running, with its trials, curves, checkpoints and logs."""
+    """Remove a study that is not running, with its trials, curves, checkpoints and logs, and the paired runs of its
+    advice."""
     study = lock_study(study.pk)
     if not may_edit(actor, study):
         raise Forbidden(f"Only {study.owner.get_username()} and administrators may delete {study.name!r}.")
     if study.state in (Study.State.RUNNING, Study.State.PAUSED):
         raise Conflict(f"The study is {study.state.lower()}; stop it before you delete it.")
+    for runs in runs_of(study):
+        delete_study(study=runs, actor=actor)
+    forget_tests(study)
     record(
         actor=actor,
         verb="deleted",

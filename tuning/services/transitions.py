@@ -17,6 +17,7 @@ from tuning.selectors.schedulers import has_rungs
 from tuning.services.audit import record
 from tuning.services.device_time import book_device_time
 from tuning.services.errors import NotFound
+from tuning.services.paired import settle_test
 from tuning.services.rungs import Member, follow
 
 State = Trial.State
@@ -198,6 +199,7 @@ def finish_study(study: Study, reason: str) -> None:
         study.state = Study.State.FINISHED
         if study.best_trial_id is None:
             renew_best(study)
+        settle_test(study)
         count_change(study, {}, historical=False)
         record(actor=None, verb="finished", kind="study", object_id=study.pk, name=study.name, after={"reason": reason})
 

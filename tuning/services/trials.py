@@ -13,6 +13,7 @@ from tuning.selectors.studies import may_edit
 from tuning.services import hints
 from tuning.services.audit import record
 from tuning.services.errors import Conflict, Forbidden, Invalid
+from tuning.services.paired import refuse_paired
 from tuning.services.proposing import engine_space
 from tuning.services.scheduling import next_start, remedy_of_limit
 from tuning.services.starting import create_trial
@@ -50,6 +51,7 @@ def enqueue_trial(*, study_id: int, actor: AbstractBaseUser, params: dict[str, A
         raise Forbidden(f"Only {study.owner.get_username()} and administrators may add trials to {study.name!r}.")
     if not isinstance(params, dict):
         raise Invalid({"params": ['Give values by parameter, such as {"lr": 0.01}; those left out are sampled.']})
+    refuse_paired(study)
     if study.state not in (Study.State.READY, Study.State.RUNNING, Study.State.PAUSED):
         raise Conflict(f"The study is {study.state.lower()}; configurations can be queued until a study ends.")
     limit = trial_limit(study)

@@ -4,7 +4,9 @@ from collections import defaultdict
 from typing import Any
 
 from tuning.charts import GapPoint, gap_figure
+from tuning.selectors.advice_tests import Record, records
 from tuning.selectors.diagnostics import Diagnosis, StudyDiagnostics
+from tuning.selectors.tried_advice import record_words
 
 NAMED = 5  # trials beside each verdict
 
@@ -43,7 +45,7 @@ def _verdicts(found: StudyDiagnostics, direction: str) -> list[dict[str, Any]]:
     for row in found.rows:
         by_rule[row.verdict.rule].append(row)
     sign = 1.0 if direction == "minimize" else -1.0
-    rows = []
+    rows, known = [], records().by_rule
     for rule, title, count in found.counts:
         members = sorted(by_rule[rule], key=lambda row: (row.value is None, sign * (row.value or 0.0), row.number))
         rows.append(
@@ -53,6 +55,7 @@ def _verdicts(found: StudyDiagnostics, direction: str) -> list[dict[str, Any]]:
                 "share": round(100 * count / len(found.rows)),
                 "best": members[:NAMED],
                 "advice": members[0].verdict.advice[:2],
+                "record": record_words(known.get(rule, Record())),
             }
         )
     return rows

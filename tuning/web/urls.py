@@ -4,6 +4,7 @@ from django.urls import path
 
 from tuning.web.views import (
     account,
+    advice_tests,
     control,
     creation,
     drafts,
@@ -55,6 +56,8 @@ urlpatterns = [
     path("trials/<int:trial_id>/", trial.trial_page, name="trial"),
     path("trials/<int:trial_id>/log/", log.trial_log, name="trial_log"),
     path("trials/<int:trial_id>/checkpoint/", trial.trial_checkpoint, name="trial_checkpoint"),
+    path("trials/<int:trial_id>/try/", advice_tests.try_one, name="advice_try"),
+    path("trials/<int:trial_id>/follow-up/", advice_tests.follow_up, name="advice_follow_up"),
     path("trials/<int:trial_id>/cancel/", control.trial_action, {"verb": "cancel"}, name="trial_cancel"),
     path("trials/<int:trial_id>/retry/", control.trial_action, {"verb": "retry"}, name="trial_retry"),
     path("trials/<int:trial_id>/exclude/", control.trial_action, {"verb": "exclude"}, name="trial_exclude"),

@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 
 from tuning.models import Job, Slot, Trial
+from tuning.selectors.advice_tests import horizon_of
 from tuning.selectors.artifacts import opened, trial_folder
 from tuning.selectors.work import workload_document
 from tuning.services.scheduling import resource_of_run
@@ -58,7 +59,7 @@ def trial_start(trial: Trial, slot: Slot) -> dict[str, Any]:
         "spec": {
             **common,
             "epochs": resource or study.max_resource or document.get("max_resource"),
-            "max_epochs": study.max_resource,
+            "max_epochs": horizon_of(trial),
             "constraints": study.constraints,
             "direction": study.direction,
             "objective": study.objective,

@@ -1,8 +1,20 @@
 """What a training's two curves say: one verdict, where it happened, the numbers, and what to change next."""
 
 from tuning.analysis.diagnosis.advice import Advice
+from tuning.analysis.diagnosis.pairs import Comparison, compared, difference
 from tuning.analysis.diagnosis.regularisers import Regulariser, regulariser_effects
 from tuning.analysis.diagnosis.rules import diagnose_curves
 from tuning.analysis.diagnosis.verdict import RULES, TITLES, Verdict
 
-__all__ = ["RULES", "TITLES", "Advice", "Regulariser", "Verdict", "diagnose_curves", "regulariser_effects"]
+__all__ = [
+    "RULES",
+    "TITLES",
+    "Advice",
+    "Comparison",
+    "Regulariser",
+    "Verdict",
+    "compared",
+    "diagnose_curves",
+    "difference",
+    "regulariser_effects",
+]

@@ -7,136 +7,96 @@ capacity before less regularisation, and one that overfits is stopped at its bes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from tuning.analysis.diagnosis.knobs import Knob, knobs, moved, place
+from tuning.analysis.diagnosis.knobs import Knob, place
+from tuning.analysis.diagnosis.moves import (
+    AUGMENT,
+    CLIP,
+    LARGER,
+    LARGER_BATCH,
+    LESS_DECAY,
+    LESS_DROPOUT,
+    LESS_L1,
+    LOWER_LR,
+    MORE_DECAY,
+    MORE_DROPOUT,
+    MORE_L1,
+    RAISE_LR,
+    SMALLER,
+    Advice,
+    Situation,
+    as_advice,
+    switched_to,
+)
 
 if TYPE_CHECKING:
     from tuning.analysis.diagnosis.measures import Measures
 
+__all__ = ["Advice", "Situation", "advice_for"]
 
-@dataclass(frozen=True)
-class Advice:
-    """One change to try.
+LONGER = 2  # times as many steps
+OTHER_DATA = "It takes other data, not another configuration."
+NO_CHANGE = "It is something to look at, not a change of the configuration."
 
-    Attributes:
-        action: its stable name, such as "lower_learning_rate"; how often it has helped is counted by it.
-        says: one sentence for the reader.
-        parameters: the study's own parameters that it moves.
-        change: other values for this trial's configuration; empty where it takes more than that: another range, a
-            parameter that the study does not have, or other code or data.
-    """
-
-    action: str
-    says: str
-    parameters: tuple[str, ...] = ()
-    change: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Situation:
-    """The trial's configuration, the space that it comes from, and what its curves count."""
-
-    params: Mapping[str, Any]
-    space: Mapping[str, Mapping[str, Any]]
-    unit: str = "epoch"
-
-    def of(self, role: str) -> list[Knob]:
-        return [knob for knob in knobs(self.space, self.params) if knob.role == role]
-
-
-@dataclass(frozen=True)
-class Move:
-    """How a role's parameters are moved.
-
-    does: what that is in words, with the factor or sum; without: what to do where the study has no such parameter.
-    """
-
-    action: str
-    role: str
-    does: str
-    without: str
-    times: float | None = None
-    plus: float | None = None
-
-
-LOWER_LR = Move(
-    "lower_learning_rate", "learning_rate", "Lower the learning rate to a third or a tenth",
-    "Lower the learning rate to a third or a tenth of what it is", times=1 / 5,
-)  # fmt: skip
-RAISE_LR = Move(
-    "raise_learning_rate", "learning_rate", "Raise the learning rate three- to tenfold",
-    "Raise the learning rate three- to tenfold; the learning-rate finder shows how far", times=5.0,
-)  # fmt: skip
-MORE_DECAY = Move(
-    "more_weight_decay", "weight_decay", "Raise L2 weight decay three- to tenfold",
-    "Add L2 weight decay as a parameter, from 1e-6 to 0.1 on a log scale", times=5.0,
-)  # fmt: skip
-LESS_DECAY = Move("less_weight_decay", "weight_decay", "Lower L2 weight decay to a tenth", "", times=0.1)
-MORE_L1 = Move("more_l1", "l1", "Raise the L1 penalty three- to tenfold", "", times=5.0)
-LESS_L1 = Move("less_l1", "l1", "Lower the L1 penalty to a tenth", "", times=0.1)
-MORE_DROPOUT = Move(
-    "more_dropout", "dropout", "Raise dropout by 0.1 to 0.2",
-    "Add dropout as a parameter, from 0 to 0.5", plus=0.15,
-)  # fmt: skip
-LESS_DROPOUT = Move("less_dropout", "dropout", "Lower dropout by half", "", times=0.5)
-AUGMENT = Move(
-    "more_augmentation", "augmentation", "Augment the training data more strongly",
-    "Augment the training data, if there are changes that keep their labels", plus=0.3,
-)  # fmt: skip
-SMALLER = Move("less_capacity", "capacity", "Make the model smaller", "Make the model smaller", times=0.5)
-LARGER = Move(
-    "more_capacity", "capacity", "Make the model larger", "Make the model larger: wider layers, or more of them",
-    times=2.0,
-)  # fmt: skip
-LARGER_BATCH = Move("larger_batch", "batch_size", "Take larger batches", "Take larger batches", times=2.0)
-
-CLIP = Advice("clip_gradients", "Clip the gradients' norm, to 1 for a start.")
-WARM_UP = Advice("warm_up", "Warm the learning rate up over the first epochs.")
-CHECK_DATA = Advice("check_data", "Look for NaN and for extreme values in inputs and targets, and for log 0 or a "
-                    "division by 0 in the loss.")  # fmt: skip
-CHECK_CODE = Advice("check_code", "Look for a fault before anything else: the sign of the loss, a schedule that raises "
-                    "the learning rate, batches that differ from epoch to epoch. More regularisation does not help "
-                    "here.")  # fmt: skip
-MORE_DATA = Advice("more_data", "Get more training data.")
-FINDER = Advice("find_learning_rate", "Run the learning-rate finder on this configuration.")
-MORE_VALIDATION = Advice("more_validation", "Use a larger validation set, or several folds.")
-MORE_SEEDS = Advice("more_seeds", "Repeat the configuration with other seeds and compare means.")
-DECAY_LR = Advice("decay_learning_rate", "Let the learning rate fall towards the end, by a cosine or when validation "
-                  "stands still.")  # fmt: skip
-EVALUATE = Advice("evaluate_training", "Measure the training loss in evaluation mode, without dropout and "
-                  "augmentation, on the labels that validation has.")  # fmt: skip
-LEAKAGE = Advice("check_leakage", "Check that no validation example lies in the training split, and that validation "
-                 "is as hard as what the model will meet.")  # fmt: skip
-COMPARE = Advice("compare_validation", "Compare the validation loss of such changes, not the gap: a closed gap with a "
-                 "worse validation loss is a loss.")  # fmt: skip
+CHECK_DATA = Advice(
+    "check_data",
+    "Look for NaN and for extreme values in inputs and targets, and for log 0 or a division by 0 in the loss.",
+    untested=NO_CHANGE,
+)
+CHECK_CODE = Advice(
+    "check_code",
+    "Look for a fault before anything else: the sign of the loss, a schedule that raises the learning rate, batches "
+    "that differ from epoch to epoch. More regularisation does not help here.",
+    untested=NO_CHANGE,
+)
+MORE_DATA = Advice("more_data", "Get more training data.", untested=OTHER_DATA)
+FINDER = Advice("find_learning_rate", "Run the learning-rate finder on this configuration.", untested=NO_CHANGE)
+MORE_VALIDATION = Advice("more_validation", "Use a larger validation set, or several folds.", untested=OTHER_DATA)
+MORE_SEEDS = Advice("more_seeds", "Repeat the configuration with other seeds and compare means.", untested=NO_CHANGE)
+EVALUATE = Advice(
+    "evaluate_training",
+    "Measure the training loss in evaluation mode, without dropout and augmentation, on the labels that validation "
+    "has.",
+    untested=NO_CHANGE,
+)
+LEAKAGE = Advice(
+    "check_leakage",
+    "Check that no validation example lies in the training split, and that validation is as hard as what the model "
+    "will meet.",
+    untested=NO_CHANGE,
+)
+COMPARE = Advice(
+    "compare_validation",
+    "Compare the validation loss of such changes, not the gap: a closed gap with a worse validation loss is a loss.",
+    untested=NO_CHANGE,
+)
 
 
 def advice_for(rule: str, m: Measures | None, situation: Situation) -> tuple[Advice, ...]:
     """What to change after the verdict `rule`; `m` is None only where it diverged."""
     if rule == "diverged":
-        return (*_moved(LOWER_LR, situation), WARM_UP, CLIP, CHECK_DATA)
+        return (*as_advice(LOWER_LR, situation), _warm_up(situation), *as_advice(CLIP, situation), CHECK_DATA)
     if m is None or rule not in AFTER:
         return ()
     return tuple(AFTER[rule](m, situation))
 
 
 def _train_rises(m: Measures, s: Situation) -> list[Advice]:
-    return [CHECK_CODE, *_moved(LOWER_LR, s), CLIP]
+    return [CHECK_CODE, *as_advice(LOWER_LR, s), *as_advice(CLIP, s)]
 
 
 def _spikes(m: Measures, s: Situation) -> list[Advice]:
-    return [*_moved(LOWER_LR, s), CLIP, *_moved(LARGER_BATCH, s)]
+    return [*as_advice(LOWER_LR, s), *as_advice(CLIP, s), *as_advice(LARGER_BATCH, s)]
 
 
 def _underfit(m: Measures, s: Situation) -> list[Advice]:
     """Too fast, too strongly regularised, too small or too slow: told by the curve, and by where the values lie."""
-    larger, loosened, faster = _moved(LARGER, s), _loosened(s), _moved(RAISE_LR, s)
-    if _too_fast(m):
-        return [*_moved(LOWER_LR, s), WARM_UP, FINDER]
-    longer = [Advice("train_longer", "Train longer: the training loss still falls.")] if _falls(m) else []
+    larger, loosened, faster = as_advice(LARGER, s), _loosened(s), as_advice(RAISE_LR, s)
+    longer = [_longer(m, s, "the training loss still falls")] if _falls(m) else []
+    if _too_fast(m) or (not longer and any(_is_large(knob) for knob in s.of("learning_rate"))):
+        return [*as_advice(LOWER_LR, s), _warm_up(s), FINDER]
     if any(_is_strong(knob) for knob in _regularisers(s)):
         return [*loosened, *larger, *longer, FINDER]
     if any(_is_small(knob) for knob in s.of("capacity")):
@@ -163,24 +123,24 @@ def _falls(m: Measures) -> bool:
 
 def _turning(m: Measures, s: Situation) -> list[Advice]:
     epoch = m.epochs[m.at_best]
-    stop = Advice(
-        "early_stop", f"Stop at {s.unit} {epoch}, or keep the checkpoint of it: what came after made it worse."
-    )
-    return [stop, *_regularised(s), *_moved(SMALLER, s), MORE_DATA]
+    says = f"Stop at {s.unit} {epoch}, or keep the checkpoint of it: what came after made it worse."
+    stop = Advice("early_stop", says, resource=epoch)
+    return [stop, *_regularised(s), *as_advice(SMALLER, s), MORE_DATA]
 
 
 def _overfit(m: Measures, s: Situation) -> list[Advice]:
-    return [*_regularised(s), COMPARE, MORE_DATA]
+    """While validation still gets better, time does more than a regulariser, which makes learning slower."""
+    return [*_still_better(m, s), *_regularised(s), COMPARE, MORE_DATA]
 
 
 def _noise(m: Measures, s: Situation) -> list[Advice]:
-    return [MORE_VALIDATION, MORE_SEEDS, *_moved(LARGER_BATCH, s), DECAY_LR]
+    return [MORE_VALIDATION, MORE_SEEDS, *as_advice(LARGER_BATCH, s), _decay(s)]
 
 
 def _plateau(m: Measures, s: Situation) -> list[Advice]:
-    shorter = Advice("shorten", f"Train for fewer {s.unit}s: {m.epochs[m.at_best]} were enough for the best validation "
-                     "loss.")  # fmt: skip
-    return [DECAY_LR, *_moved(LOWER_LR, s), shorter]
+    enough = f"Train for fewer {s.unit}s: {m.epochs[m.at_best]} were enough for the best validation loss."
+    shorter = Advice("shorten", enough, untested="It saves time; validation cannot get better by it.")
+    return [_decay(s), *as_advice(LOWER_LR, s), shorter]
 
 
 def _negative_gap(m: Measures, s: Situation) -> list[Advice]:
@@ -188,9 +148,14 @@ def _negative_gap(m: Measures, s: Situation) -> list[Advice]:
 
 
 def _healthy(m: Measures, s: Situation) -> list[Advice]:
-    """Nothing, but for one that still gets better by more than 1 % {_a(s.unit)}."""
+    """Nothing, but for one that still gets better."""
+    return _still_better(m, s)
+
+
+def _still_better(m: Measures, s: Situation) -> list[Advice]:
+    """To train longer, where validation gets better by more than 1 % an epoch at the end."""
     if m.validation_slope(m.tail) < -0.01 * m.validation_end:
-        return [Advice("train_longer", f"Train longer: validation still gets better by more than 1 % {_a(s.unit)}.")]
+        return [_longer(m, s, f"validation still gets better by more than 1 % {_a(s.unit)}")]
     return []
 
 
@@ -208,14 +173,31 @@ AFTER: dict[str, Callable[[Measures, Situation], list[Advice]]] = {
 AFTER["diverged"] = _spikes  # finite, but ten times as high as at the start
 
 
+def _longer(m: Measures, s: Situation, why: str) -> Advice:
+    return Advice("train_longer", f"Train longer: {why}.", resource=LONGER * m.epochs[-1])
+
+
+def _decay(s: Situation) -> Advice:
+    does = "Let the learning rate fall towards the end, by a cosine or when validation stands still."
+    return switched_to("decay_learning_rate", does, ("cosine", "linear", "plateau"), s)
+
+
+def _warm_up(s: Situation) -> Advice:
+    return switched_to("warm_up", "Warm the learning rate up over the first epochs.", ("warm", "onecycle"), s)
+
+
 def _regularised(s: Situation) -> list[Advice]:
-    """Weight decay, L1 where the study has it, dropout, augmentation."""
-    return [one for move in (MORE_DECAY, MORE_DROPOUT, MORE_L1, AUGMENT) for one in _moved(move, s)]
+    """Dropout, weight decay, L1 where the study has it, augmentation.
+
+    Dropout before weight decay: where an optimizer decouples the decay from the gradient (AdamW), ten times a small one
+    moves nothing that can be measured in one training (`manage.py bench advised`).
+    """
+    return [one for move in (MORE_DROPOUT, MORE_DECAY, MORE_L1, AUGMENT) for one in as_advice(move, s)]
 
 
 def _loosened(s: Situation) -> list[Advice]:
     strong = {knob.name for knob in _regularisers(s) if _is_strong(knob)}
-    every = [one for move in (LESS_DECAY, LESS_DROPOUT, LESS_L1) for one in _moved(move, s)]
+    every = [one for move in (LESS_DECAY, LESS_DROPOUT, LESS_L1) for one in as_advice(move, s)]
     return sorted(every, key=lambda one: not strong & set(one.parameters))
 
 
@@ -229,39 +211,17 @@ def _is_small(knob: Knob) -> bool:
     return where is not None and where <= 0.05
 
 
+def _is_large(knob: Knob) -> bool:
+    """In the upper part of its range."""
+    where = place(knob)
+    return where is not None and where > 0.8
+
+
 def _is_strong(knob: Knob) -> bool:
     """In the upper part of its range, or by itself: dropout of more than a half, decay of more than 1."""
-    where = place(knob)
     most = 0.5 if knob.role == "dropout" else 1.0
-    return (where is not None and where > 0.8) or (isinstance(knob.value, int | float) and knob.value > most)
-
-
-def _moved(move: Move, s: Situation) -> list[Advice]:
-    """The advice with the study's own parameters; one that asks for a new parameter where there is none."""
-    found = s.of(move.role)
-    if found and move.times is not None and move.times < 1 and all(knob.value == 0 for knob in found):
-        return []  # what is switched off cannot be lowered
-    if not found:
-        return [Advice(move.action, f"{move.without}.")] if move.without else []
-    values = {knob.name: moved(knob, times=move.times, plus=move.plus) for knob in found}
-    change = {name: value for name, value in values.items() if value is not None}
-    names = tuple(knob.name for knob in found)
-    if not change:
-        says = f"{move.does}: {_listed(names)} cannot move that way in this space, so widen it."
-        return [Advice(move.action, says, names)]
-    written = ", ".join(
-        f"{name} from {_written(s.params[name])} to {_written(value)}" for name, value in change.items()
-    )
-    return [Advice(move.action, f"{move.does}: {written}.", names, change)]
+    return _is_large(knob) or (isinstance(knob.value, int | float) and knob.value > most)
 
 
 def _a(unit: str) -> str:
     return f"{'an' if unit[:1] in 'aeiou' else 'a'} {unit}"
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _written(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

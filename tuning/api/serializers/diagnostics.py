@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from tuning.api.serializers.advice_tests import AdviceRecordView
 from tuning.api.serializers.strict import Document
 
 
@@ -75,4 +76,7 @@ class StudyDiagnosticsView(serializers.Serializer[Any]):
     pending = serializers.IntegerField(help_text="Ended trials that were not looked at yet: ask again.")
     base = serializers.FloatField(allow_null=True, help_text="The loss of knowing nothing; null where not measured.")
     regularisers = RegulariserView(many=True)
+    records = serializers.DictField(
+        child=AdviceRecordView(), help_text="By verdict: how often advice after it was tried here, and what came of it."
+    )
     trials = DiagnosisView(many=True)

@@ -6,6 +6,7 @@ from rest_framework.response import Response
 
 from tuning.api.endpoint import Endpoint, shown
 from tuning.api.serializers.diagnostics import StudyDiagnosticsView
+from tuning.selectors.advice_tests import records
 from tuning.selectors.diagnostics import study_diagnostics
 from tuning.selectors.studies import study_for
 
@@ -37,6 +38,7 @@ class StudyDiagnostics(Endpoint):
             "pending": found.pending,
             "base": found.yardstick.base if found.yardstick is not None else None,
             "regularisers": found.regularisers,
+            "records": records().by_rule,
             "trials": found.rows,
         }
         return Response(shown(StudyDiagnosticsView, document))

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from tuning.charts import curve_table, learning_curves_figure
 from tuning.findings import Finding
 from tuning.selectors import exports
+from tuning.selectors.advice_tests import paired_for, records_mark
 from tuning.selectors.clones import clone_source
 from tuning.selectors.curves import study_curves
 from tuning.selectors.diagnostics import study_diagnostics
@@ -58,7 +59,8 @@ def study_tab(request: SignedInRequest, study_id: int, tab: str) -> HttpResponse
     pending = diagnosed.pending if diagnosed is not None else 0  # the next poll looks at the next trials
     ready = tab != "importance" or importance_ready(study)
     words = [finding.message for finding in found]
-    shown = (study.version, study.state, editable, query, words, mark, pending, ready)
+    tried = records_mark() if tab == "diagnosis" else None
+    shown = (study.version, study.state, editable, query, words, mark, pending, ready, tried)
     tag = tag_of(tab, study.pk, *shown)
     answer = unchanged(request, tag)
     if answer is not None:
@@ -104,6 +106,7 @@ def _header(request: SignedInRequest, study: Any, tab: str, standing: Standing |
         "rungs": has_rungs(study),
         "standing": standing or standing_of(study),
         "cloned_from": cloned or None,
+        "tests": paired_for(study),
     }
 
 

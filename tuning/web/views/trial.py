@@ -8,12 +8,14 @@ from django.views.decorators.http import require_safe
 
 from tuning.charts import Mark, Series, curve_table, trial_curves_figure
 from tuning.selectors import exports
+from tuning.selectors.advice_tests import mark_of_tests, newest_tests, paired_for, records_mark
 from tuning.selectors.curves import trial_curves
 from tuning.selectors.diagnostics import trial_verdict
 from tuning.selectors.errors import NotFound
 from tuning.selectors.logs import LogText, attempt_log, log_mark
 from tuning.selectors.studies import may_edit
 from tuning.selectors.trials import retry_of, trial_for, trial_neighbours
+from tuning.selectors.tried_advice import advice_rows
 from tuning.web.errors import SignedInRequest, signed_in
 from tuning.web.limits import size_rows
 from tuning.web.polling import page_or_fragment, tag_of, unchanged
@@ -29,7 +31,9 @@ def trial_page(request: SignedInRequest, trial_id: int) -> HttpResponse:
     study = trial.study
     editable = may_edit(request.user, study)
     printed = log_mark(trial) if trial.state == trial.State.RUNNING else 0
-    tag = tag_of("trial", trial.pk, study.version, trial.state, trial.resource_done, printed, editable)
+    tests = newest_tests(trial)
+    tried = (mark_of_tests(tests), records_mark())
+    tag = tag_of("trial", trial.pk, study.version, trial.state, trial.resource_done, printed, editable, tried)
     answer = unchanged(request, tag)
     if answer is not None:
         return answer
@@ -39,7 +43,7 @@ def trial_page(request: SignedInRequest, trial_id: int) -> HttpResponse:
         "tuning/_trial.html",
         _context(trial, editable),
         tag=tag,
-        live=trial.is_open,
+        live=trial.is_open or any(test.ended is None for test in tests),
     )
 
 
@@ -72,6 +76,8 @@ def _context(trial: Any, editable: bool) -> dict[str, Any]:
         "params": _against(trial.params, best.params if best else None, trial.fixed_params or {}),
         "curves": figure,
         "verdict": verdict,
+        "advice": advice_rows(trial, verdict, curves) if verdict is not None else [],
+        "tests": paired_for(trial.study),
         "paired": len([name for name in curves if name.partition("/")[2] == study.metric.partition("/")[2]]) > 1,
         "curve_columns": list(curves),
         "curve_rows": curve_table({name: Series(curve.steps, curve.values) for name, curve in curves.items()}),
