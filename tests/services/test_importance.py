@@ -10,7 +10,7 @@ from tuning.selectors.importance import due_for_importance, is_current, looked_u
 from tuning.selectors.outcomes import training_times, unsteadiness
 from tuning.services import importance
 from tuning.services.cloning import clone_study
-from tuning.services.endings import fail_run, finish_run
+from tuning.services.endings import fail_trial, finish_run
 from tuning.services.errors import Invalid
 from tuning.services.exclusion import exclude_trial
 from tuning.services.importance import importance_look, importance_now, importance_of, importance_soon, look_at_next
@@ -173,19 +173,18 @@ def test_training_time_is_told_by_the_step_whether_a_trial_was_cut_or_not(alice)
 
 
 def test_where_steps_tell_no_time_whole_trials_that_ran_to_their_ends_do(alice):
-    study = searched(alice, dropout_matters, 40)
-    assert "0 so far" in training_times(study).problem.replace("there are ", "")
-    for trial in study.trials.filter(state="COMPLETE"):
-        study.trials.filter(pk=trial.pk).update(run_seconds=1.0 + trial.params["lr"])
+    study = searched(alice, dropout_matters, 30)
     times = training_times(study)
     assert "whole trial" in times.basis and len(times.values) == study.n_complete
+    few = searched(alice, dropout_matters, 2, name="few")
+    assert training_times(few).problem.endswith("there are 2 so far.")
 
 
 def test_stability_is_the_spread_of_late_values_with_diverged_trials_last(alice):
     study = trained(alice, 30)
     for _ in range(3):
         trial = make_running(study)
-        fail_run(trial_id=trial.pk, fence=trial.fence, reason_code="diverged", reason="nan")
+        fail_trial(trial_id=trial.pk, fence=trial.fence, reason_code="diverged", reason="nan")
     study.refresh_from_db()
     steady = unsteadiness(study)
     diverged = study.trials.filter(state="FAILED").values_list("number", flat=True)
@@ -197,7 +196,7 @@ def test_stability_is_the_spread_of_late_values_with_diverged_trials_last(alice)
 
 
 def test_without_curves_stability_is_whether_a_trial_diverged(alice):
-    study = searched(alice, dropout_matters, 60)
+    study = searched(alice, lambda params: None if params["dropout"] > 0.5 else params["lr"], 30)
     study.trials.update(resource_done=1)
     assert study.n_failed >= 5
     told = unsteadiness(study)

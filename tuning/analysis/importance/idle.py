@@ -11,7 +11,8 @@ it costs no more than that, and where none of three looks that need no forest fi
                 make up the variance, what decides among the good ones is under one percent of it
 
 Each is an F test of ordinary least squares. It says nothing of fewer than FEWEST trials, of a forest that explains less
-than LEAST_R2, or of a parameter of which the trials have seen too little: a sampler that has settled at one value has
+than LEAST_R2, where the trials could not tell MOST from noise (the noncentrality of an F test for such a share, n MOST /
+(1 - R²), is below LEAST_TOLD: 60 trials must be explained to 85 %, 200 to half), or of a parameter of which the trials have seen too little: a sampler that has settled at one value has
 not tried the others.
 """
 
@@ -30,6 +31,7 @@ Array = NDArray[np.float64]
 FEWEST = 50  # trials that have the parameter
 MOST = 0.01
 LEAST_R2 = 0.4
+LEAST_TOLD = 4.0
 DOUBT = 0.1
 LEAST_SPREAD = 0.5  # of what an even spread over the range would have
 SPARE = 5  # trials beyond the coefficients
@@ -46,7 +48,8 @@ def idle(sample: Sample, forest: Forest, fanova: Importance, permutation: Import
         main, pairs = fanova.main[name], sum(share for pair, share in fanova.pairs.items() if name in pair)
         shuffled, spread = permutation.main[name], spread_of(sample, j)
         most = max(main + pairs, shuffled, fanova.within.get(name, 0.0))
-        if n < FEWEST or most >= MOST or spread < LEAST_SPREAD:
+        told = n * MOST >= LEAST_TOLD * (1.0 - forest.r2)
+        if n < FEWEST or not told or most >= MOST or spread < LEAST_SPREAD:
             continue
         if not _doubted(sample, forest, j, direction):
             found.append(Idle(name, n, main, pairs, max(shuffled, 0.0), forest.r2, spread))
