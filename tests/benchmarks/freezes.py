@@ -1,9 +1,9 @@
 """Random objectives of which it is known what each parameter matters, to count false alarms of FREEZE.
 
 Six parameters of mixed kinds. Each has an effect with a chance of one half (a slope, a bowl or a cliff), each pair an
-interaction x * y without main effects with a chance of one tenth, and there is noise of 5 to 30 % of the deviation. What
-a parameter truly matters is its total Sobol index, as a share of the variance with the noise, by Monte Carlo. Designs
-were made on seeds below REPORT_SEED.
+interaction x * y without main effects with a chance of one tenth, and there is noise of 5 to 30 % of the deviation.
+What a parameter truly matters is its total Sobol index, as a share of the variance with the noise, by Monte Carlo.
+Designs were made on seeds below REPORT_SEED.
 """
 
 from collections.abc import Callable

@@ -40,8 +40,8 @@ def marginal_svg(
     name: str, values: Sequence[Any], means: Sequence[float], stds: Sequence[float], within: tuple[float, float], *,
     numeric: bool, places: Sequence[float], log: bool = False
 ) -> str:  # fmt: skip
-    """An `<svg>` of the mean value along a parameter and its spread, between the values `within`, with ticks: a line and
-    a band, or for choices a point and an interval each.
+    """An `<svg>` of the mean value along a parameter and its spread, between the values `within`, with ticks: a line
+    and a band, or for choices a point and an interval each.
 
     places: where each value stands, from 0 to 1; `log` puts the ticks at powers of ten. Choices are escaped.
     """
@@ -80,7 +80,10 @@ def _tick(x: float, y: float, text: str, anchor: str) -> str:
 def _ticks(values: Sequence[float], places: Sequence[float], *, log: bool) -> list[tuple[float, str, str]]:
     """The ends of the range, and between them as many powers of ten as there is room for."""
     first, last = math.log10(values[0]) if log else 0.0, math.log10(values[-1]) if log else 0.0
-    ends = [(_across(places[0]), short_number(values[0]), "start"), (_across(places[-1]), short_number(values[-1]), "end")]
+    ends = [
+        (_across(places[0]), short_number(values[0]), "start"),
+        (_across(places[-1]), short_number(values[-1]), "end"),
+    ]
     if not log or last <= first:
         return ends
     taken = [ends[0][0] + LETTER * (len(ends[0][1]) + 1), ends[1][0] - LETTER * (len(ends[1][1]) + 1)]

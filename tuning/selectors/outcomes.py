@@ -76,8 +76,8 @@ def unsteadiness(study: Study) -> Outcomes:
     if not few:
         return Outcomes(
             {**dict.fromkeys(steady, 0.0), **dict.fromkeys(diverged, 1.0)},
-            f"whether a trial diverged (1, {len(diverged):,} trials) or not as far as it came (0); curves are too short "
-            f"to tell more",
+            f"whether a trial diverged (1, {len(diverged):,} trials) or not as far as it came (0); curves are too "
+            f"short to tell more",
         )
     return Outcomes(
         problem=f"Stability cannot be told: {len(spreads)} complete trials have a curve of {SHORTEST} values or more "

@@ -49,6 +49,7 @@ def importance_tab(study: Any, query: QueryDict) -> dict[str, Any]:
     pairs = _pairs(fanova)
     others = sum(fanova.pairs.values()) - sum(pair["share"] for pair in pairs)
     value = study.metric if target == "score" else AXES[target]
+    direction = study.direction if target == "score" else "minimize"
     return context | {
         "value": value,
         "fanova": fanova,
@@ -60,7 +61,7 @@ def importance_tab(study: Any, query: QueryDict) -> dict[str, Any]:
         "remainder": fanova.remainder,
         "remainder_bar": share_svg(fanova.remainder or 0.0),
         "curves": _curves(fanova),
-        "maps": _maps(fanova, target, query.get("pair", ""), value, study.direction if target == "score" else "minimize"),
+        "maps": _maps(fanova, target, query.get("pair", ""), value, direction),
         "others": [_other(found, method) for method in TITLES],
     }
 

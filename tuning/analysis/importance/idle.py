@@ -11,9 +11,9 @@ it costs no more than that, and where none of three looks that need no forest fi
                 make up the variance, what decides among the good ones is under one percent of it
 
 Each is an F test of ordinary least squares. It says nothing of fewer than FEWEST trials, of a forest that explains less
-than LEAST_R2, where the trials could not tell MOST from noise (the noncentrality of an F test for such a share, n MOST /
-(1 - R²), is below LEAST_TOLD: 60 trials must be explained to 85 %, 200 to half), or of a parameter of which the trials have seen too little: a sampler that has settled at one value has
-not tried the others.
+than LEAST_R2, where the trials could not tell MOST from noise (the noncentrality of an F test for such a share, n MOST
+/ (1 - R²), is below LEAST_TOLD: 60 trials must be explained to 85 %, 200 to half), or of a parameter of which the
+trials have seen too little: a sampler that has settled at one value has not tried the others.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How steadily a trial trains: its place among all trials, from 0, the steadiest, to 1, those that diverged.
 
 A trial that has run to its end is as unsteady as its validation values lie away from a straight line through the later
-half of its curve (their standard deviation, in the metric's unit): a slope that goes on, or an overfit that grows, is no
-unsteadiness, a spike is. Only the order counts, so that one wild trial does not hide all others; diverged trials share
+half of its curve (their standard deviation, in the metric's unit): a slope that goes on, or an overfit that grows, is
+no unsteadiness, a spike is. Only the order counts, so that one wild trial does not hide all others; diverged trials share
 the last places. Where curves are too short for that, what can be told is whether a trial diverged.
 """
 
@@ -31,4 +31,5 @@ def places(spreads: Mapping[int, float], diverged: Sequence[int]) -> dict[int, f
     """Each trial's place from 0 to 1, ties sharing theirs; `spreads` by trial, diverged trials behind all of them."""
     numbers = [*spreads, *diverged]
     ranks = stats.rankdata([*spreads.values(), *[np.inf] * len(diverged)])
-    return {number: (rank - 1.0) / max(1, len(numbers) - 1) for number, rank in zip(numbers, ranks.tolist(), strict=True)}
+    last = max(1, len(numbers) - 1)
+    return {number: (rank - 1.0) / last for number, rank in zip(numbers, ranks.tolist(), strict=True)}

@@ -8,7 +8,6 @@ from rest_framework.response import Response
 
 from tuning.api.endpoint import Endpoint, shown
 from tuning.api.serializers.importance import ImportanceQuery, ImportanceView
-from tuning.models import Study
 from tuning.selectors.studies import study_for
 from tuning.services.importance import StudyImportance, importance_now
 
@@ -43,7 +42,7 @@ class Importance(Endpoint):
         return Response(document)
 
 
-def _document(study: Study, target: str, found: StudyImportance | None) -> dict[str, Any]:
+def _document(study: Any, target: str, found: StudyImportance | None) -> dict[str, Any]:
     return {
         "study": study.pk,
         "target": target,
