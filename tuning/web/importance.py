@@ -18,7 +18,7 @@ AXES = {"seconds": "seconds", "stability": "unsteadiness, 0 the steadiest"}
 MOST_PAIRS, LEAST_PAIR = 5, 0.01
 MOST_CELLS = 9  # rows and columns of a map's table
 SIGNED = 0.05  # a correlation below this has no direction worth a word
-WEAK = 0.4  # out-of-bag R² below which the shares are shown with a warning
+WEAK, POOR = 0.4, 0.1  # out-of-bag R² below which the shares are shown with a warning, and with a stronger one
 
 
 def chosen_target(query: QueryDict) -> str:
@@ -53,7 +53,10 @@ def importance_tab(study: Any, query: QueryDict) -> dict[str, Any]:
     return context | {
         "value": value,
         "fanova": fanova,
-        "weak": not fanova.reason and fanova.r2 is not None and fanova.r2 < WEAK,
+        "weak": _weakness(fanova),
+        "chosen": f", {found.n_adaptive:,} of them chosen by a sampler that learns"
+        if found.adaptive
+        else ", none chosen by a sampler that learns",
         "rows": _rows(fanova, 1.0),
         "pairs": pairs,
         "other_pairs": others if others >= LEAST_PAIR else None,
@@ -64,6 +67,14 @@ def importance_tab(study: Any, query: QueryDict) -> dict[str, Any]:
         "maps": _maps(fanova, target, query.get("pair", ""), value, direction),
         "others": [_other(found, method) for method in TITLES],
     }
+
+
+def _weakness(fanova: Any) -> str:
+    """What to say of a forest that explains little; empty where it explains enough, or where no shares are shown."""
+    if fanova.reason or fanova.r2 is None or fanova.r2 >= WEAK:
+        return ""
+    part = "hardly predicts trials that it has not seen" if fanova.r2 < POOR else ""
+    return part or "predicts trials that it has not seen only in part"
 
 
 def _link(target: str, pair: str = "") -> str:

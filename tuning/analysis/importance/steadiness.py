@@ -2,8 +2,8 @@
 
 A trial that has run to its end is as unsteady as its validation values lie away from a straight line through the later
 half of its curve (their standard deviation, in the metric's unit): a slope that goes on, or an overfit that grows, is
-no unsteadiness, a spike is. Only the order counts, so that one wild trial does not hide all others; diverged trials share
-the last places. Where curves are too short for that, what can be told is whether a trial diverged.
+no unsteadiness, a spike is. Only the order counts, so that one wild trial does not hide all others; diverged trials
+share the last places. Where curves are too short for that, what can be told is whether a trial diverged.
 """
 
 from __future__ import annotations
