@@ -7,7 +7,7 @@ from tuning.models import ImportanceLook, Study
 from tuning.selectors.clock import before
 
 GROWTH = 20  # while a study runs: a twentieth more trials before the next look
-ABANDONED = 600.0  # seconds after which a look that has not ended is another's turn
+ABANDONED = 120.0  # seconds after which a look that has not ended is another's turn as well
 AT_WORK = (Study.State.RUNNING, Study.State.PAUSED)
 
 
