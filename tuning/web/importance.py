@@ -147,7 +147,8 @@ def _maps(fanova: Any, target: str, chosen: str, value: str, direction: str) -> 
     """The map of the chosen pair, or of the strongest, its table, and the links to the others."""
     if not fanova.maps:
         return None
-    named = {" × ".join(each.names): each for each in fanova.maps}
+    worth = [each for each in fanova.maps if fanova.pairs[each.names] >= LEAST_PAIR] or fanova.maps[:1]
+    named = {" × ".join(each.names): each for each in worth}
     name = chosen if chosen in named else next(iter(named))
     drawn = named[name]
     kinds = {curve.name: curve for curve in fanova.curves}
