@@ -3,8 +3,8 @@
 On functions with known Sobol indices (Ishigami, the g-function, a sum), 1,000 configurations drawn evenly: fANOVA's
 first-order shares against the exact ones and the bands around them, pairs, permutation against the total indices, and
 what becomes of pure noise; and of FREEZE, on random objectives whose true shares are known (`freezes`), how often it
-names a parameter that matters. The forest was chosen on seeds from 0 on; reported seeds begin at REPORT_SEED. CPU seconds
-are of one thread and of everything: reading the trials, the forest, main effects, pairs, curves and maps.
+names a parameter that matters. The forest was chosen on seeds from 0 on; reported seeds begin at REPORT_SEED. CPU
+seconds are of one thread and of everything: reading the trials, the forest, main effects, pairs, curves and maps.
 
 Optuna's evaluators had the same trials (`importance_peers`), their seconds and shares are kept. Its fANOVA grows its
 forest with scikit-learn as ours does: with the same seed the trees are the same, so the errors are as large by
@@ -22,9 +22,8 @@ from threadpoolctl import threadpool_limits
 
 from tests.analysis.sobol import ADDITIVE, G8, ISHIGAMI, KNOWN, Known
 from tests.benchmarks.contenders import installed
-from tests.benchmarks.freezes import LEAST
+from tests.benchmarks.freezes import LEAST, tally
 from tests.benchmarks.freezes import REPORT_SEED as FREEZE_SEED
-from tests.benchmarks.freezes import tally
 from tests.benchmarks.importance_peers import EVALUATORS, PEER_SEEDS, REPORT_SEED, TRIALS, keep, kept, measured
 from tests.benchmarks.report import Mark, Report, run_facts
 from tuning.analysis.importance import Importance, importance
@@ -126,7 +125,9 @@ def _freezes(quick: bool) -> list[Mark]:
     marks = []
     for trials in (60, 200):
         found = tally(range(2) if quick else range(FREEZE_SEED, FREEZE_SEED + FREEZE_HISTORIES), trials)
-        words = f"histories of {trials} trials in which FREEZE names a parameter with {LEAST:.0%} or more of the variance"
+        words = (
+            f"histories of {trials} trials in which FREEZE names a parameter with {LEAST:.0%} or more of the variance"
+        )
         limit = 0.05 * found.histories
         marks.append(Mark(words, f"{found.with_false} of {found.histories}", "at most 5 %", found.with_false <= limit))
         if trials > 60:
