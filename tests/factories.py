@@ -119,15 +119,18 @@ def make_running(study: Study, slot: Slot | None = None) -> Trial:
     return trial
 
 
-def report(trial: Trial, losses: Sequence[float], *, first: int = 1, **more: Sequence[float]) -> str:
-    """Report validation losses for steps first, first + 1, …; further metrics by name with __ for the slash."""
+def report(
+    trial: Trial, losses: Sequence[float], *, first: int = 1, pace: float = 1.0, **more: Sequence[float]
+) -> str:
+    """Report validation losses for steps first, first + 1, …, one every `pace` seconds; further metrics by name with __
+    for the slash."""
     columns: Mapping[str, Sequence[float]] = {
         "validation/loss": losses,
         "train/loss": [0.9 * loss for loss in losses],
         **{name.replace("__", "/"): values for name, values in more.items()},
     }
     points = [
-        Point(first + index, {name: values[index] for name, values in columns.items()}, 1_700_000_000.0 + index)
+        Point(first + index, {name: values[index] for name, values in columns.items()}, 1_700_000_000.0 + pace * index)
         for index in range(len(losses))
     ]
     return record_points(trial_id=trial.pk, fence=trial.fence, points=points)

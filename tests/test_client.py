@@ -41,6 +41,7 @@ from tuning.client import (
 from tuning.models import Job, Split
 from tuning.models import Trial as TrialRow
 from tuning.selectors.curves import trial_curves
+from tuning.services.importance import look_at_next
 from tuning.services.jobs import request_describe
 from tuning.services.lifecycle import pause_study, stop_study
 from tuning.services.tokens import create_token
@@ -698,6 +699,26 @@ def test_all_names_are_there():
 
 
 # --- the lint ------------------------------------------------------------------------------------------------
+def test_what_mattered_is_waited_for_where_a_worker_computes_it(client: Client) -> None:
+    space = {"x": {"type": "float", "low": 0.0, "high": 1.0}, "y": {"type": "float", "low": 0.0, "high": 1.0}}
+    settings = {"space": space, "metric": "loss", "n_trials": 20, "seed": 1, "sampler": "random"}
+    alone, attended = (client.create_study(name, **settings).start() for name in ("alone", "attended"))
+    for study in (alone, attended):
+        for _ in range(20):
+            (trial,) = study.ask()
+            trial.tell(trial.params["x"] ** 2)
+    found = alone.importance()
+    assert (found["ready"], found["n_trials"]) == (True, 20), "no worker lives: it is computed at once"
+    assert found["methods"][0]["parameters"][0]["parameter"] == "x"
+    assert "Stability cannot be told" in alone.importance("stability")["problem"]
+    make_slot()
+    assert not attended.importance(wait=0.0)["ready"]
+    assert look_at_next()
+    assert attended.importance(wait=0.0)["ready"]
+    with pytest.raises(InvalidInput, match="target"):
+        alone.importance("price")
+
+
 def test_a_space_is_linted_before_a_study_is_made_and_by_its_trials_afterwards(client: Client) -> None:
     linear = {"lr": {"type": "float", "low": 1e-4, "high": 0.1}}
     (finding,) = client.lint(linear, n_trials=30, sampler="random", metric="validation/loss")

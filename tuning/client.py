@@ -681,8 +681,22 @@ class Study:
         return dict(self._call("GET", "export/", query={"format": "json"}))
 
     def lint(self) -> list[dict[str, Any]]:
-        """What the trials say of the ranges, as findings: the best near an end, or half of them diverging."""
+        """What the trials say of the ranges, as findings: the best near an end, half of them diverging, or a
+        parameter that does not matter.
+        """
         return list(self._call("GET", "lint/")["findings"])
+
+    def importance(self, target: str = "score", *, wait: float = 60.0) -> dict[str, Any]:
+        """Which parameters mattered for the "score", the training time ("seconds") or the "stability", by four
+        `methods`; `problem`, or a method's `reason`, says why there is nothing. Workers compute it: it is waited for up
+        to `wait` seconds, then `ready` is False.
+        """
+        deadline = time.monotonic() + wait
+        while True:
+            found = dict(self._call("GET", "importance/", query={"target": target}))
+            if found["ready"] or time.monotonic() >= deadline:
+                return found
+            time.sleep(min(1.0, max(0.0, deadline - time.monotonic())))
 
     def worth(self) -> dict[str, Any]:
         """What another hour of device time promises: the expected `gain` of the best value, its 90 % `low` to `high`,

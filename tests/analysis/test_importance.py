@@ -56,12 +56,12 @@ def test_a_pair_that_only_acts_together_is_found():
     assert result.maps[0].names == ("x1", "x3")
 
 
-def test_eight_parameters_with_pairs_and_curves_take_about_a_second():
+def test_eight_parameters_with_pairs_and_curves_take_no_minutes():
     trials = G8.trials(1000, SEED)
     importance(G8.space, trials[:30])  # scikit-learn's import
     began = time.process_time()
     result = importance(G8.space, trials)
-    assert time.process_time() - began < 2.0  # measured 0.75: a loop over leaves and cells takes minutes
+    assert time.process_time() - began < 20.0  # 0.75 alone; a loop over leaves and cells takes minutes
     assert len(result.pairs) == 28
 
 

@@ -2,8 +2,9 @@
 
 On functions with known Sobol indices (Ishigami, the g-function, a sum), 1,000 configurations drawn evenly: fANOVA's
 first-order shares against the exact ones and the bands around them, pairs, permutation against the total indices, and
-what becomes of pure noise. The forest was chosen on seeds from 0 on; reported seeds begin at REPORT_SEED. CPU seconds
-are of one thread and of everything: reading the trials, the forest, main effects, pairs, curves and maps.
+what becomes of pure noise; and of FREEZE, on random objectives whose true shares are known (`freezes`), how often it
+names a parameter that matters. The forest was chosen on seeds from 0 on; reported seeds begin at REPORT_SEED. CPU
+seconds are of one thread and of everything: reading the trials, the forest, main effects, pairs, curves and maps.
 
 Optuna's evaluators had the same trials (`importance_peers`), their seconds and shares are kept. Its fANOVA grows its
 forest with scikit-learn as ours does: with the same seed the trees are the same, so the errors are as large by
@@ -21,11 +22,14 @@ from threadpoolctl import threadpool_limits
 
 from tests.analysis.sobol import ADDITIVE, G8, ISHIGAMI, KNOWN, Known
 from tests.benchmarks.contenders import installed
+from tests.benchmarks.freezes import LEAST, tally
+from tests.benchmarks.freezes import REPORT_SEED as FREEZE_SEED
 from tests.benchmarks.importance_peers import EVALUATORS, PEER_SEEDS, REPORT_SEED, TRIALS, keep, kept, measured
 from tests.benchmarks.report import Mark, Report, run_facts
 from tuning.analysis.importance import Importance, importance
 
 SEEDS, QUICK_SEEDS, NOISE_STUDIES, NOISE_TRIALS = 20, 3, 100, 50
+FREEZE_HISTORIES = 50
 PAIR = 0.2436836641  # x1 with x3 of the Ishigami function
 Found = list[tuple[Importance, float]]  # with its CPU seconds, by seed
 
@@ -111,8 +115,26 @@ def _run(quick: bool) -> Report:
     refused = noise_refused(studies)
     words = f"studies of noise, {NOISE_TRIALS} trials, in which no parameter is given a share"
     marks.append(Mark(words, f"{refused} of {studies}", "at least 90 %", refused >= 0.9 * studies))
+    marks += _freezes(quick)
     facts = run_facts(["numpy", "scipy", "scikit-learn"], seeds=len(seeds), trials=TRIALS, threads=1)
     return Report("importance", rows, marks, _notes(theirs, quick=quick), facts)
+
+
+def _freezes(quick: bool) -> list[Mark]:
+    """Of histories after few and many trials: how often a parameter that matters is named, and how many idle ones."""
+    marks = []
+    for trials in (60, 200):
+        found = tally(range(2) if quick else range(FREEZE_SEED, FREEZE_SEED + FREEZE_HISTORIES), trials)
+        words = (
+            f"histories of {trials} trials in which FREEZE names a parameter with {LEAST:.0%} or more of the variance"
+        )
+        limit = 0.05 * found.histories
+        marks.append(Mark(words, f"{found.with_false} of {found.histories}", "at most 5 %", found.with_false <= limit))
+        if trials > 60:
+            words = f"idle parameters that it names after {trials} trials"
+            share = found.named / found.idle
+            marks.append(Mark(words, f"{found.named} of {found.idle}", "at least half", share >= 0.5 or quick))
+    return marks
 
 
 def _marks(known: Known, found: dict[str, Found], peer: Sequence[dict[str, Any]], *, quick: bool) -> list[Mark]:

@@ -23,6 +23,7 @@ from tuning.charts.history import HistoryPoint, history_figure
 from tuning.charts.intents import LANES, IntentPoint, intent_figure
 from tuning.charts.ladder import RungPoint, ladder_figure
 from tuning.charts.lr_range import LRPoints, lr_range_figure
+from tuning.charts.pair_maps import MapSide, pair_map_figure
 from tuning.charts.planes import plane_figure
 from tuning.charts.rounding import significant
 from tuning.charts.shares import marginal_range, marginal_svg, share_svg
@@ -43,6 +44,7 @@ __all__ = [
     "HistoryPoint",
     "IntentPoint",
     "LRPoints",
+    "MapSide",
     "Mark",
     "OutcomePoint",
     "PredictedPoint",
@@ -63,6 +65,7 @@ __all__ = [
     "marginal_range",
     "marginal_svg",
     "middle_band",
+    "pair_map_figure",
     "plane_figure",
     "relative_promise",
     "share_svg",

@@ -1,13 +1,16 @@
 """Small drawings of what a parameter matters: a bar with its spread, and the mean value along it."""
 
+import math
 from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from tuning.charts.sides import choice_text, short_number
+from tuning.charts.sides import choice_text, log_ticks, short_number
 
 WIDE, HIGH = 160, 14
-WIDTH, HEIGHT, INSET, BASE = 176, 68, 4, 54
+WIDTH, HEIGHT = 256, 116
+LEFT, RIGHT, TOP, BASE = 44, 248, 8, 94  # where the values are drawn
+LETTER = 5.6  # the width of a character of the ticks
 
 
 def share_svg(share: float, spread: float | None = None, most: float = 1.0) -> str:
@@ -35,32 +38,72 @@ def marginal_range(curves: Sequence[tuple[Sequence[float], Sequence[float]]]) ->
 
 def marginal_svg(
     name: str, values: Sequence[Any], means: Sequence[float], stds: Sequence[float], within: tuple[float, float], *,
-    numeric: bool, places: Sequence[float]
+    numeric: bool, places: Sequence[float], log: bool = False
 ) -> str:  # fmt: skip
-    """An `<svg>` of the mean value along a parameter and its spread, between the values `within`.
+    """An `<svg>` of the mean value along a parameter and its spread, between the values `within`, with ticks: a line
+    and a band, or for choices a point and an interval each.
 
-    places: where each value stands, from 0 to 1. Choices are escaped.
+    places: where each value stands, from 0 to 1; `log` puts the ticks at powers of ten. Choices are escaped.
     """
     low, high = within
-    xs = [round(INSET + (WIDTH - 2 * INSET) * place, 1) for place in places]
+    xs = [_across(place) for place in places]
 
     def up(value: float) -> float:
-        return round(BASE - 4 - (BASE - 8) * (min(max(value, low), high) - low) / (high - low), 1)
+        return round(BASE - (BASE - TOP) * (min(max(value, low), high) - low) / (high - low), 1)
 
     middle = [up(mean) for mean in means]
     tops = [up(mean + std) for mean, std in zip(means, stds, strict=True)]
     bottoms = [up(mean - std) for mean, std in zip(means, stds, strict=True)]
-    parts = _line(xs, middle, tops, bottoms) if numeric else _choices(xs, middle, tops, bottoms)
-    first, last = (short_number(v) if numeric else choice_text(v) for v in (values[0], values[-1]))
-    parts += [
-        f'<text class="small-slice__tick" x="{x}" y="{HEIGHT - 4}" text-anchor="{anchor}">{text}</text>'
-        for x, text, anchor in ((INSET, first, "start"), (WIDTH - INSET, last, "end"))
+    parts = [
+        f'<path class="marginal__frame" d="M{LEFT} {TOP}V{BASE}H{RIGHT}"/>',
+        _tick(LEFT - 6, BASE, short_number(low), "end"),
+        _tick(LEFT - 6, TOP + 6, short_number(high), "end"),
     ]
+    parts += _line(xs, middle, tops, bottoms) if numeric else _choices(xs, middle, tops, bottoms)
+    ticks = _ticks(values, places, log=log) if numeric else _words(xs, [choice_text(value) for value in values])
+    parts += [_tick(x, HEIGHT - 6, text, anchor) for x, text, anchor in ticks]
     words = escape(f"mean value along {name}", quote=True)
     return (
-        f'<svg class="small-slice" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img" '
+        f'<svg class="marginal" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img" '
         f'aria-label="{words}">{"".join(parts)}</svg>'
     )
+
+
+def _across(place: float) -> float:
+    return round(LEFT + (RIGHT - LEFT) * place, 1)
+
+
+def _tick(x: float, y: float, text: str, anchor: str) -> str:
+    return f'<text class="small-slice__tick" x="{x:g}" y="{y:g}" text-anchor="{anchor}">{text}</text>'
+
+
+def _ticks(values: Sequence[float], places: Sequence[float], *, log: bool) -> list[tuple[float, str, str]]:
+    """The ends of the range, and between them as many powers of ten as there is room for."""
+    first, last = math.log10(values[0]) if log else 0.0, math.log10(values[-1]) if log else 0.0
+    ends = [
+        (_across(places[0]), short_number(values[0]), "start"),
+        (_across(places[-1]), short_number(values[-1]), "end"),
+    ]
+    if not log or last <= first:
+        return ends
+    taken = [ends[0][0] + LETTER * (len(ends[0][1]) + 1), ends[1][0] - LETTER * (len(ends[1][1]) + 1)]
+    between = []
+    for tick in log_ticks(first, last):
+        x = _across(places[0] + (places[-1] - places[0]) * (math.log10(tick) - first) / (last - first))
+        text = short_number(tick)
+        half = LETTER * len(text) / 2
+        if x - half >= taken[0] and x + half <= taken[1]:
+            between.append((x, text, "middle"))
+            taken[0] = x + half + LETTER
+    return [ends[0], *between, ends[1]]
+
+
+def _words(xs: Sequence[float], texts: Sequence[str]) -> list[tuple[float, str, str]]:
+    """All choices where they fit, else the first and the last."""
+    room = (RIGHT - LEFT) / len(xs) / LETTER
+    if all(len(text) <= room for text in texts):
+        return [(x, text, "middle") for x, text in zip(xs, texts, strict=True)]
+    return [(LEFT, texts[0], "start"), (RIGHT, texts[-1], "end")]
 
 
 def _line(xs: Sequence[float], middle: Sequence[float], tops: Sequence[float], bottoms: Sequence[float]) -> list[str]:
@@ -73,9 +116,8 @@ def _line(xs: Sequence[float], middle: Sequence[float], tops: Sequence[float], b
 def _choices(
     xs: Sequence[float], middle: Sequence[float], tops: Sequence[float], bottoms: Sequence[float]
 ) -> list[str]:
-    half = round(min(12.0, 0.3 * (WIDTH - 2 * INSET) / len(xs)), 1)
     return [
-        f'<rect class="small-slice__band" x="{x - half:g}" y="{top:g}" width="{2 * half:g}" '
-        f'height="{max(bottom - top, 1):g}"/><path class="small-slice__line" d="M{x - half:g} {y:g}h{2 * half:g}"/>'
+        f'<path class="marginal__interval" d="M{x:g} {top:g}V{bottom:g}M{x - 4:g} {top:g}h8M{x - 4:g} {bottom:g}h8"/>'
+        f'<circle class="marginal__point" cx="{x:g}" cy="{y:g}" r="3.5"/>'
         for x, y, top, bottom in zip(xs, middle, tops, bottoms, strict=True)
     ]

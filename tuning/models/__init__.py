@@ -4,6 +4,7 @@ from tuning.models.account import Account, ApiToken, DeviceTime
 from tuning.models.advice import AdviceTest
 from tuning.models.audit import AuditEvent
 from tuning.models.host import Device, Host, Slot
+from tuning.models.importance import ImportanceLook
 from tuning.models.job import Job
 from tuning.models.metric import CurveSummary, Metric, MetricChunk
 from tuning.models.preflight import Draft, Preflight
@@ -27,6 +28,7 @@ __all__ = [
     "Distribution",
     "Draft",
     "Host",
+    "ImportanceLook",
     "Job",
     "Metric",
     "MetricChunk",

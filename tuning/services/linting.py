@@ -1,7 +1,8 @@
-"""What a study's own trials say about its ranges: the best at an end of one, or most of them diverging.
+"""What a study's own trials say about its ranges: the best at an end of one, most of them diverging, or no difference.
 
 Kept per process by history version, so that they are read once for everybody who looks; the History is the samplers',
-which is extended by what is new.
+which is extended by what is new. That a parameter makes no difference rests on the importance that the workers compute:
+it is found once they have, and stays while they look at further trials.
 """
 
 import threading
@@ -11,23 +12,26 @@ from datetime import datetime
 from tuning.analysis import lint_space
 from tuning.findings import Finding
 from tuning.models import Study
+from tuning.selectors.importance import looked_until
 from tuning.services.history import study_history
+from tuning.services.importance import importance_of, stored_look
 from tuning.services.proposing import engine_space
 
-RULES = ("TOO-WIDE", "EDGE")  # which read trials; the rest are the form's, where the space is still open
+RULES = ("TOO-WIDE", "EDGE", "FREEZE")  # which read trials; the rest are the form's, where the space is still open
 CACHED = 64
 
 _lock = threading.Lock()
-_found: "OrderedDict[tuple[int, datetime, int, int, int | None], list[Finding]]" = OrderedDict()
+_found: "OrderedDict[tuple[int, datetime, int, int, int | None, int | None], list[Finding]]" = OrderedDict()
 
 
 def range_findings(study: Study) -> list[Finding]:
     """The findings about the study's space that rest on its trials; empty without a space."""
-    key = (study.pk, study.created, study.history_epoch, study.history_version, study.space_id)
+    seen = looked_until(study)
+    key = (study.pk, study.created, study.history_epoch, study.history_version, study.space_id, seen)
     with _lock:
         found = _found.get(key)
     if found is None:
-        found = _look(study)
+        found = _look(study, looked=seen is not None)
         with _lock:
             _found[key] = found
             while len(_found) > CACHED:
@@ -35,9 +39,16 @@ def range_findings(study: Study) -> list[Finding]:
     return found
 
 
-def _look(study: Study) -> list[Finding]:
+def _look(study: Study, *, looked: bool) -> list[Finding]:
     space = engine_space(study)
     if space is None or not study.n_ended:
         return []
-    findings = lint_space(space, trials=study_history(study, space))
+    row = stored_look(study) if looked else None
+    score = importance_of(row) if row is not None else None
+    findings = lint_space(
+        space,
+        trials=study_history(study, space),
+        idle=score.idle if score is not None else (),
+        n_adaptive=score.n_adaptive if score is not None else 0,
+    )
     return [finding for finding in findings if finding.rule in RULES and finding.evidence.get("trials")]

@@ -41,10 +41,10 @@ def study_findings(
     """What stands in the study's way.
 
     reasons: how many trials failed for each reason code. ranges: what the trials say about the space, of which remarks
-    ("info") are left out: they stand beside the row where the ranges are changed. predicted: how the forecast came out,
-    which is worth a look where the study took more. worth: whether another hour is not worth it.
+    ("info") but FREEZE are left out: they stand beside the row where the ranges are changed. predicted: how the
+    forecast came out, which is worth a look where the study took more. worth: whether another hour is not worth it.
     """
-    found = [*hindrances, *worth, *(finding for finding in ranges if finding.severity != "info")]
+    found = [*hindrances, *worth, *(one for one in ranges if one.severity != "info" or one.rule == "FREEZE")]
     if predicted is not None and predicted.rule == "prediction-missed":
         found.append(predicted)
     told = {"diverged"} if any(finding.rule == "TOO-WIDE" for finding in ranges) else set()

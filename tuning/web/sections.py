@@ -250,4 +250,4 @@ TABS = {
     "preflight": preflight_tab,
     "activity": activity_tab,
 }
-DRAWS = ("overview", "curves", "diagnosis", "model", "rungs", "what_if")
+DRAWS = ("overview", "curves", "diagnosis", "model", "importance", "rungs", "what_if")

@@ -35,11 +35,14 @@ from tuning.services.hosts import (
     register_host,
     slots_with_aged_hints,
 )
+from tuning.services.importance import due_for_importance
+from tuning.services.importance import look_at_next as look_at_importance
 from tuning.services.jobs import request_counts, request_describe
 from tuning.services.lifecycle import start_awaiting
 from tuning.services.reaper import reap_dead, reap_expired, release_slot
 from tuning.services.worth import look_at_next
 from tuning.workers import wake
+from tuning.workers.aside import Aside
 from tuning.workers.checkpoints import drop_checkpoints, keep_within_budget
 from tuning.workers.devices import PLACES, find_devices, host_facts, trouble_with
 from tuning.workers.frozen import FrozenWatch
@@ -57,6 +60,7 @@ DEVICE_SECONDS = 3.0
 COUNT_SECONDS = 3.0  # a study is pinned to data: within this the host is asked whether it has the same
 AWAITING_SECONDS = 2.0  # studies that start once their preflight has passed
 WORTH_SECONDS = 5.0  # of one study: what its next hour promises
+IMPORTANCE_SECONDS = 2.0  # of one study: which parameters mattered
 DROPPED_SECONDS = 5.0  # checkpoints of trials that a scheduler has cut go within this
 KEPT_SECONDS = 30.0  # how often all checkpoints are measured, where their disk is limited
 DEAF_SECONDS = 20.0  # a hint this old on a free slot means that the cluster does not listen
@@ -87,6 +91,7 @@ class Supervisor:
         self.shaken = False  # whether another of them has died since the cluster was started
         self.stopping = threading.Event()
         self.frozen = FrozenWatch(lambda: self.cluster.pid if self.cluster else None)
+        self.aside = Aside()
         self._due: dict[str, float] = {}
 
     def run(self) -> None:
@@ -207,6 +212,8 @@ class Supervisor:
                 start_awaiting()
             if self._is_due("worth", WORTH_SECONDS):
                 look_at_next()
+            if self._is_due("importance", IMPORTANCE_SECONDS) and not self.aside.busy and due_for_importance():
+                self.aside.start(look_at_importance)
             if self._is_due("dropped", DROPPED_SECONDS):
                 drop_checkpoints()
             if settings.CHECKPOINT_DISK_MB and self._is_due("kept", KEPT_SECONDS):

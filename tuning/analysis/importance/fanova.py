@@ -38,7 +38,7 @@ QUESTION = "Which parameters make the value vary over the whole search space?"
 POINTS = 33  # along a curve of a parameter with many values
 SIDE = 17  # along each side of a map
 PAIRED = 10  # axes at the most, those whose splits explain most, that are looked at in pairs
-MAPS = 3  # the strongest pairs are drawn
+MAPS = 6  # the strongest pairs are drawn
 TINY = 1e-12  # of the variance of the values: a tree that varies less is a single leaf
 
 

@@ -34,6 +34,19 @@ class PairMap:
 
 
 @dataclass(frozen=True)
+class Idle:
+    """What says that a parameter does not matter, as shares of the variance; `spread`: see `idle.spread_of`."""
+
+    name: str
+    n: int
+    main: float
+    pairs: float
+    permutation: float
+    r2: float
+    spread: float
+
+
+@dataclass(frozen=True)
 class Importance:
     """How much each parameter matters, by one method; `reason` says why there are no numbers where there are none.
 
@@ -59,6 +72,7 @@ class Importance:
     signs: Mapping[str, int] = field(default_factory=dict)  # "correlation": 1 rises with it, -1 falls, 0 neither
     curves: tuple[Curve, ...] = ()
     maps: tuple[PairMap, ...] = ()
+    idle: tuple[Idle, ...] = ()  # ("fanova", along with "permutation") those that may be held at one value
     reason: str = ""
 
     @property

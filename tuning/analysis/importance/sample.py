@@ -69,14 +69,19 @@ class Sample:
         return ""
 
 
-def sample_of(space: SearchSpace, trials: Trials, seed: int = 0) -> Sample:
+def sample_of(space: SearchSpace, trials: Trials, seed: int = 0, outcomes: Mapping[int, float] | None = None) -> Sample:
     """The complete trials with a finite value, at most MOST of them, drawn without regard to their value.
 
-    Raises ParamsError where a configuration does not fit the space.
+    outcomes: of a History, by trial number: what to explain instead of the values; then all trials count that have one,
+    whatever their state. Raises ParamsError where a configuration does not fit the space.
     """
     if isinstance(trials, History):
-        rows = np.flatnonzero(trials.mask(TrialState.COMPLETE) & np.isfinite(trials.values))
         unit, values = trials.unit, trials.values
+        counted = trials.mask(TrialState.COMPLETE)
+        if outcomes is not None:
+            values = np.array([outcomes.get(number, np.nan) for number in trials.numbers.tolist()], dtype=np.float64)
+            counted = np.ones(len(values), dtype=bool)
+        rows = np.flatnonzero(counted & np.isfinite(values))
     else:
         values = np.array([np.nan if value is None else value for _, value in trials], dtype=np.float64)
         rows = np.flatnonzero(np.isfinite(values))

@@ -8,13 +8,15 @@ parameter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from tuning.analysis.importance import Idle
 from tuning.analysis.lint import grids, scales, values
 from tuning.analysis.lint.diverging import diverging
 from tuning.analysis.lint.edges import edges
 from tuning.analysis.lint.entries import Plan, read_alone
+from tuning.analysis.lint.freeze import freeze
 from tuning.analysis.lint.plans import dim_budget, leak
 from tuning.analysis.lint.refusals import UNREADABLE, refusal
 from tuning.engine import History, SearchSpace, SpaceError, SpaceIssue, Trial, TrialState
@@ -38,6 +40,8 @@ def lint_space(
     metric: str = "",
     direction: str = "minimize",
     first_round: bool = True,
+    idle: Sequence[Idle] = (),
+    n_adaptive: int = 0,
 ) -> list[Finding]:
     """The findings about a space: what the reader refuses, then each parameter's, then the trials', then the whole's.
 
@@ -49,6 +53,8 @@ def lint_space(
             and TOO-WIDE. Trials that do not fit the space are left out.
         sampler, scheduler: their names in the registry, for the rules about grids and about epochs.
         metric: the name of the objective's metric. direction: of the pairs' values; a History knows its own.
+        idle: of the fANOVA over `trials`: they bring the rule FREEZE. n_adaptive: how many of these trials a sampler
+            chose that learns.
         first_round: whether no trial has said yet where to look; with `trials` they say it themselves.
 
     Each finding's `fix` is the new entry of its `parameter` in the JSON form, or None where only a person can decide.
@@ -62,7 +68,7 @@ def lint_space(
     for parameter in _parameters(known, document):
         found += [finding for rule in RULES if (finding := rule(parameter, plan)) is not None]
     if history is not None:
-        found += [*diverging(history), *edges(history)]
+        found += [*diverging(history), *edges(history), *freeze(history, idle, n_adaptive)]
     found = [_proven(finding, document, issues, plan) for finding in found]
     found += [finding for rule in (grids.grid_x, dim_budget) if known and (finding := rule(known, plan)) is not None]
     return found + leak(metric)

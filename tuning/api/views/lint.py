@@ -48,7 +48,9 @@ class StudyLint(Endpoint):
         summary="Read what the trials say of the ranges",
         description=(
             "EDGE: the best trials lie near an end of a range, beyond which the optimum may lie. TOO-WIDE: half of the "
-            "trials diverged or broke a constraint. The fix is the parameter's new entry for POST studies/{id}/spaces/."
+            "trials diverged or broke a constraint. FREEZE: a parameter matters neither alone nor together with "
+            "others; it rests on studies/{id}/importance/ and appears once that has been computed. The fix is the "
+            "parameter's new entry for POST studies/{id}/spaces/."
         ),
         tags=["studies"],
         responses=LintView,

@@ -28,6 +28,7 @@ from tuning.selectors.trials import trial_for
 from tuning.selectors.workloads import split_of
 from tuning.services.errors import Conflict, Invalid, NotFound
 from tuning.services.forecasts import prediction
+from tuning.services.importance import awaits_finding
 from tuning.services.studies import update_study
 from tuning.web.diagnosis import diagnosis_tab
 from tuning.web.drawings import space_table
@@ -57,7 +58,7 @@ def study_tab(request: SignedInRequest, study_id: int, tab: str) -> HttpResponse
     mark = mark_of(standing.preflight) if standing else ()
     diagnosed = study_diagnostics(study) if tab == "diagnosis" else None
     pending = diagnosed.pending if diagnosed is not None else 0  # the next poll looks at the next trials
-    ready = tab != "importance" or importance_ready(study)
+    ready = tab != "importance" or importance_ready(study, request.GET)
     words = [finding.message for finding in found]
     tried = records_mark() if tab == "diagnosis" else None
     shown = (study.version, study.state, editable, query, words, mark, pending, ready, tried)
@@ -81,6 +82,7 @@ def study_tab(request: SignedInRequest, study_id: int, tab: str) -> HttpResponse
     context = {**_header(request, study, tab, standing), "facts": facts, "body": body, "draws": tab in DRAWS}
     checks = standing is not None and standing.state == "OPEN"
     live = study.state in ("READY", "RUNNING", "PAUSED") or study.n_open > 0 or checks or pending > 0 or not ready
+    live = live or (tab == "overview" and awaits_finding(study))
     return page_or_fragment(request, "tuning/study.html", "tuning/_study.html", context, tag=tag, live=live)
 
 
