@@ -1,4 +1,4 @@
-"""The part of the training examples that a trial learns from: nested, with a share of each class, nothing else moved."""
+"""The part of the training examples that a trial learns from: nested, a share of each class, nothing else moved."""
 
 import numpy as np
 import pytest

@@ -3,6 +3,18 @@
 from tuning.analysis.diagnosis.advice import Advice
 from tuning.analysis.diagnosis.regularisers import Regulariser, regulariser_effects
 from tuning.analysis.diagnosis.rules import diagnose_curves
+from tuning.analysis.diagnosis.strength_findings import Sized, StrengthFinding, strength_findings
 from tuning.analysis.diagnosis.verdict import RULES, TITLES, Verdict
 
-__all__ = ["RULES", "TITLES", "Advice", "Regulariser", "Verdict", "diagnose_curves", "regulariser_effects"]
+__all__ = [
+    "RULES",
+    "TITLES",
+    "Advice",
+    "Regulariser",
+    "Sized",
+    "StrengthFinding",
+    "Verdict",
+    "diagnose_curves",
+    "regulariser_effects",
+    "strength_findings",
+]
