@@ -7,7 +7,7 @@ a cell, and the best strength y is that of the cell with the best mean score. Th
 
 by least squares over the sizes, y being log10 of a penalty and the rate itself of a dropout. By the theory of ridge
 regression with isotropic weights the best penalty of a mean loss is noise variance * p / (n * squared length of the
-weights) (Hastie et al. 2022, section 5), so that b = 1 and c = -1; for a loss that is summed over the examples c = 0.
+weights), so that b = 1 and c = -1; for a loss that is summed over the examples c = 0.
 Networks need not follow it: what comes out is a measurement and no law.
 
 Intervals are of a bootstrap within the cells, whose residuals are widened by sqrt(n / (n - 1)), since cells are small
