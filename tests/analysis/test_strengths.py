@@ -65,6 +65,10 @@ def test_both_sizes_at_once_have_a_slope_each() -> None:
     found = best_strengths(ridge([(p, n) for p in (10, 40, 160) for n in (50, 200, 800)], 301, repeats=4), scale="log")
     assert [slope.axis for slope in found.slopes] == ["parameters", "examples"]
     assert len(found.sizes) == 9
+    (start, steepness), n = found.line("parameters"), np.log10(200.0)
+    assert steepness == found.slopes[0].value
+    assert start == pytest.approx(found.intercept + found.slopes[1].value * n)
+    assert found.line("width") is None
     for slope, truth in zip(found.slopes, (1.0, -1.0), strict=True):
         assert slope.low <= truth <= slope.high
 

@@ -148,8 +148,8 @@ def run(*, quick: bool = False) -> Report:
         slopes.append(slope_row(kind, found[kind]))
     known = theory(QUICK_SEED if quick else REPORT_SEED, 10 if quick else DRAWINGS)
     notes = [
-        f"digits_mlp, {UNITS} units, {UPDATES:,} steps, batches of {BATCH}; {len(seeds)} seeds a cell. l2: SGD at a learning "
-        f"rate of {RATES['l2']:g}; adamw: at {RATES['adamw']:g}, whose decay is learning rate times strength in each step.",
+        f"digits_mlp, {UNITS} units, {UPDATES:,} steps, batches of {BATCH}; {len(seeds)} seeds a cell. l2: SGD at a "
+        f"learning rate of {RATES['l2']:g}; adamw: at {RATES['adamw']:g}, where a step decays by rate times strength.",
     ]
     if quick:
         notes.append("--quick: the design's seeds, the L2 penalty alone; it decides no mark")

@@ -88,5 +88,5 @@ def test_a_training_learns_from_the_part_alone_and_says_how_many(tmp_path):
 
     record = Record()
     outcome = train(Watched(), run_of(tmp_path, params={**PARAMS, "train_fraction": 0.25}, epochs=2), record)
-    assert outcome.examples == len(seen) == 20
+    assert outcome.examples == len(seen) == 20 and outcome.optimizer == "SGD"
     assert train(Blobs(), run_of(tmp_path / "whole", epochs=1), Record()).examples == 80

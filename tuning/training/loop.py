@@ -108,6 +108,7 @@ class Outcome:
         stopped: False at its end, True after a stop, "pause" after a pause.
         parameters: of the model.
         examples: that it learnt from.
+        optimizer: its class, which tells what a weight decay means.
         device: its maker's name.
         seconds: of this run alone.
         peak_memory: bytes.
@@ -117,6 +118,7 @@ class Outcome:
     stopped: bool | str
     parameters: int
     examples: int
+    optimizer: str
     device: str
     seconds: float
     peak_memory: int
@@ -241,6 +243,7 @@ def train(workload: Workload, run: Run, listener: Listener) -> Outcome:
         stopped=stopped,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         examples=size_of(splits.train),
+        optimizer=type(optimizer).__name__,
         device=device_name(device),
         seconds=time.perf_counter() - started,
         peak_memory=memory.read(),

@@ -123,6 +123,19 @@ class Strengths:
     intercept: float | None = None
     problem: str = ""
 
+    def line(self, axis: str) -> tuple[float, float] | None:
+        """Intercept and slope over log10 of one axis, the others at the middle of their sizes; None without a claim."""
+        slopes = {slope.axis: slope for slope in self.slopes}
+        if self.intercept is None or axis not in slopes or not slopes[axis].claimed:
+            return None
+        told = [size for size in self.sizes if size.told]
+        others = math.fsum(
+            slope.value * math.log10(_middle([size.sizes[name] for size in told]))
+            for name, slope in slopes.items()
+            if name != axis
+        )
+        return self.intercept + others, slopes[axis].value
+
 
 def best_strengths(runs: Sequence[Run], *, scale: str, seed: int = 0) -> Strengths:
     """The best strength at each size among these runs, and how it moves with the sizes.
