@@ -140,7 +140,7 @@ def test_a_design_that_does_not_tell_is_refused_with_the_reason(runs: list[Run],
 def test_an_optimum_at_an_end_is_marked_and_the_claim_says_that_it_is_a_bound() -> None:
     found = best_strengths(bowls([-1, -3, -9], 1), scale="log")
     assert [size.edge for size in found.sizes] == ["", "", "low"]
-    assert "1 of 3 optima lie at an end" in finding([-1, -3, -9]).says
+    assert "Of 3 optima 1 is at an end" in finding([-1, -3, -9]).says
 
 
 def finding(optima, **more):

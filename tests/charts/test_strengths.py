@@ -23,6 +23,7 @@ def test_the_line_is_drawn_where_it_is_claimed_and_ends_are_triangles() -> None:
     assert told["error_y"]["arrayminus"][0] == pytest.approx(7e-3)
     assert told["error_y"]["array"][0] == pytest.approx(2e-2)
     assert (figure["layout"]["xaxis"]["type"], figure["layout"]["yaxis"]["type"]) == ("log", "log")
+    assert 1e-3 in figure["layout"]["yaxis"]["tickvals"] and "1,000" in figure["layout"]["xaxis"]["ticktext"]
     json.dumps(figure, allow_nan=False)
     bare = strength_figure(POINTS, parameter="weight_decay", across="training examples", log=True)
     assert [trace["mode"] for trace in bare["data"]] == ["markers", "markers"]

@@ -57,7 +57,8 @@ def test_the_claim_with_its_interval_its_unit_its_figure_and_its_table(
     assert [size["sizes"]["examples"] for size in strength["sizes"]] == pytest.approx([43, 216, 1078])
     (slope,) = strength["slopes"]
     assert slope["claimed"] and slope["low"] < slope["value"] < slope["high"] < 0
-    assert strength["says"] in text
+    title, _, detail = strength["says"].partition(": ")
+    assert title == "The best weight_decay falls with the training set" and detail in text
 
     assert b"along=examples" not in page.content, "that is measured"
     address = f"/studies/new/?from={study.pk}&measure=weight_decay&along=parameters"

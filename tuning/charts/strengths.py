@@ -49,7 +49,7 @@ def strength_figure(
     ends = [value for point in points for value in (point.low, point.high)]
     if log:
         y_range = padded_range(*(math.log10(end) for end in (min(ends), max(ends))))
-        ticks = log_ticks(10 ** y_range[0], 10 ** y_range[1])
+        ticks = log_ticks(*y_range)
         up = axis(title=f"best {parameter}", grid=True, type="log", range=y_range,
                   tickvals=ticks, ticktext=[short_number(tick) for tick in ticks])  # fmt: skip
     else:
@@ -58,7 +58,7 @@ def strength_figure(
     return {
         "data": data,
         "layout": layout(
-            axis(title=across, type="log", range=x_range, tickvals=named, ticktext=[f"{size:,.4g}" for size in named]),
+            axis(title=across, type="log", range=x_range, tickvals=named, ticktext=[f"{size:,.0f}" if size >= 10 else f"{size:g}" for size in named]),
             up,
         ),
     }

@@ -58,13 +58,18 @@ class StrengthFinding:
 
     @property
     def says(self) -> str:
-        """What is claimed with its interval, or why nothing is."""
+        """What is claimed with its interval, or why nothing is, in a sentence that stands alone."""
+        return f"{self.title}: {self.detail}" if self.claims else self.detail
+
+    @property
+    def detail(self) -> str:
+        """The same below the title."""
         if self.found.problem:
             return self.found.problem
         if not self.claims:
             moves = "; ".join(self._moves(slope) for slope in self.found.slopes)
             return f"Nothing is claimed, for the 95 % interval holds zero: {moves}."
-        return f"{self.title}: {'; '.join(map(self._moves, self.claims))}.{self._beyond}"
+        return f"{'; '.join(map(self._moves, self.claims))}.{self._beyond}"
 
     @property
     def title(self) -> str:
@@ -78,7 +83,7 @@ class StrengthFinding:
         if not edges:
             return ""
         told = sum(size.told for size in self.found.sizes)
-        where = f"{edges} of {told} optima lie at an end of the range that was searched"
+        where = f"Of {told} optima {edges} {'is' if edges == 1 else 'are'} at an end of the range that was searched"
         return f" {where}: it may move by more than that."
 
     def _moves(self, slope: Slope) -> str:

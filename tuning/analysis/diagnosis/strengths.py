@@ -275,6 +275,8 @@ def _optimum(
     chosen = means.argmin(axis=0)
     edges = np.concatenate([places[:1], (places[:-1] + places[1:]) / 2, places[-1:]])
     edges[0], edges[-1] = 2 * places[0] - edges[1], 2 * places[-1] - edges[-2]
+    if scale == "linear":
+        edges = np.maximum(edges, 0.0)  # no rate is below 0
     optima = edges[chosen] + rng.random(RESAMPLES) * (edges[chosen + 1] - edges[chosen])
     low, high = (off_scale(float(end), scale) for end in np.percentile(optima, TAILS))
     edge = "low" if best == 0 else "high" if best == len(cells) - 1 else ""
