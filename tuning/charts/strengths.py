@@ -55,10 +55,11 @@ def strength_figure(
     else:
         up = axis(title=f"best {parameter}", grid=True, nticks=6, range=padded_range(min(ends), max(ends)))
     named = sorted({significant(point.size, 3) or point.size for point in points})
+    names = [f"{size:,.0f}" if size >= 10 else f"{size:g}" for size in named]
     return {
         "data": data,
         "layout": layout(
-            axis(title=across, type="log", range=x_range, tickvals=named, ticktext=[f"{size:,.0f}" if size >= 10 else f"{size:g}" for size in named]),
+            axis(title=across, type="log", range=x_range, tickvals=named, ticktext=names),
             up,
         ),
     }
