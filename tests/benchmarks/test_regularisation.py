@@ -13,7 +13,8 @@ def test_a_mark_is_missed_where_the_best_penalty_does_not_fall() -> None:
     flat = best_strengths(bowls([-2, -2, -2], 1, noise=0.05, sized="examples"), scale="log")
     assert [mark.met for mark in marks_of(falls, [])] == [True, True]
     assert [mark.met for mark in marks_of(flat, [])] == [False, False]
-    known = [{"known slope": "ridge, summed loss", "truth": 0.0, "drawings": 20, "fitted": 20, "held": 17, "claimed": 2}]
+    summed = {"known slope": "ridge, summed loss", "truth": 0.0}
+    known = [{**summed, "drawings": 20, "fitted": 20, "held": 17, "claimed": 2}]
     assert [mark.met for mark in marks_of(falls, known)[2:]] == [False, False]
 
 
