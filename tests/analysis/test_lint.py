@@ -65,6 +65,11 @@ CASES = [
     ("dropout", listed(0, 0.5, 0.8), {}, [
         ("DROPOUT", "warning", listed(0, 0.5)), ("ORDERED-CAT", "info", real(0, 0.8))]),
     ("use_dropout", listed(True, False), {}, []),
+    # TRAIN-FRACTION
+    ("train_fraction", real(0.05, 1, log=True), {}, []),
+    ("train_fraction", listed(0.05, 0.2, 1.0), {}, []),
+    ("train_fraction", real(0, 1), {}, [("TRAIN-FRACTION", "error", None)]),
+    ("training_fraction", listed(0.5, 2), {}, [("TRAIN-FRACTION", "error", None)]),
     # BATCH-2
     ("batch_size", whole(16, 128, log=True), {}, [("BATCH-2", "info", listed(16, 32, 64, 128))]),
     ("batch_size", whole(10, 130), {}, [("BATCH-2", "info", whole(16, 128, step=8))]),

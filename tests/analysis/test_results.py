@@ -55,6 +55,12 @@ def test_the_best_of_a_study_that_maximises_are_the_highest():
     assert (edge.parameter, edge.evidence["side"], edge.fix["low"]) == ("lr", "low", 1e-5)
 
 
+def test_more_data_are_always_better_and_no_edge():
+    space = {"train_fraction": {"type": "float", "low": 0.05, "high": 0.8}, "lr": SPACE["lr"]}
+    trials = random_trials(space, 60, lambda params: -params["train_fraction"])
+    assert [edge.parameter for edge in rules(lint_space(space, trials=trials), "EDGE") if edge.parameter != "lr"] == []
+
+
 def test_too_few_trials_say_nothing():
     trials = random_trials(SPACE, 9, bowl({"lr": 1.0}))
     assert warned(lint_space(SPACE, trials=trials)) == []

@@ -15,6 +15,8 @@ KNOWN = {
     "near_one": ("momentum", "sgd.momentum", "beta1", "adam_beta_2", "ema_decay", "gamma", "momentum1"),
     "batch_size": ("batch_size", "batchSize", "train_batch_size", "bs", "per_device_train_batch_size", "batch"),
     "epochs": ("epochs", "n_epochs", "num_epochs", "max_steps"),
+    "train_fraction": ("train_fraction", "training_fraction", "data.train_fraction"),
+    "train_size": ("train_size", "n_train", "train_examples"),
     "seed": ("seed", "random_state", "data.seed"),
 }  # fmt: skip
 OTHERS = (
@@ -22,7 +24,7 @@ OTHERS = (
     "n_units_l1", "n_units_l2", "l1_ratio", "l2_norm", "hidden_l1", "clip_eps", "epsilon_greedy", "label_smoothing_eps",
     "n_dropout_layers",
     "batch_norm", "batchnorm_momentum_n", "warmup_epochs", "patience_epochs", "n_seeds", "alpha", "units", "layers",
-    "l12",
+    "l12", "train_crop_size", "image_train_size", "validation_fraction",
 )  # fmt: skip
 
 

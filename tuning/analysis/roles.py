@@ -26,6 +26,13 @@ NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("epoch",), ("epochs",), ("iterations",), ("max", "iter"), ("max", "iters"), ("max", "steps"), ("num", "steps"),
         ("total", "steps"), ("train", "steps"), ("training", "steps"),
     ),
+    "train_fraction": (
+        ("train", "fraction"), ("training", "fraction"), ("data", "fraction"), ("subset", "fraction"),
+        ("train", "share"),
+    ),
+    "train_size": (
+        ("train", "size"), ("training", "size"), ("n", "train"), ("train", "examples"), ("training", "examples"),
+    ),
     "seed": (("seed",), ("random", "state"), ("randomstate",)),
 }  # fmt: skip
 # role -> words beside a name of it that make something else of it
@@ -43,6 +50,8 @@ OTHERWISE: dict[str, str] = {
     "near_one": "n num lr learning start end schedule type mode warmup",
     "batch_size": "norm normalization bn momentum n num count",
     "epochs": "warmup per every patience decay accumulation accumulate rollout save log eval lr",
+    "train_fraction": "validation test",
+    "train_size": "validation test image crop batch steps epochs resolution",
     "seed": "n num",
 }
 WORDS = re.compile(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*|\d+")

@@ -108,6 +108,17 @@ OPTIMIZER = Template(
 )
 
 
+DATA_SIZE = Template(
+    "data_size",
+    "Data size",
+    "How much more data would bring, and how much regularization few data need: four shares of the training examples, "
+    "each within the next. The largest always looks best, so that this is measured apart from a search.",
+    "Nothing: a PyTorch workload of any kind learns from that share of its training examples, of each class the same; "
+    "validation stays as it is.",
+    {"train_fraction": _one_of(0.05, 0.15, 0.4, 1.0)},
+)
+
+
 def regularization(examples: int | None = None, parameters: int | None = None) -> Template:
     """The penalties for a model of so many parameters that learns from so many examples.
 
@@ -139,4 +150,4 @@ def regularization(examples: int | None = None, parameters: int | None = None) -
 
 def space_templates(examples: int | None = None, parameters: int | None = None) -> tuple[Template, ...]:
     """All templates; examples to learn from and parameters of the model where they are known."""
-    return MLP, CNN, RESNET, TRANSFORMER, OPTIMIZER, regularization(examples, parameters)
+    return MLP, CNN, RESNET, TRANSFORMER, OPTIMIZER, regularization(examples, parameters), DATA_SIZE

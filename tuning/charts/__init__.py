@@ -32,6 +32,7 @@ from tuning.charts.sides import TrialPoint
 from tuning.charts.slices import ACQUISITIONS, relative_promise, slice_figure
 from tuning.charts.small_slices import common_range, slice_svg
 from tuning.charts.sparkline import sparkline_svg
+from tuning.charts.strengths import StrengthPoint, strength_figure
 from tuning.charts.validation import PredictedPoint, validation_figure
 from tuning.charts.what_if import OutcomePoint, what_if_figure
 
@@ -50,6 +51,7 @@ __all__ = [
     "PredictedPoint",
     "RungPoint",
     "Series",
+    "StrengthPoint",
     "TrialCurves",
     "TrialPoint",
     "check_plot_svg",
@@ -73,6 +75,7 @@ __all__ = [
     "slice_figure",
     "slice_svg",
     "sparkline_svg",
+    "strength_figure",
     "trial_curves_figure",
     "validation_figure",
     "what_if_figure",

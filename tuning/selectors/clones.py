@@ -4,7 +4,9 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 
+from tuning.analysis.diagnosis import STRENGTH_TRIALS, strength_space
 from tuning.models import Study
+from tuning.selectors.errors import NotFound
 from tuning.selectors.sources import visible_sources
 from tuning.selectors.studies import visible_studies
 
@@ -49,6 +51,31 @@ def settings_of(user: AbstractBaseUser, study: Study) -> dict[str, Any]:
             for source, visible in visible_sources(user, study)
             if visible
         ],
+    }
+
+
+def strength_settings(user: AbstractBaseUser, study: Study, parameter: str, axis: str) -> dict[str, Any]:
+    """Settings of a study that measures how the best strength of a regulariser moves with a size, as `settings_of`.
+
+    All else stays at the study's best trial. Values are those of the last epoch, since stopping early regularises, too.
+    Raises NotFound with why there is no such study.
+    """
+    if study.best_trial is None or study.space is None:
+        raise NotFound("A study that measures this starts from the best trial, and none is complete yet.")
+    space = strength_space(study.space.document, study.best_trial.params, parameter, axis)
+    if isinstance(space, str):
+        raise NotFound(space)
+    return settings_of(user, study) | {
+        "space": space,
+        "sampler": "qmc",
+        "sampler_options": {},
+        "scheduler": "none",
+        "scheduler_options": {},
+        "objective": Study.Objective.LAST.value,
+        "n_trials": STRENGTH_TRIALS,
+        "total_resource": None,
+        "stop_when_not_worth": False,
+        "warm_start": [],
     }
 
 

@@ -12,8 +12,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tuning.analysis.diagnosis import TITLES, Regulariser, Verdict, diagnose_curves, regulariser_effects
+from tuning.analysis.diagnosis import (
+    TITLES,
+    Regulariser,
+    Sized,
+    StrengthFinding,
+    Verdict,
+    diagnose_curves,
+    regulariser_effects,
+    strength_findings,
+)
 from tuning.analysis.diagnosis.reach import within_reach
+from tuning.analysis.roles import role_of
 from tuning.models import Metric, Study, Trial
 from tuning.selectors.curves import Curve, study_curves, trial_curves
 from tuning.selectors.preflights import newest_preflight
@@ -22,6 +32,8 @@ from tuning.selectors.workloads import split_of
 
 AT_ONCE = 200
 CACHED = 16
+SIZES = ("parameters", "examples", "optimizer")  # of a trial's facts
+DATA_SIZES = ("train_fraction", "train_size")
 MOST = 5_000  # the newest: of more, a page would show the same picture
 
 _lock = threading.Lock()
@@ -51,13 +63,15 @@ class Yardstick:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """A trial, its verdict, its gap (None where it broke off), and its objective value."""
+    """A trial, its verdict, its gap (None where it broke off), its objective value, and what its training told of its
+    size: parameters, examples and optimizer, as far as it did."""
 
     trial_id: int
     number: int
     verdict: Verdict
     value: float | None
     params: Mapping[str, Any]
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def gap(self) -> float | None:
@@ -75,6 +89,7 @@ class StudyDiagnostics:
     problem: str = ""
     rows: Sequence[Diagnosis] = ()
     regularisers: Sequence[Regulariser] = ()
+    strengths: Sequence[StrengthFinding] = ()
     cut: int = 0
     pending: int = 0
     yardstick: Yardstick | None = None
@@ -170,6 +185,7 @@ def _look(study: Study, stick: Yardstick, known: dict[int, Diagnosis]) -> StudyD
         "" if rows else "No trial with both curves has run to its end yet.",
         rows,
         regulariser_effects(space, measured, study.direction),
+        strength_findings(space, _sized(study, space, rows), study.direction),
         trials.filter(state=Trial.State.PRUNED, infeasible=False).count(),
         max(0, len(new) - AT_ONCE),
         stick,
@@ -177,14 +193,35 @@ def _look(study: Study, stick: Yardstick, known: dict[int, Diagnosis]) -> StudyD
     )
 
 
+def _sized(study: Study, space: Mapping[str, Any], rows: Sequence[Diagnosis]) -> list[Sized]:
+    """The trials with a value; where the training did not tell its examples, by the parameter that sets their share."""
+    split = split_of(study.workload)
+    whole = (split.sizes.get("train") if split is not None else None) or 1.0
+    roles = {name: role_of(name, entry.get("annotation")) for name, entry in space.items()}
+    units = {name: whole if role == "train_fraction" else 1.0 for name, role in roles.items() if role in DATA_SIZES}
+    found = []
+    for row in rows:
+        if row.value is not None and math.isfinite(row.value):
+            given = next((row.params[name] * unit for name, unit in units.items() if name in row.params), None)
+            examples = row.facts.get("examples", given)
+            optimizer = str(row.facts.get("optimizer", ""))
+            found.append(Sized(row.params, row.value, row.facts.get("parameters"), examples, optimizer))
+    return found
+
+
 def _diagnosed(study: Study, stick: Yardstick, ids: Sequence[int]) -> dict[int, Diagnosis]:
-    fields = ("number", "state", "reason_code", "value", "params", "space_id")
+    fields = ("number", "state", "reason_code", "value", "params", "space_id", "facts")
     trials = Trial.objects.filter(pk__in=ids).only(*fields)
     curves = study_curves(study, ids, stick.names)
     space = reach_of(study, study.space.document if study.space is not None else {})
     return {
         trial.pk: Diagnosis(
-            trial.pk, trial.number, _verdict(stick, trial, curves.get(trial.pk, {}), space), trial.value, trial.params
+            trial.pk,
+            trial.number,
+            _verdict(stick, trial, curves.get(trial.pk, {}), space),
+            trial.value,
+            trial.params,
+            {name: trial.facts[name] for name in SIZES if name in trial.facts},
         )
         for trial in trials
     }

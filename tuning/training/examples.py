@@ -64,13 +64,13 @@ def _feed_dataset(digest: Any, dataset: Dataset[Any]) -> None:
     else:
         size = size_of(dataset)
         digest.update(f"examples{size}:".encode())
-        for targets in _targets(dataset, size):
+        for targets in kept_targets(dataset, size):
             _feed(digest, _digest_of(targets) if isinstance(targets, Tensor) else targets)
         for index in _spread(size, EXAMPLES):
             _feed(digest, dataset[index])
 
 
-def _targets(dataset: Dataset[Any], size: int) -> Iterable[Any]:
+def kept_targets(dataset: Dataset[Any], size: int) -> Iterable[Any]:
     """One label an example, where the dataset keeps them at hand in the manner of torchvision."""
     for name in ("targets", "labels"):
         kept = getattr(dataset, "__dict__", {}).get(name)

@@ -19,7 +19,9 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from tuning.training.batches import size_of
 from tuning.training.checkpoint import CheckpointError, CheckpointFolder, load_checkpoint
+from tuning.training.data_size import part_of
 from tuning.training.determinism import (
     PeakMemory,
     device_name,
@@ -64,7 +66,8 @@ class Run:
         device: "cpu" or "cuda".
         threads: of the CPU.
         deterministic: only algorithms whose results are reproducible.
-        load: how the workload's data are read; the random generators are seeded after it.
+        load: how the workload's data are read, all of them (`data_size` takes a trial's part); the random generators
+            are seeded after it.
     """
 
     params: Mapping[str, Any]
@@ -104,6 +107,8 @@ class Outcome:
         steps: finished epochs, each of them reported and checkpointed.
         stopped: False at its end, True after a stop, "pause" after a pause.
         parameters: of the model.
+        examples: that it learnt from.
+        optimizer: its class, which tells what a weight decay means.
         device: its maker's name.
         seconds: of this run alone.
         peak_memory: bytes.
@@ -112,6 +117,8 @@ class Outcome:
     steps: int
     stopped: bool | str
     parameters: int
+    examples: int
+    optimizer: str
     device: str
     seconds: float
     peak_memory: int
@@ -139,7 +146,7 @@ def train(workload: Workload, run: Run, listener: Listener) -> Outcome:
 
     device = prepare_device(run.device, threads=run.threads, deterministic=run.deterministic)
     memory = PeakMemory(device)
-    splits = run.load(workload)
+    splits = part_of(run.load(workload), run.params)
     generator = seed_everything(run.seed)
 
     model = workload.build_model(run.params).to(device)
@@ -235,6 +242,8 @@ def train(workload: Workload, run: Run, listener: Listener) -> Outcome:
         steps=step,
         stopped=stopped,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
+        examples=size_of(splits.train),
+        optimizer=type(optimizer).__name__,
         device=device_name(device),
         seconds=time.perf_counter() - started,
         peak_memory=memory.read(),

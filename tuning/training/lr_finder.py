@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from tuning.training.data_size import part_of
 from tuning.training.determinism import (
     device_name,
     prepare_device,
@@ -100,7 +101,7 @@ def lr_range_test(
     place = prepare_device(device, threads=threads, deterministic=False)
     kept, unused = random_state(torch.Generator(), place), torch.Generator()
     try:
-        splits = load(workload)
+        splits = part_of(load(workload), params)
         generator = seed_everything(seed)
         model = workload.build_model(params).to(place)
         optimizer = workload.build_optimizer(model, params)

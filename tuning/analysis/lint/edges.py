@@ -34,6 +34,7 @@ CHANCE = 0.005  # that so many of the best lie at one end of a parameter that do
 WIDEST_ZONE = 0.1  # of a range with few values the last is no edge that one trial could show
 FALLING = 3.5  # standard errors by which the loss falls towards the end
 TINY = 1e-300
+NO_OPTIMUM = ("seed", "train_fraction", "train_size")  # chance, and data, of which more are better
 SPARE = 5  # trials beyond the coefficients from which standard errors mean something
 
 Numeric = Float | Int | SteppedFloat
@@ -74,7 +75,7 @@ def edges(history: History) -> list[Finding]:
     slopes = Slopes(history, counted)
     found = []
     for position, parameter in enumerate(history.space.parameters):
-        if isinstance(parameter, Numeric) and parameter.prior is None and role(parameter) != "seed":
+        if isinstance(parameter, Numeric) and parameter.prior is None and role(parameter) not in NO_OPTIMUM:
             sides = [_edge(parameter, side, unit[:, position], position, slopes) for side in ("low", "high")]
             spoken = sorted((edge for edge in sides if edge is not None), key=lambda edge: edge.severity == "info")
             found += spoken[:1]

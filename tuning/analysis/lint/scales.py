@@ -193,4 +193,19 @@ def _dropout_choices(parameter: Categorical) -> Finding | None:
     return Finding("DROPOUT", _dropout_severity(min(rates), max(rates)), message, evidence, fix, parameter.name)
 
 
-RULES = (log_lr, wide_lin, step_div, mirror, narrow, too_wide, dropout)
+def train_fraction(parameter: Parameter, plan: Plan) -> Finding | None:
+    """TRAIN-FRACTION: a share of the training examples that is not above 0 and at most 1."""
+    if role(parameter) != "train_fraction":
+        return None
+    if isinstance(parameter, Categorical):
+        ends = [value for value in parameter.choices or () if is_number(value)]
+    else:
+        ends = [value for value in (parameter.low, parameter.high) if value is not None]
+    if not ends or (min(ends) > 0 and max(ends) <= 1):
+        return None
+    message = f"{parameter.name} is a share of the training examples: give values above 0 and at most 1."
+    evidence = {"low": min(ends), "high": max(ends)}
+    return Finding("TRAIN-FRACTION", "error", message, evidence, None, parameter.name)
+
+
+RULES = (log_lr, wide_lin, step_div, mirror, narrow, too_wide, dropout, train_fraction)

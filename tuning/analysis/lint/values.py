@@ -15,6 +15,7 @@ EIGHT = 8
 LOOKED_AT = 4096  # values of a batch size; a range with more holds others than powers of two in any case
 MOST_LISTED = 16
 ORDERED = 3  # numbers from which a list loses an order worth having
+LISTED = ("batch_size", "seed", "train_fraction")  # which are chosen one by one, whatever their order
 GEOMETRIC = 8  # last / first from which a list of numbers is spaced by factors
 
 
@@ -73,7 +74,7 @@ def ordered_cat(parameter: Parameter, plan: Plan) -> Finding | None:
     if not isinstance(parameter, Categorical) or parameter.weights is not None or plan.is_grid:
         return None
     choices = parameter.choices or ()
-    if len(choices) < ORDERED or not all(map(is_number, choices)) or role(parameter) in ("batch_size", "seed"):
+    if len(choices) < ORDERED or not all(map(is_number, choices)) or role(parameter) in LISTED:
         return None
     message = (
         f"{parameter.name} lists numbers, whose order the search does not see: it learns faster from a range, "

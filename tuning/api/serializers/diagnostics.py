@@ -65,6 +65,45 @@ class RegulariserView(serializers.Serializer[Any]):
     says = serializers.CharField()
 
 
+class SizeView(serializers.Serializer[Any]):
+    """The best strength of a regulariser at one size."""
+
+    sizes = serializers.DictField(
+        child=serializers.FloatField(), help_text="By axis: parameters of the model, examples to learn from."
+    )
+    trials = serializers.IntegerField()
+    best = serializers.FloatField()
+    low = serializers.FloatField(help_text="Of its 95 % bootstrap interval.")
+    high = serializers.FloatField()
+    edge = serializers.CharField(
+        allow_blank=True, help_text="low or high where it lies at that end of what was searched, else empty."
+    )
+    told = serializers.BooleanField(help_text="Whether the strength makes a difference here beyond chance.")
+
+
+class SlopeView(serializers.Serializer[Any]):
+    """By how much the best strength moves for a factor of ten along an axis."""
+
+    axis = serializers.CharField()
+    value = serializers.FloatField(help_text="In decades; of a dropout rate in shares of the units.")
+    low = serializers.FloatField(help_text="Of its 95 % bootstrap interval.")
+    high = serializers.FloatField()
+    claimed = serializers.BooleanField(help_text="Whether the interval leaves zero out.")
+
+
+class StrengthView(serializers.Serializer[Any]):
+    """Whether the best strength of a regulariser moves with the model or the training set."""
+
+    parameter = serializers.CharField()
+    role = serializers.CharField()
+    unit = serializers.CharField(help_text="What its values are, such as a decoupled weight decay.")
+    trials = serializers.IntegerField()
+    says = serializers.CharField(help_text="What is claimed with its interval, or why nothing is.")
+    scale = serializers.CharField(source="found.scale", help_text="log or linear.")
+    sizes = SizeView(many=True, source="found.sizes")
+    slopes = SlopeView(many=True, source="found.slopes")
+
+
 class StudyDiagnosticsView(serializers.Serializer[Any]):
     """The verdicts on a study's trials."""
 
@@ -79,4 +118,5 @@ class StudyDiagnosticsView(serializers.Serializer[Any]):
     records = serializers.DictField(
         child=AdviceRecordView(), help_text="By verdict: how often advice after it was tried here, and what came of it."
     )
+    strengths = StrengthView(many=True)
     trials = DiagnosisView(many=True)

@@ -20,7 +20,8 @@ class StudyDiagnostics(Endpoint):
         description=(
             "A verdict on every complete or diverged trial by its training and validation loss, with its epoch, its "
             "numbers and what to change next; how many have which; and which regularisers go with a closed gap, by "
-            "partial rank correlation over the trials. Where there are no two curves to compare, `problem` says why."
+            "partial rank correlation over the trials; and whether the best strength of each moves with the size of "
+            "the model or of the training set. Where there are no two curves to compare, `problem` says why."
         ),
         tags=["studies"],
         responses=StudyDiagnosticsView,
@@ -39,6 +40,7 @@ class StudyDiagnostics(Endpoint):
             "base": found.yardstick.base if found.yardstick is not None else None,
             "regularisers": found.regularisers,
             "records": records().by_rule,
+            "strengths": found.strengths,
             "trials": found.rows,
         }
         return Response(shown(StudyDiagnosticsView, document))

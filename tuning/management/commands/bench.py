@@ -6,7 +6,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-BENCHES = ("samplers", "asks", "fidelity", "worth", "runtime", "chaos", "preflight", "advice", "advised", "importance")
+BENCHES = (
+    "samplers", "asks", "fidelity", "worth", "runtime", "chaos", "preflight", "advice", "advised", "importance",
+    "regularisation",
+)  # fmt: skip
 OWN_OPTIONS = {  # of one bench each: (bench, help)
     "kills": ("chaos", "how many disturbances on each database"),
     "seed": ("chaos", "of the order and the victims of the disturbances"),

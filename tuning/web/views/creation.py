@@ -15,7 +15,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from tuning.selectors.clones import settings_of
+from tuning.selectors.clones import settings_of, strength_settings
 from tuning.selectors.drafts import draft_of, drafts_of
 from tuning.selectors.sources import teaching_studies
 from tuning.selectors.space_templates import template_named, templates_for
@@ -71,13 +71,20 @@ def new_study(request: SignedInRequest) -> HttpResponse:
     draft = draft_of(request.user, key) if request.method != "POST" else None
     if draft is not None:
         return _draft_page(request, workload, typed(draft.fields), source)
-    settings = settings_of(request.user, source) if source is not None else None
+    settings = _settings(request, source) if source is not None else None
     sources = _sources(request, workload, settings)
     if request.method != "POST":
         fields = initial(workload) if source is None else initial_clone(source, settings or {}, request.GET)
         rows = first_rows(workload) if settings is None else SpaceRows(initial=initial_rows(settings["space"] or {}))
         return _page(request, workload, StudyForm(workload, initial=fields), rows, sources, source)
     return _sent(request, workload, sources, source)
+
+
+def _settings(request: SignedInRequest, source: Any) -> dict[str, Any]:
+    """Those of the source; with ?measure= and ?along= those of a study that measures a regulariser against a size."""
+    if "measure" in request.GET:
+        return strength_settings(request.user, source, request.GET["measure"], request.GET.get("along", ""))
+    return settings_of(request.user, source)
 
 
 def _sent(request: SignedInRequest, workload: Any, sources: SourceRows, source: Any | None) -> HttpResponse:
