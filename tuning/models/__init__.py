@@ -7,6 +7,7 @@ from tuning.models.job import Job
 from tuning.models.metric import CurveSummary, Metric, MetricChunk
 from tuning.models.preflight import Draft, Preflight
 from tuning.models.rung import Cohort, Rung, RungEntry
+from tuning.models.sealed import SEALED_TABLES, SealedMetric, SealedTable
 from tuning.models.source import StudySource
 from tuning.models.study import Distribution, Parameter, SearchSpace, Study
 from tuning.models.trial import Attempt, Trial
@@ -14,6 +15,7 @@ from tuning.models.workload import Offering, Split, Workload
 from tuning.models.worth import WorthLook
 
 __all__ = [
+    "SEALED_TABLES",
     "Account",
     "ApiToken",
     "Attempt",
@@ -33,6 +35,8 @@ __all__ = [
     "Preflight",
     "Rung",
     "RungEntry",
+    "SealedMetric",
+    "SealedTable",
     "SearchSpace",
     "Slot",
     "Split",
