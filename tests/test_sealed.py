@@ -10,13 +10,25 @@ from tuning.sealed import LONGEST_HELD, MaskedStream, is_sealed, masked_line, wi
 
 @pytest.mark.parametrize(
     "name",
-    ["test", "test/accuracy", "test_acc", "Test_Loss", "TestLoss", " test", "testing/f1", "Accuracy/test", "final.test.f1"],
+    [
+        "test",
+        "test/accuracy",
+        "test_acc",
+        "Test_Loss",
+        "TestLoss",
+        " test",
+        "testing/f1",
+        "Accuracy/test",
+        "final.test.f1",
+    ],
 )
 def test_names_of_the_test_set(name):
     assert is_sealed(name)
 
 
-@pytest.mark.parametrize("name", ["validation/loss", "train/accuracy", "latest", "attested/loss", "contest", "value", ""])
+@pytest.mark.parametrize(
+    "name", ["validation/loss", "train/accuracy", "latest", "attested/loss", "contest", "value", ""]
+)
 def test_other_names(name):
     assert not is_sealed(name)
 

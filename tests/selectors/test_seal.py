@@ -42,6 +42,6 @@ def test_a_program_does_as_well_whatever_its_split_says(alice):
     report(make_running(study, make_slot()), [0.5], test__accuracy=[0.9], test__loss=[0.1], test__a=[0.1], test__b=[1])
     seal = seal_of(study)
     assert (seal.state, len(seal.metrics)) == ("declared", 4)
-    assert "and others" in seal.message
+    assert "…) is stored" in seal.message
     Workload.objects.all().delete()
     assert seal_of(study).state == "declared"

@@ -20,9 +20,9 @@ from tuning.selectors.diagnostics import study_diagnostics
 from tuning.selectors.hindrances import hindrances
 from tuning.selectors.preflights import Standing, standing_of
 from tuning.selectors.schedulers import has_rungs
+from tuning.selectors.seal import seal_of
 from tuning.selectors.sources import visible_sources
 from tuning.selectors.spaces import fit_of, space_versions
-from tuning.selectors.seal import seal_of
 from tuning.selectors.studies import may_edit, study_facts, study_for
 from tuning.selectors.trials import trial_for
 from tuning.selectors.workloads import split_of
