@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
-from django.urls import path
+from django.urls import get_resolver, path
 
 from tests.factories import make_running, make_slot, make_study, report
 from tuning.management import walk
@@ -48,6 +48,14 @@ def audit(study: Study, **options: Any) -> tuple[str, str, str]:
     return out.getvalue(), err.getvalue(), ""
 
 
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Walk the pages of trials alone: the test is about another place."""
+    routes = [route for route in routes_of(get_resolver()) if route.text.endswith("trials/<int:trial_id>/")]
+    monkeypatch.setattr(walk, "routes_of", lambda resolver: routes)
+    monkeypatch.setattr(walk, "MOST_LINKS", 0)
+
+
 def everything() -> str:
     """All rows of all tables, as text."""
     with connection.cursor() as cursor:
@@ -68,7 +76,7 @@ def test_a_sound_study_shows_nothing_and_stays_as_it_was(study: Study) -> None:
     assert everything() == before
     looked = {line.split()[1]: line.split() for line in out.splitlines() if re.match(r"(files|table|REST|page) ", line)}
     for place in (
-        "tuning_trial", "tuning_auditevent", "study-%d/trial-0" % study.pk, "/api/v1/studies/<int:study_id>/export/",
+        "tuning_trial", "tuning_auditevent", f"study-{study.pk}/trial-0", "/api/v1/studies/<int:study_id>/export/",
         "/api/v1/trials/<int:trial_id>/curves/", "/studies/<int:study_id>/leaderboard/", "/trials/<int:trial_id>/log/",
         "/studies/<int:study_id>/best.<slug:form>", "/studies/<int:study_id>/setup/",
     ):  # fmt: skip
@@ -92,7 +100,7 @@ def leak_to_facts(trial: Trial, value: float) -> str:
 
 
 @pytest.mark.parametrize("leak", [leak_to_notes, leak_to_a_metric, leak_to_facts])
-def test_a_planted_number_that_is_stored_elsewhere_too_is_found(study, monkeypatch, leak) -> None:
+def test_a_planted_number_that_is_stored_elsewhere_too_is_found(study, short, monkeypatch, leak) -> None:
     places: list[str] = []
 
     def leaking(of: Study, trial: Trial, fence: int, points: Any) -> Any:
@@ -107,7 +115,7 @@ def test_a_planted_number_that_is_stored_elsewhere_too_is_found(study, monkeypat
     assert "a planted number" in err
 
 
-def test_a_page_that_shows_sealed_values_is_found(study, monkeypatch) -> None:
+def test_a_page_that_shows_sealed_values_is_found(study, short, monkeypatch) -> None:
     def shown(trial: Trial) -> dict[str, Any]:
         return {f"{row.name} {row.value:.3g}": 1 for row in SealedMetric.objects.filter(trial=trial)}
 
@@ -119,7 +127,7 @@ def test_a_page_that_shows_sealed_values_is_found(study, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("content", [f"accuracy on test: {VALUE:.7f}\n".encode(), b"\x80" + struct.pack(">d", VALUE)])
-def test_a_sealed_value_of_the_study_in_its_files_is_found(study, content) -> None:
+def test_a_sealed_value_of_the_study_in_its_files_is_found(study, short, content) -> None:
     file = trial_folder(Trial.objects.earliest("number")) / "attempt-1.log"
     file.write_bytes(b"x" * ((1 << 20) - 10) + content)
     _out, err, ended = audit(study, trials=1)
@@ -128,14 +136,14 @@ def test_a_sealed_value_of_the_study_in_its_files_is_found(study, content) -> No
     assert "73905" not in err
 
 
-def test_a_value_that_an_open_metric_has_as_well_is_not_called_a_leak(study) -> None:
+def test_a_value_that_an_open_metric_has_as_well_is_not_called_a_leak(study, short) -> None:
     trial = make_running(study, make_slot())
     report(trial, [VALUE])
     out, _err, ended = audit(study, trials=1)
-    assert (ended, "1 that equal a value of an open metric" in out) == ("", True)
+    assert (ended, "2 that equal a value of an open metric" in out) == ("", True)
 
 
-def test_a_page_that_breaks_is_told_and_nothing_is_said_about_the_seal(study, monkeypatch) -> None:
+def test_a_page_that_breaks_is_told_and_nothing_is_said_about_the_seal(study, short, monkeypatch) -> None:
     def breaks(trial: Trial) -> dict[str, int]:
         raise RuntimeError("broken")
 
@@ -155,8 +163,7 @@ def test_a_study_without_a_trial_or_none_at_all_is_refused(alice) -> None:
 def test_what_is_done_while_it_is_planted_is_taken_back(study) -> None:
     numbers = seal_audit.unusual_numbers()
     with pytest.raises(ZeroDivisionError), seal_audit.planted(study_id=study.pk, numbers=numbers) as plant:
-        assert SealedMetric.objects.filter(trial=plant.trial, name="test/seal_audit").count() == 1
-        _ = 1 / 0
+        raise ZeroDivisionError(SealedMetric.objects.get(trial=plant.trial, name="test/seal_audit"))
     assert not SealedMetric.objects.filter(name__startswith="test/seal_audit").exists()
     assert not ApiToken.objects.exists()
     assert not AuditEvent.objects.filter(verb="created token").exists()

@@ -35,14 +35,15 @@ def seal_of(study: Study) -> Seal:
         )
         return Seal(ENFORCED, message, metrics)
     if metrics:
+        named = f"{', '.join(metrics[:3])}{', …' if len(metrics) > 3 else ''}"
         message = (
-            f"What trials report of the test set ({', '.join(metrics[:3])}{', …' if len(metrics) > 3 else ''}) is stored "
-            "sealed. Their program holds the data itself, so nobody can see whether it uses or shows them otherwise."
+            f"What trials report of the test set ({named}) is stored sealed. Their program holds the data itself, so "
+            "nobody can see whether it uses or shows them otherwise."
         )
         return Seal(DECLARED, message, metrics)
     message = (
-        "No test set is known, so nothing will say how good the chosen configuration is on data that had no part in "
-        "the choice. Give one in test_data() of a PyTorch workload, or report metrics named test/…: they are stored sealed."
+        "No test set is known, so nothing will say how good the chosen configuration is on data that had no part in the "
+        "choice. Give one in test_data() of a PyTorch workload, or report metrics named test/…: they are stored sealed."
     )
     return Seal(NONE, message)
 
