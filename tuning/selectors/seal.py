@@ -42,7 +42,7 @@ def seal_of(study: Study) -> Seal:
         )
         return Seal(DECLARED, message, metrics)
     message = (
-        "No test set is known, so nothing will say how good the chosen configuration is on data that had no part in the "
+        "No test set is known, so nothing will say how good the chosen configuration is on data without a part in the "
         "choice. Give one in test_data() of a PyTorch workload, or report metrics named test/…: they are stored sealed."
     )
     return Seal(NONE, message)
