@@ -119,10 +119,9 @@ class Walk:
             heads = [{}, {"HX-Request": "true"}]
         for headers in heads:
             answer = self._client.get(address, headers=headers, secure=settings.SECURE_SSL_REDIRECT)
-            content = b"".join(answer.streaming_content) if answer.streaming else answer.content
+            content = answer.getvalue()  # to its end: closing it once more would close the connection to the database
             told = "\n".join(f"{name}: {value}" for name, value in answer.items()).encode()
             yield Answer(f"/{route.text}", address, answer.status_code, told + b"\n" + content)
-            answer.close()
             if answer.status_code == 405:
                 return
 
