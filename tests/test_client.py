@@ -96,7 +96,7 @@ def test_what_is_reported_of_the_test_set_is_sealed_and_the_study_says_so(study:
     assert trial.report({"validation/loss": 0.5, "test/accuracy": 0.918273}, 1) == "continue"
     seal = study.refresh().seal
     assert (seal["state"], seal["metrics"]) == ("declared", ["test/accuracy"])
-    assert "918273" not in json.dumps(study.trials())
+    assert "918273" not in json.dumps(list(study.trials()))
 
 
 @pytest.mark.parametrize(("kind", "options"), [("asha", {"type": "promotion"}), ("successive_halving", {})])
