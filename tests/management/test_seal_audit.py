@@ -153,6 +153,13 @@ def test_a_page_that_breaks_is_told_and_nothing_is_said_about_the_seal(study, sh
     assert "the server answered 500" in err
 
 
+def test_pages_that_lack_their_static_files_are_not_walked(study, settings) -> None:
+    storage = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+    settings.STATIC_ROOT = settings.STATE_DIR / "nothing collected"
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": storage}}
+    assert "collectstatic" in audit(study)[2]
+
+
 def test_a_study_without_a_trial_or_none_at_all_is_refused(alice) -> None:
     study = make_study(alice)
     assert "no trial yet" in audit(study)[2]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.core.cache import cache
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.templatetags.static import static
 
 from tuning.management.needles import Search, search_for
 from tuning.management.walk import UnknownPart, Walk
@@ -17,6 +18,7 @@ from tuning.selectors.studies import study_now
 from tuning.services.errors import ServiceError
 from tuning.services.seal_audit import planted, unusual_numbers
 
+ANY_FILE = "css/app.css"  # that pages name
 PIECE = 1 << 20  # bytes of a file that are looked at together
 
 
@@ -44,6 +46,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         numbers = unusual_numbers()
+        try:
+            static(ANY_FILE)
+        except ValueError as error:
+            raise CommandError("The pages lack their static files; run manage.py collectstatic first.") from error
         try:
             study = study_now(options["study"])
             stored, n_alike = sealed_values(study)
