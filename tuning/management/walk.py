@@ -5,6 +5,7 @@ What is added there is walked as well. An address with a part that this module c
 
 import html
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +17,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import RoutePattern
 
-MOST_LINKS = 400  # further addresses that pages link to: tabs with their choices, orders, pages of lists
+MOST_LINKS = 12  # further addresses of one route that pages link to: a tab with its choices, orders, pages of lists
 # Parts of addresses beside the study's and the trial's id, with all that they may be.
 PARTS: dict[str, Sequence[str]] = {
     "form": ("json", "yaml", "pt"),
@@ -79,15 +80,15 @@ class Walk:
         """
         waiting = [(route, address) for route in self.routes for address in self.addresses(route)]
         seen = {address for _route, address in waiting}
-        links = 0
+        links: Counter[Route] = Counter()
         while waiting:
             route, address = waiting.pop(0)
             for answer in self._ask(route, address):
                 yield answer
                 for found, link in self._links(answer):
-                    if link not in seen and links < MOST_LINKS:
+                    if link not in seen and links[found] < MOST_LINKS:
                         seen.add(link)
-                        links += 1
+                        links[found] += 1
                         waiting.append((found, link))
 
     def addresses(self, route: Route) -> list[str]:
