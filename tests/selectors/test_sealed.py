@@ -1,8 +1,10 @@
 """What of the test set counts for a trial: names and counts for everybody, values for a reveal."""
 
 import math
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from tests.factories import make_running, make_study
@@ -69,3 +71,16 @@ def test_an_attempt_has_one_number_of_a_step(trial):
     seal(trial, 1, 0.25)
     with pytest.raises(IntegrityError), transaction.atomic():
         seal(trial, 1, 0.5)
+
+
+def test_nothing_else_reads_or_writes_the_table():
+    """A page that wants a sealed number has to go through here."""
+    room = Path(settings.BASE_DIR) / "tuning"
+    naming = {
+        str(path.relative_to(room))
+        for path in room.rglob("*.py")
+        if "SealedMetric" in path.read_text() and path.parent.name not in ("models", "migrations")
+    }
+    assert naming == {"selectors/sealed.py", "services/sealing.py"}
+    readers = {str(path.relative_to(room)) for path in room.rglob("*.py") if "sealed_of" in path.read_text()}
+    assert not {name for name in readers if name.startswith(("web/", "api/", "charts/", "workers/", "management/"))}
