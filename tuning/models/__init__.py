@@ -6,6 +6,7 @@ from tuning.models.host import Device, Host, Slot
 from tuning.models.job import Job
 from tuning.models.metric import CurveSummary, Metric, MetricChunk
 from tuning.models.preflight import Draft, Preflight
+from tuning.models.reveal import KeptForEver, Reveal, Seal
 from tuning.models.rung import Cohort, Rung, RungEntry
 from tuning.models.source import StudySource
 from tuning.models.study import Distribution, Parameter, SearchSpace, Study
@@ -26,13 +27,16 @@ __all__ = [
     "Draft",
     "Host",
     "Job",
+    "KeptForEver",
     "Metric",
     "MetricChunk",
     "Offering",
     "Parameter",
     "Preflight",
+    "Reveal",
     "Rung",
     "RungEntry",
+    "Seal",
     "SearchSpace",
     "Slot",
     "Split",
