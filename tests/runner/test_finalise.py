@@ -83,7 +83,8 @@ def test_a_wrong_spec_is_refused(runner, spec, changes, words):
 
 
 def test_without_a_test_split_there_is_nothing_to_look_at(runner, spec):
-    assert "has no test split; add a method test_data()" in runner.run("finalise", **spec("bare", "pass"))[-1]["message"]
+    error = runner.run("finalise", **spec("bare", "pass"))[-1]
+    assert "has no test split; add a method test_data()" in error["message"]
 
 
 def test_other_data_than_the_study_had_are_refused(runner, spec):

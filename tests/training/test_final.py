@@ -1,4 +1,4 @@
-"""The final look: fresh seeds are trained first, the seal is opened last, and a second attempt goes on from the first."""
+"""The final look: fresh seeds are trained first, the seal is opened last; a second attempt goes on from the first."""
 
 import math
 

@@ -51,7 +51,7 @@ def backwards(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tuning", "0020_worth"),
+        ("tuning", "0021_sealed_metrics"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

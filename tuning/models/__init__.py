@@ -8,6 +8,7 @@ from tuning.models.metric import CurveSummary, Metric, MetricChunk
 from tuning.models.preflight import Draft, Preflight
 from tuning.models.reveal import KeptForEver, Reveal, Seal
 from tuning.models.rung import Cohort, Rung, RungEntry
+from tuning.models.sealed import SEALED_TABLES, SealedMetric, SealedTable
 from tuning.models.source import StudySource
 from tuning.models.study import Distribution, Parameter, SearchSpace, Study
 from tuning.models.trial import Attempt, Trial
@@ -15,6 +16,7 @@ from tuning.models.workload import Offering, Split, Workload
 from tuning.models.worth import WorthLook
 
 __all__ = [
+    "SEALED_TABLES",
     "Account",
     "ApiToken",
     "Attempt",
@@ -37,6 +39,8 @@ __all__ = [
     "Rung",
     "RungEntry",
     "Seal",
+    "SealedMetric",
+    "SealedTable",
     "SearchSpace",
     "Slot",
     "Split",
