@@ -21,12 +21,15 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "tuning.findings": (),
     "tuning.remedies": (),
     "tuning.constraints": (),
+    "tuning.sealed": (),
     "tuning.client": (),
     "tuning.engine": (*NUMBERS, "threadpoolctl"),  # which scikit-learn brings
     "tuning.analysis": (*NUMBERS, "tuning.findings", "tuning.engine"),
-    "tuning.training": ("torch", *NUMBERS, "tuning.findings"),
+    "tuning.training": ("torch", *NUMBERS, "tuning.findings", "tuning.sealed"),
     "tuning.optuna_storage": ("optuna", "tuning.client"),
-    "tuning.runner": ("torch", "tuning.constraints", "tuning.findings", "tuning.remedies", "tuning.training"),
+    "tuning.runner": (
+        "torch", "tuning.constraints", "tuning.findings", "tuning.remedies", "tuning.sealed", "tuning.training",
+    ),
     "tuning.runner.protocol": (),
     "tuning.models": (*DJANGO, "tuning.engine"),
     "tuning.migrations": (*DJANGO, "tuning.models"),
@@ -37,11 +40,11 @@ ARROWS: dict[str, tuple[str, ...]] = {
     ),
     "tuning.services": (
         *DJANGO, *NUMBERS, "tuning.constraints", "tuning.findings", "tuning.engine", "tuning.analysis", "tuning.models",
-        "tuning.interop", "tuning.selectors",
+        "tuning.interop", "tuning.sealed", "tuning.selectors",
     ),
     "tuning.workers": (
         *DJANGO, "django_q", "tuning.constraints", "tuning.models", "tuning.remedies", "tuning.runner.protocol",
-        "tuning.services", "tuning.selectors",
+        "tuning.sealed", "tuning.services", "tuning.selectors",
     ),
     "tuning.web": (
         *DJANGO, "yaml", "tuning.constraints", "tuning.findings", "tuning.engine.registry", "tuning.services",

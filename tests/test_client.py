@@ -90,6 +90,15 @@ def test_optimize_runs_the_study_to_its_end(study: Study):
     assert trial_curves(TrialRow.objects.get(pk=best.id))["validation/loss"].steps == [1, 2]
 
 
+def test_what_is_reported_of_the_test_set_is_sealed_and_the_study_says_so(study: Study):
+    assert study.seal["state"] == "none"
+    (trial,) = study.ask()
+    assert trial.report({"validation/loss": 0.5, "test/accuracy": 0.918273}, 1) == "continue"
+    seal = study.refresh().seal
+    assert (seal["state"], seal["metrics"]) == ("declared", ["test/accuracy"])
+    assert "918273" not in json.dumps(list(study.trials()))
+
+
 @pytest.mark.parametrize(("kind", "options"), [("asha", {"type": "promotion"}), ("successive_halving", {})])
 def test_a_trial_that_pauses_at_a_rung_comes_again_and_goes_on(client: Client, kind: str, options: dict[str, Any]):
     study = client.create_study(

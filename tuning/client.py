@@ -541,6 +541,12 @@ class Study:
     def direction(self) -> str:
         return str(self.document["direction"])
 
+    @property
+    def seal(self) -> dict[str, Any]:
+        """How far its test set is kept until the choice is made: state (enforced, declared or none), message, and the
+        names of the metrics that are stored sealed."""
+        return dict(self.document["seal"])
+
     def _call(self, method: str, path: str = "", body: Any = None, **options: Any) -> Any:
         return self.client.connection.call(method, f"studies/{self.id}/{path}", body, **options)
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from tests.api.conftest import Api, fields_of
 from tests.factories import make_study
-from tuning.models import Attempt, Study, Trial
+from tuning.models import Attempt, SealedMetric, Study, Trial
 from tuning.selectors.curves import trial_curves
 
 STALE = "urn:hpweb:problem:stale-lease"
@@ -248,6 +248,17 @@ def test_heartbeat_renews_the_lease(as_alice, asked):
     assert answer.status_code == 204
     assert answer.content == b""
     assert Trial.objects.get(pk=asked["id"]).lease_until > timezone.now() + timedelta(seconds=20)
+
+
+def test_a_metric_of_the_test_set_is_taken_and_shown_to_nobody(as_alice, asked, running):
+    assert as_alice.get(f"studies/{running.pk}/").json()["seal"]["state"] == "none"
+    body = {"lease": asked["lease"], "step": 1, "metrics": {"validation/loss": 0.5, "test/accuracy": 0.918273}}
+    for _ in range(2):
+        assert as_alice.post(f"trials/{asked['id']}/report/", body).json()["decision"] == "continue"
+    assert SealedMetric.objects.get().value == 0.918273
+    assert list(as_alice.get(f"trials/{asked['id']}/curves/").json()["curves"]) == ["validation/loss"]
+    seal = as_alice.get(f"studies/{running.pk}/").json()["seal"]
+    assert (seal["state"], seal["metrics"]) == ("declared", ["test/accuracy"])
 
 
 # --- tell ---------------------------------------------------------------------------------------------------

@@ -296,16 +296,34 @@ def test_a_value_that_is_not_finite_is_a_divergence(runner, programs):
 
 
 @pytest.mark.parametrize("source", ["client", "stdout"])
-def test_a_metric_of_the_test_set_is_refused(runner, programs, source):
-    code = {
-        "client": "from hpweb_client import current_trial\ncurrent_trial().report(1, {'test/accuracy': 0.9})\n",
-        "stdout": 'import time\nprint(\'{"step": 1, "Test_accuracy": 0.9}\', flush=True)\ntime.sleep(600)\n',
-    }[source]
-    write_program(programs, "peeks", code, metrics_from=source)
-    messages = runner.run("command", **spec("peeks"))
-    assert steps_of(messages) == []
-    assert (messages[-1]["type"], messages[-1]["reason_code"]) == ("error", "code_error")
-    assert "test set" in messages[-1]["message"] and "0.9" not in messages[-1]["message"]
+def test_a_metric_of_the_test_set_is_reported_and_its_number_not_in_the_log(launch, programs, source):
+    prints = """import sys
+print('{"step": 1, "validation/loss": 0.5, "Test_accuracy": 0.918273}')
+print("the line before is", {"test_acc": 0.918273}, file=sys.stderr)
+print("a word", file=sys.stderr)
+"""
+    reports = "from hpweb_client import current_trial\ncurrent_trial().report(1, {'Test_accuracy': 0.918273})\n"
+    write_program(programs, "peeks", prints if source == "stdout" else reports, metrics_from=source)
+    process = launch()
+    messages = process.run("command", **spec("peeks"))
+    assert messages[-1]["type"] == "result", messages[-1]
+    ((step, metrics),) = steps_of(messages)
+    assert (step, metrics["Test_accuracy"]) == (1, 0.918273)
+    log = process.log.read_text()
+    assert "918273" not in log
+    assert source == "client" or ('"Test_accuracy": "sealed"' in log and "a word" in log)
+
+
+def test_the_last_words_of_a_failing_program_hold_no_number_of_the_test_set(runner, programs):
+    write_program(programs, "fails", "import sys\nsys.exit(str({'test/f1': 0.918273, 'epoch': 3}))\n")
+    error = runner.run("command", **spec("fails"))[-1]
+    assert "'epoch': 3" in error["message"] and "918273" not in json.dumps(error)
+
+
+def test_a_number_of_the_test_set_that_is_none_is_refused_without_it(runner, programs):
+    code = "from hpweb_client import current_trial\ncurrent_trial().report(1, {'test/f1': [0.918273]})\n"
+    write_program(programs, "lists", code)
+    assert "918273" not in json.dumps(runner.run("command", **spec("lists"))[-1])
 
 
 # --- what it leaves --------------------------------------------------------------------------------------------

@@ -74,6 +74,20 @@ def test_reports_are_steps_and_a_stop_prunes(objective):
     assert messages[-1]["value"] == last["metrics"]["value"]
 
 
+def test_numbers_of_the_test_set_are_reported_and_never_noted(objective):
+    runner = objective(
+        "trial.report({'value': 0.5, 'test/accuracy': 0.75}, 3)\n"
+        "trial.set_user_attr('test_f1', 0.25)\n"
+        "trial.set_user_attr('scores', {'test': [0.25], 'validation': [0.5]})\n"
+        "trial.set_user_attr('Loss/test', [0.25])\n"
+    )
+    *steps, result = runner.until("result", "error")
+    assert [(m["step"], m["metrics"]) for m in steps] == [
+        (3, {"value": 0.5, "test/accuracy": 0.75}), (3, {"test_f1": 0.25}),
+    ]  # fmt: skip
+    assert result["user_attrs"] == {"scores": {"test": "sealed", "validation": [0.5]}, "Loss/test": "sealed"}
+
+
 @pytest.mark.parametrize(
     "head",
     [HEAD, "from tuning.client import TrialPruned\n", "class TrialPruned(Exception): ...\n"],

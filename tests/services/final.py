@@ -1,7 +1,7 @@
 """Studies that have ended and may be finalised, and a worker's answer to a sealed choice."""
 
 from tests.factories import make_running, make_study, make_workload, report
-from tuning.models import Job, Reveal, Seal, SealedMetric, Study
+from tuning.models import Job, Reveal, SealedChoice, SealedMetric, Study
 from tuning.services.endings import complete_trial
 from tuning.services.job_endings import complete_job
 from tuning.services.jobs import claim_job
@@ -32,7 +32,7 @@ def with_test_metrics(owner, values=(0.7, 0.6, 0.5), *, name: str = "test/loss")
     return study
 
 
-def answer_of(seal: Seal, *, test: float = 0.5, digest: str = "t" * 64) -> dict:
+def answer_of(seal: SealedChoice, *, test: float = 0.5, digest: str = "t" * 64) -> dict:
     rows = [
         {
             "seed": seed,
@@ -47,7 +47,7 @@ def answer_of(seal: Seal, *, test: float = 0.5, digest: str = "t" * 64) -> dict:
     return {"seeds": rows, "sizes": sizes, "test_digest": digest, "parameters": 10, "device": "CPU", "seconds": 3.0}
 
 
-def revealed(seal: Seal, slot, **more) -> Reveal:
+def revealed(seal: SealedChoice, slot, **more) -> Reveal:
     """Take the seal's job as a worker does, and answer it."""
     job = claim_job(slot=slot)
     assert job is not None and job.args["seal"] == seal.pk

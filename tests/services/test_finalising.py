@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from tests.factories import make_running, make_slot, make_study, make_workload
 from tests.services.final import answer_of, finished, revealed, with_test_metrics
-from tuning.models import AuditEvent, Job, KeptForEver, Offering, Reveal, Seal, Split, Study, Trial
+from tuning.models import AuditEvent, Job, KeptForEver, Offering, Reveal, SealedChoice, Split, Study, Trial
 from tuning.selectors.reveals import findings_of, predicted_seconds, scores_of, standing_before_test
 from tuning.services.archiving import archive_study, unarchive_study
 from tuning.services.errors import Conflict, Forbidden, Invalid
@@ -33,7 +33,7 @@ def slot(db):
     return make_slot("here")
 
 
-def sealed(study, actor, **choice) -> Seal:
+def sealed(study, actor, **choice) -> SealedChoice:
     return finalise_study(study_id=study.pk, actor=actor, **choice)
 
 
@@ -87,7 +87,7 @@ def test_a_wrong_choice_is_refused_with_what_would_be_right(study, alice, choice
         sealed(study, alice, **choice)
     assert list(caught.value.fields) == [field]
     assert words in caught.value.fields[field][0]
-    assert not Seal.objects.exists()
+    assert not SealedChoice.objects.exists()
 
 
 def test_only_who_may_change_the_study_seals(study, bob, admin):
@@ -177,7 +177,7 @@ def test_a_job_that_dies_is_run_again_and_is_no_second_look(study, alice, slot):
     assert (retried.pk, retried.seeds) == (seal.pk, seal.seeds)
     assert retried.job_id != job.pk
     assert revealed(retried, slot).looks_before == 0
-    assert Seal.objects.count() == Reveal.objects.count() == 1
+    assert SealedChoice.objects.count() == Reveal.objects.count() == 1
 
 
 def test_the_same_choice_while_it_waits_is_the_same_seal_and_another_is_refused(study, alice):
@@ -236,12 +236,12 @@ def test_a_reveal_is_kept_for_ever(study, alice, slot):
         reveal.delete()
     for change in (
         lambda: Reveal.objects.update(looks_before=0),
-        lambda: Seal.objects.update(reason="none"),
-        lambda: Seal.objects.update(n_trials=1),
+        lambda: SealedChoice.objects.update(reason="none"),
+        lambda: SealedChoice.objects.update(n_trials=1),
     ):
         with pytest.raises(DatabaseError, match="kept for ever"), transaction.atomic():
             change()
-    for remove in (Seal.objects.get().delete, Trial.objects.get(pk=reveal.trial_id).delete):
+    for remove in (SealedChoice.objects.get().delete, Trial.objects.get(pk=reveal.trial_id).delete):
         with pytest.raises(ProtectedError), transaction.atomic():
             remove()
 
@@ -259,7 +259,7 @@ def test_the_database_refuses_to_delete_one(study, alice, slot):
 
 def test_a_study_with_a_reveal_is_archived_instead_of_deleted(study, alice, bob, slot):
     sealed(study, alice)
-    revealed(Seal.objects.get(), slot)
+    revealed(SealedChoice.objects.get(), slot)
     with pytest.raises(Conflict, match=r"kept for ever.*archive it"):
         delete_study(study=study, actor=alice)
     with pytest.raises(Forbidden):
@@ -273,7 +273,7 @@ def test_a_study_with_a_reveal_is_archived_instead_of_deleted(study, alice, bob,
 def test_a_seal_without_a_reveal_goes_with_its_study(study, alice):
     sealed(study, alice)
     delete_study(study=study, actor=alice)
-    assert not Seal.objects.exists()
+    assert not SealedChoice.objects.exists()
 
 
 def test_a_running_study_is_not_archived(alice):

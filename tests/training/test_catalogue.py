@@ -39,7 +39,7 @@ def test_the_shipped_workloads_are_whole():
 def test_an_entry_describes_its_workload():
     document = entries()["digits_cnn"].to_json()
     source = Path(sys.modules["tuning.training.workloads.digits_cnn"].__file__)
-    assert document["kind"] == "pytorch" and document["error"] is None
+    assert document["kind"] == "pytorch" and document["error"] is None and document["test_data"] is True
     assert document["source"] == "tuning.training.workloads.digits_cnn"
     assert document["digest"] == hashlib.sha256(source.read_bytes()).hexdigest()
     assert document["space"]["momentum"]["when"] == {"optimizer": ["sgd"]}
@@ -61,6 +61,7 @@ def test_a_file_and_a_function_are_workloads(folder):
     parabola = found["parabola"].to_json()
     assert (
         parabola["kind"] == "objective"
+        and parabola["test_data"] is False
         and parabola["doc"] == "A parabola."
         and parabola["title"] == "Parabola"
     )

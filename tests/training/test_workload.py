@@ -55,6 +55,7 @@ def test_an_empty_class_hears_everything_that_is_missing_at_once():
         ),
         ({"scores": (Metric("loss", "minimize"),)}, "scores names 'loss', which is always reported"),
         ({"scores": (Metric("f1", "maximize"),) * 2}, "scores names 'f1' twice"),
+        ({"scores": (Metric("test_f1", "maximize"),)}, "scores names 'test_f1', a metric of the test set"),
         ({"metrics": Workload.metrics}, "scores promises accuracy, but the method metrics() is missing"),
         ({"direction": "down"}, "direction is 'minimize' or 'maximize', not 'down'"),
         (

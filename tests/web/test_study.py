@@ -281,3 +281,16 @@ def test_scripts_count_steps_and_loops_count_epochs(as_alice: Client, alice: Use
 def test_notes_are_for_everybody_who_may_look(as_bob: Client, alice: User) -> None:
     study = make_study(alice, description="Try <b>wider</b> nets")
     assert "Try &lt;b&gt;wider&lt;/b&gt; nets" in as_bob.get(f"/studies/{study.pk}/setup/").content.decode()
+
+
+def test_the_setup_says_how_far_the_test_set_is_sealed(as_alice: Client, alice: User, study: Study) -> None:
+    assert "Test set sealed The test split is opened by a process of its own" in words(
+        as_alice.get(f"/studies/{study.pk}/setup/")
+    )
+    script = make_study(alice, started=True)
+    address = f"/studies/{script.pk}/setup/"
+    assert "Test set none is known No test set is known" in words(as_alice.get(address))
+    report(make_running(script), [0.5], test__accuracy=[0.918273])
+    answer = as_alice.get(address)
+    assert "sealed as far as it is reported What trials report of the test set (test/accuracy)" in words(answer)
+    assert "918273" not in answer.content.decode()

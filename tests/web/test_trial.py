@@ -40,6 +40,16 @@ def test_the_page_has_value_curves_attempts_and_how_to_repeat_it(as_alice: Clien
     assert "best 0.25 at 2" in answer.content.decode()
 
 
+def test_metrics_of_the_test_set_are_counted_by_name_alone(as_alice: Client, study: Study) -> None:
+    trial = make_running(study, make_slot())
+    assert "of the test set" not in words(as_alice.get(f"/trials/{trial.pk}/"))
+    report(trial, [0.5, 0.25], test__accuracy=[0.917, 0.918], Loss__test=[0.1, 0.2])
+    answer = as_alice.get(f"/trials/{trial.pk}/")
+    said = "2 metrics of the test set are stored sealed: Loss/test (2 values), test/accuracy (2 values)."
+    assert said in words(answer)
+    assert "0.91" not in answer.content.decode()
+
+
 def test_parameters_that_differ_from_the_best_are_marked(as_alice: Client, alice: User, study: Study) -> None:
     best = completed(study, [0.1])
     enqueue_trial(study_id=study.pk, actor=alice, params={**best.params, "lr": 0.0123})

@@ -105,3 +105,15 @@ def test_a_tail_that_cannot_be_joined_stays_beside_the_log(tmp_path, monkeypatch
     writer.close()
     assert "could not be joined" in caplog.text
     assert log_segments(path)[1].read_bytes() == b"tail"
+
+
+def test_what_is_printed_of_the_test_set_is_not_written(tmp_path):
+    writer = LogWriter(tmp_path / "log")
+    reader, printer = os.pipe()
+    thread = drain(os.fdopen(reader, "rb", buffering=0), writer)
+    for piece in (b'{"step": 1, "test/a', b'ccuracy": 0.918273}\nhello\n', b'{"test": 0.91', b"8273"):
+        os.write(printer, piece)
+    os.close(printer)
+    thread.join(10)
+    writer.close()
+    assert (tmp_path / "log").read_text() == '{"step": 1, "test/accuracy": "sealed"}\nhello\n{"test": "sealed"'

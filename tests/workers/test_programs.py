@@ -13,6 +13,7 @@ from tuning.models import Attempt, Offering, Study, Trial, Workload
 from tuning.selectors.curves import trial_curves
 from tuning.selectors.logs import attempt_log
 from tuning.selectors.offerings import differences
+from tuning.selectors.sealed import sealed_of
 from tuning.services.hosts import beat_host
 from tuning.services.lifecycle import cancel_trial, start_study
 from tuning.services.pinning import adopt_code
@@ -223,3 +224,17 @@ def test_a_trial_that_prints_1_gigabyte_harms_nobody(alice, slot, tmp_path, sett
     assert 3_000_000 < log.size < 5_100_000
     assert log.text.endswith('the needle\n{"value": 0.5}\n')
     assert log.text.startswith("0000000: the quick")
+
+
+def test_what_a_program_reports_of_the_test_set_is_sealed_and_its_log_does_not_show_it(alice, slot, tmp_path):
+    lines = "print('{\"step\": 1, \"score\": 0.5, \"test/score\": 0.918273}'); print({'test_f1': 0.918273})"
+    write_program(tmp_path, "peeks", lines, metric="score", metrics_from="stdout")
+    study_of(alice, "peeks")
+    work(slot.pk)
+    trial = Trial.objects.get()
+    assert (trial.state, trial.value) == ("COMPLETE", 0.5)
+    assert [(row.name, row.step, row.value) for row in sealed_of(trial)] == [("test/score", 1, 0.918273)]
+    assert list(trial_curves(trial)) == ["score"]
+    log = attempt_log(trial.attempts.get()).text
+    assert '"test/score": "sealed"' in log and "'test_f1': \"sealed\"" in log
+    assert "918273" not in log

@@ -13,25 +13,25 @@ WORDS = "a reveal and its seal are kept for ever"
 SQLITE = [
     f"CREATE TRIGGER tuning_reveal_no_update BEFORE UPDATE ON tuning_reveal BEGIN SELECT RAISE(ABORT, '{WORDS}'); END",
     f"CREATE TRIGGER tuning_reveal_no_delete BEFORE DELETE ON tuning_reveal BEGIN SELECT RAISE(ABORT, '{WORDS}'); END",
-    f"CREATE TRIGGER tuning_seal_no_update BEFORE UPDATE OF {SEAL_COLUMNS} ON tuning_seal "
+    f"CREATE TRIGGER tuning_sealedchoice_no_update BEFORE UPDATE OF {SEAL_COLUMNS} ON tuning_sealedchoice "
     f"BEGIN SELECT RAISE(ABORT, '{WORDS}'); END",
 ]
 SQLITE_BACK = [
     "DROP TRIGGER tuning_reveal_no_update",
     "DROP TRIGGER IF EXISTS tuning_reveal_no_delete",
-    "DROP TRIGGER tuning_seal_no_update",
+    "DROP TRIGGER tuning_sealedchoice_no_update",
 ]
 POSTGRESQL = [
     "CREATE FUNCTION tuning_reveal_refuse() RETURNS trigger LANGUAGE plpgsql AS "
     f"$$ BEGIN RAISE EXCEPTION '{WORDS}' USING ERRCODE = 'integrity_constraint_violation'; END $$",
     "CREATE TRIGGER tuning_reveal_append_only BEFORE UPDATE OR DELETE ON tuning_reveal "
     "FOR EACH ROW EXECUTE FUNCTION tuning_reveal_refuse()",
-    f"CREATE TRIGGER tuning_seal_unchanged BEFORE UPDATE OF {SEAL_COLUMNS} ON tuning_seal "
+    f"CREATE TRIGGER tuning_sealedchoice_unchanged BEFORE UPDATE OF {SEAL_COLUMNS} ON tuning_sealedchoice "
     "FOR EACH ROW EXECUTE FUNCTION tuning_reveal_refuse()",
 ]
 POSTGRESQL_BACK = [
     "DROP TRIGGER tuning_reveal_append_only ON tuning_reveal",
-    "DROP TRIGGER tuning_seal_unchanged ON tuning_seal",
+    "DROP TRIGGER tuning_sealedchoice_unchanged ON tuning_sealedchoice",
     "DROP FUNCTION tuning_reveal_refuse()",
 ]
 
@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
             field=models.DateTimeField(null=True),
         ),
         migrations.CreateModel(
-            name="Seal",
+            name="SealedChoice",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("actor_name", models.CharField(max_length=150)),
@@ -144,7 +144,7 @@ class Migration(migrations.Migration):
                 (
                     "seal",
                     models.OneToOneField(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="reveal", to="tuning.seal"
+                        on_delete=django.db.models.deletion.PROTECT, related_name="reveal", to="tuning.sealedchoice"
                     ),
                 ),
             ],
@@ -153,7 +153,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.AddIndex(
-            model_name="seal",
+            model_name="sealedchoice",
             index=models.Index(fields=["workload", "data_digest"], name="seal_test_set"),
         ),
         migrations.AddIndex(

@@ -6,7 +6,7 @@ from tuning.models.host import Device, Host, Slot
 from tuning.models.job import Job
 from tuning.models.metric import CurveSummary, Metric, MetricChunk
 from tuning.models.preflight import Draft, Preflight
-from tuning.models.reveal import KeptForEver, Reveal, Seal
+from tuning.models.reveal import KeptForEver, Reveal, SealedChoice
 from tuning.models.rung import Cohort, Rung, RungEntry
 from tuning.models.sealed import SEALED_TABLES, SealedMetric, SealedTable
 from tuning.models.source import StudySource
@@ -38,7 +38,7 @@ __all__ = [
     "Reveal",
     "Rung",
     "RungEntry",
-    "Seal",
+    "SealedChoice",
     "SealedMetric",
     "SealedTable",
     "SearchSpace",

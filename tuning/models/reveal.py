@@ -18,7 +18,7 @@ class KeptForEver(Exception):
     """A change, or the deletion, of what is written once."""
 
 
-class Seal(models.Model):
+class SealedChoice(models.Model):
     """What a person has chosen to measure, written before anything is measured. Only `job` changes: a retry's."""
 
     class Retrain(models.TextChoices):
@@ -62,7 +62,7 @@ class Seal(models.Model):
 class Reveal(models.Model):
     """What a sealed choice scored on the test set. Triggers in the database refuse changes and deletions."""
 
-    seal = models.OneToOneField(Seal, on_delete=models.PROTECT, related_name="reveal")
+    seal = models.OneToOneField(SealedChoice, on_delete=models.PROTECT, related_name="reveal")
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="reveals")
     trial = models.ForeignKey(Trial, on_delete=models.PROTECT, related_name="reveals")
     test_digest = models.CharField(max_length=64, blank=True)  # of the test examples; empty: never seen here

@@ -1,6 +1,6 @@
 """What was measured on the test set before the choice was made: kept apart from every table that a page reads."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.db import models
 
@@ -30,12 +30,22 @@ class SealedMetric(models.Model):
 
 @dataclass(frozen=True)
 class SealedTable:
-    """A table whose `values` nobody may read before a reveal; `study` is the lookup from a row to its study."""
+    """A table whose columns `values` nobody may read before a reveal.
+
+    Attributes:
+        study: the lookup from a row to its study.
+        still: which rows are sealed still; a reveal makes its own readable.
+    """
 
     model: type[models.Model]
     study: str
     values: tuple[str, ...]
+    still: models.Q = field(default_factory=models.Q)
 
 
 # Every such table of the installation: `manage.py seal_audit` looks for their values everywhere else.
-SEALED_TABLES = (SealedTable(SealedMetric, study="trial__study", values=("value",)),)
+SEALED_TABLES = (
+    SealedTable(
+        SealedMetric, study="trial__study", values=("value",), still=models.Q(trial__reveals__isnull=True)
+    ),
+)

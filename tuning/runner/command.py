@@ -15,6 +15,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from tuning.runner.command_socket import Listener
 from tuning.runner.failures import Failure, NotFiniteObjective, ProgramFailed, out_of_memory_in
 from tuning.runner.inbox import Inbox
 from tuning.runner.spec import read
+from tuning.sealed import MaskedStream
 from tuning.training.catalogue import Catalogue
 from tuning.training.programs import Program, ValueRefused
 
@@ -82,6 +84,7 @@ class CommandRun:
         self.refusal: ReportError | None = None
         self._errors = b""
         self._lines = LineReader()
+        self._masked: dict[Any, MaskedStream] = defaultdict(MaskedStream)  # one a pipe: two write lines by turns
 
     def run(self) -> dict[str, Any]:
         started = time.perf_counter()
@@ -185,26 +188,30 @@ class CommandRun:
             os.set_blocking(pipe.fileno(), False)
             while time.monotonic() < deadline and self._read(pipe, process):
                 continue
+            self._write(pipe, process, self._masked[pipe].rest())
         if rest := self._lines.rest():
             self._printed(rest, process)
         return code
 
     def _read(self, pipe: Any, process: ProgramProcess) -> bool:
-        """Copy what there is to the log; False at the end of the pipe."""
+        """Copy what there is to the log, without numbers of the test set; False at the end of the pipe."""
         try:
             data = os.read(pipe.fileno(), READ_BYTES)
         except BlockingIOError:  # somebody still holds it, with nothing to say
             return False
+        self._write(pipe, process, self._masked[pipe].take(data))
+        if pipe is process.process.stdout:
+            for line in self._lines.lines(data):
+                self._printed(line, process)
+        return bool(data)
+
+    def _write(self, pipe: Any, process: ProgramProcess, data: bytes) -> None:
         target = 1 if pipe is process.process.stdout else 2
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(target, rest) :]
         if target == 2:
             self._errors = (self._errors + data)[-TAIL_BYTES:]
-        else:
-            for line in self._lines.lines(data):
-                self._printed(line, process)
-        return bool(data)
 
     def _printed(self, line: bytes, process: ProgramProcess) -> None:
         if self.refusal is not None:

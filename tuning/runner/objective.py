@@ -17,6 +17,7 @@ from tuning.runner.failures import NotFiniteObjective
 from tuning.runner.inbox import Inbox
 from tuning.runner.protocol import encode
 from tuning.runner.spec import read
+from tuning.sealed import is_sealed, without_sealed
 from tuning.training.catalogue import Catalogue, UnknownWorkload
 from tuning.training.determinism import prepare_device, seed_everything
 
@@ -65,6 +66,7 @@ class Trial:
         self._metric = metric
         self._known = dict(known or {})
         self._distributions: dict[str, dict[str, Any]] = {}
+        self._last_step = max(1, resume_step)
 
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
@@ -108,6 +110,7 @@ class Trial:
         named = value if isinstance(value, Mapping) else {self._metric: value}
         metrics = {name: _number(number, "report") for name, number in named.items()}
         self.last_report = metrics.get(self._metric, self.last_report)
+        self._last_step = int(step)
         message = {"type": "step", "step": int(step), "metrics": metrics, "wall": time.time()}
         self._inbox.channel.send(message)
         return self._inbox.request() or "continue"
@@ -117,7 +120,8 @@ class Trial:
         return self._inbox.request() is not None
 
     def set_user_attr(self, key: str, value: Any) -> None:
-        """Keep a JSON value with the trial.
+        """Keep a JSON value with the trial. A number with a name of the test set ("test/accuracy") is stored sealed,
+        as if it were reported, and anything else of the test set in `value` is left out (tuning.sealed).
 
         Raises:
             ProtocolError: it is none.
@@ -125,7 +129,12 @@ class Trial:
         if not isinstance(key, str):
             raise ValueError(f"set_user_attr: the key is a text, not {key!r}")
         encode({"type": "attribute", "value": value})  # refuse here, where the traceback shows the line
-        self.user_attrs[key] = value
+        if is_sealed(key) and isinstance(value, numbers.Real) and not isinstance(value, bool):
+            metrics = {key: float(value)}
+            message = {"type": "step", "step": self._last_step, "metrics": metrics, "wall": time.time()}
+            self._inbox.channel.send(message)
+        else:
+            self.user_attrs |= without_sealed({key: value})
 
     def set_constraint(self, name: str, value: float) -> None:
         """Note a constraint; a value above 0 makes the configuration infeasible."""

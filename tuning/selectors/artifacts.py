@@ -4,7 +4,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from tuning.models import Attempt, Seal, Trial
+from tuning.models import Attempt, SealedChoice, Trial
 from tuning.selectors.errors import NotFound
 
 
@@ -17,7 +17,7 @@ def folder_of(study_id: int, number: int) -> Path:
     return Path(settings.ARTIFACT_DIR) / f"study-{study_id}" / f"trial-{number}"
 
 
-def final_folder(seal: Seal) -> Path:
+def final_folder(seal: SealedChoice) -> Path:
     """The folder of the models that a sealed choice trains."""
     return Path(settings.ARTIFACT_DIR) / f"study-{seal.study_id}" / f"final-{seal.pk}"
 

@@ -7,7 +7,7 @@ reveal to be the same test examples. Trials that scripts run say nothing of thei
 
 from django.db.models import F, Q, QuerySet, Sum
 
-from tuning.models import Reveal, Seal, Study
+from tuning.models import Reveal, SealedChoice, Study
 
 
 def _same(study: Study, prefix: str, own: str) -> Q:
@@ -28,9 +28,10 @@ def looks_at(study: Study, test_digest: str = "") -> QuerySet[Reveal]:
     return Reveal.objects.filter(rows | Q(test_digest=test_digest) if test_digest else rows)
 
 
-def looks_under_way(study: Study) -> QuerySet[Seal]:
+def looks_under_way(study: Study) -> QuerySet[SealedChoice]:
     """Seals of the test set whose job waits or runs: each will be a look."""
-    return Seal.objects.filter(_same(study, "", "study_id"), reveal__isnull=True, job__state__in=["WAITING", "RUNNING"])
+    same = SealedChoice.objects.filter(_same(study, "", "study_id"))
+    return same.filter(reveal__isnull=True, job__state__in=["WAITING", "RUNNING"])
 
 
 def trials_on(study: Study) -> int:

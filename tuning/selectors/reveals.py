@@ -6,10 +6,11 @@ from typing import Any
 
 from tuning.analysis.final import FinalScore, final_findings, final_scores, score_name
 from tuning.findings import Finding
-from tuning.models import Job, Offering, Reveal, Seal, Study, Trial
+from tuning.models import Job, Offering, Reveal, SealedChoice, Study, Trial
 from tuning.selectors.curves import trial_curves
 from tuning.selectors.errors import NotFound
 from tuning.selectors.looks import looks_at, looks_under_way
+from tuning.selectors.seal import NONE, seal_of
 from tuning.selectors.trials import leaderboard
 from tuning.selectors.work import workload_document
 from tuning.selectors.workloads import split_of
@@ -18,7 +19,7 @@ SEEDS = 3
 MOST_SEEDS = 20
 SHOWN = 10  # configurations that the page offers
 LONGEST_REASON = 500
-Retrain = Seal.Retrain
+Retrain = SealedChoice.Retrain
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Standing:
     """
 
     state: str
-    seal: Seal | None
+    seal: SealedChoice | None
     looks: int
     trains: bool
     hindrance: str
@@ -45,19 +46,19 @@ def standing_before_test(study: Study) -> Standing:
     return Standing(state, seal, looks, is_trained(study), hindrance_of(study))
 
 
-def newest_seal(study: Study) -> Seal | None:
-    return Seal.objects.filter(study=study).select_related("trial", "job", "reveal").order_by("-pk").first()
+def newest_seal(study: Study) -> SealedChoice | None:
+    return SealedChoice.objects.filter(study=study).select_related("trial", "job", "reveal").order_by("-pk").first()
 
 
-def seal_numbered(seal_id: int) -> Seal:
+def seal_numbered(seal_id: int) -> SealedChoice:
     """A seal with its study and trial, for the worker that measures it. Raises NotFound."""
-    seal = Seal.objects.select_related("study", "trial").filter(pk=seal_id).first()
+    seal = SealedChoice.objects.select_related("study", "trial").filter(pk=seal_id).first()
     if seal is None:
         raise NotFound(f"There is no seal {seal_id}; its study was deleted.")
     return seal
 
 
-def state_of(seal: Seal) -> str:
+def state_of(seal: SealedChoice) -> str:
     """How a seal stands; see `Standing`."""
     if hasattr(seal, "reveal"):
         return "revealed"
@@ -66,7 +67,7 @@ def state_of(seal: Seal) -> str:
     return {Job.State.WAITING: "waits", Job.State.RUNNING: "runs"}.get(Job.State(seal.job.state), "broken")
 
 
-def broken_words(seal: Seal) -> str:
+def broken_words(seal: SealedChoice) -> str:
     """Why a broken seal has no result."""
     if seal.job is None:
         return "It was sealed, and not opened: run it again."
@@ -91,8 +92,7 @@ def hindrance_of(study: Study) -> str:
         return f"No worker has a workload named {study.workload!r} any more; its file is needed to train it."
     if document.get("kind") != "pytorch":
         return ""
-    split = split_of(study.workload)
-    if split is not None and split.sizes.get("test") == 0:
+    if seal_of(study).state == NONE:
         return f"{study.workload} has no test split. Add a method test_data() to it that returns examples kept apart."
     offered = Offering.objects.filter(workload=study.workload)
     if study.workload_digest and offered.exists() and not offered.filter(digest=study.workload_digest).exists():

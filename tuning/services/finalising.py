@@ -13,7 +13,7 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
-from tuning.models import Job, Seal, Study, Trial, Workload
+from tuning.models import Job, SealedChoice, Study, Trial, Workload
 from tuning.models.fields import storable
 from tuning.selectors.looks import looks_at, looks_under_way, trials_on
 from tuning.selectors.reveals import (
@@ -52,12 +52,12 @@ def finalise_study(
     seeds: int | None = None,
     retrain: str = "",
     reason: str = "",
-) -> Seal:
+) -> SealedChoice:
     """Seal a choice, and have it measured; see `seal_choice`. What trains nothing is revealed before this returns."""
     seal = seal_choice(study_id=study_id, actor=actor, trial=trial, seeds=seeds, retrain=retrain, reason=reason)
     if seal.retrain == Retrain.NONE and state_of(seal) != "revealed":
         open_sealed_metrics(seal)  # in a transaction of its own: the seal is committed
-        seal = Seal.objects.select_related("trial", "job", "reveal").get(pk=seal.pk)
+        seal = SealedChoice.objects.select_related("trial", "job", "reveal").get(pk=seal.pk)
     return seal
 
 
@@ -70,7 +70,7 @@ def seal_choice(
     seeds: int | None = None,
     retrain: str = "",
     reason: str = "",
-) -> Seal:
+) -> SealedChoice:
     """Write down what is to be measured, and queue the job that trains it.
 
     trial: the number of the configuration's trial, the best where it is None. seeds: how many fresh trainings (SEEDS).
@@ -101,7 +101,7 @@ def seal_choice(
         raise Invalid({"reason": [another_look(looks)]})
     if len(words) > LONGEST_REASON:
         raise Invalid({"reason": [f"Say it in at most {LONGEST_REASON} characters."]})
-    seal = Seal.objects.create(
+    seal = SealedChoice.objects.create(
         study=study,
         actor_id=actor.pk,
         actor_name=actor.get_username(),
@@ -180,7 +180,7 @@ def params_digest(params: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(params, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
-def _same(seal: Seal, study: Study, choice: Mapping[str, Any]) -> bool:
+def _same(seal: SealedChoice, study: Study, choice: Mapping[str, Any]) -> bool:
     """Whether an unrevealed seal is of this choice, made of the same study as it is now."""
     now = (choice["trial"].pk, choice["retrain"], choice["epochs"], choice["n_seeds"], study.n_ended)
     code = (study.workload_digest, study.data_digest)
@@ -188,7 +188,7 @@ def _same(seal: Seal, study: Study, choice: Mapping[str, Any]) -> bool:
     return now == then and code == (seal.workload_digest, seal.data_digest)
 
 
-def _run_again(seal: Seal, actor: AbstractBaseUser) -> Seal:
+def _run_again(seal: SealedChoice, actor: AbstractBaseUser) -> SealedChoice:
     if state_of(seal) != "broken":
         return seal
     study = seal.study
@@ -196,18 +196,19 @@ def _run_again(seal: Seal, actor: AbstractBaseUser) -> Seal:
     return _run(seal, actor)
 
 
-def _run(seal: Seal, actor: AbstractBaseUser) -> Seal:
+def _run(seal: SealedChoice, actor: AbstractBaseUser) -> SealedChoice:
     """Queue the job of a seal; what is not trained has none."""
     if seal.retrain != Retrain.NONE:
         args = {"workload": seal.workload, "digest": seal.workload_digest, "seal": seal.pk}
         job: Job = request_job(kind=KIND, actor=actor, args=args, dedupe=f"{KIND}:{seal.pk}")
-        Seal.objects.filter(pk=seal.pk).update(job=job)
-    return Seal.objects.select_related("trial", "job", "reveal", "study").get(pk=seal.pk)
+        SealedChoice.objects.filter(pk=seal.pk).update(job=job)
+    return SealedChoice.objects.select_related("trial", "job", "reveal", "study").get(pk=seal.pk)
 
 
 def _fresh_seeds(study: Study, count: int) -> list[int]:
     """Seeds made of the study's, which none of its trials has, present or to come, and no earlier seal of it."""
-    taken = {seed for seeds in Seal.objects.filter(study=study).values_list("seeds", flat=True) for seed in seeds}
+    earlier = SealedChoice.objects.filter(study=study).values_list("seeds", flat=True)
+    taken = {seed for seeds in earlier for seed in seeds}
     fresh: list[int] = []
     place = 0
     while len(fresh) < count:

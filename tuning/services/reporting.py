@@ -16,6 +16,7 @@ from tuning.services.endings import objective_of
 from tuning.services.errors import StaleLease
 from tuning.services.metrics import Point, append_points, rebuild_summaries
 from tuning.services.scheduling import decide_report, judges_while_running
+from tuning.services.sealing import seal_points
 from tuning.services.transitions import lock_study, value_columns
 
 State = Trial.State
@@ -52,6 +53,8 @@ def record_points(
 ) -> str:
     """Store metric points and accepted checkpoints of a claim, and return the scheduler's decision for the newest step.
 
+    Metrics of the test set are sealed (services.sealing): what is only of them moves no trial on.
+
     Points and the checkpoint that follows them are stored together, so a resume never misses a point before its
     start. Returns "continue", "pause" or "stop". Raises StaleLease, Invalid.
     """
@@ -73,6 +76,7 @@ def _store(
     trial = Trial.objects.get(pk=trial_id)
     study = study or trial.study
     trial.study = study
+    points = seal_points(study, trial, fence, points)
     if points:
         append_points(study, trial, fence, points)
     changes: dict[str, object] = {}

@@ -26,6 +26,7 @@ from tuning.services.permissions import trial_for_change
 from tuning.services.proposing import engine_space
 from tuning.services.reporting import rebuild_progress
 from tuning.services.scheduling import next_start, remedy_of_limit
+from tuning.services.sealing import carry_sealed
 from tuning.services.starting import create_trial
 from tuning.services.transitions import reopen_study
 
@@ -141,4 +142,5 @@ def _go_on(study: Study, trial: Trial, failed: Trial) -> None:
         outcome=f"taken over from trial {failed.number}, up to {step}",
     )
     append_points(study, trial, CARRIED, [Point(at, rows[at], walls[at]) for at in sorted(rows)])
+    carry_sealed(failed, trial, CARRIED, step)
     rebuild_progress(study, trial)

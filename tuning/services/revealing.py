@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from tuning.analysis.final import score_name
-from tuning.models import Job, Reveal, Seal
+from tuning.models import Job, Reveal, SealedChoice
 from tuning.selectors.looks import looks_at
 from tuning.selectors.sealed import SealedValue, sealed_of
 from tuning.services.audit import record
@@ -19,7 +19,7 @@ def store_reveal(job: Job, answer: Mapping[str, Any]) -> Reveal:
 
     Raises TypeError, KeyError where the answer is not that of the seal.
     """
-    seal = Seal.objects.select_related("study", "trial").get(pk=job.args["seal"])
+    seal = SealedChoice.objects.select_related("study", "trial").get(pk=job.args["seal"])
     rows = [_row(row) for row in answer["seeds"]]
     if [row["seed"] for row in rows] != seal.seeds:
         raise TypeError("it is about other seeds than those that were sealed")
@@ -29,7 +29,7 @@ def store_reveal(job: Job, answer: Mapping[str, Any]) -> Reveal:
 
 
 @transaction.atomic
-def open_sealed_metrics(seal: Seal) -> Reveal:
+def open_sealed_metrics(seal: SealedChoice) -> Reveal:
     """Reveal what a sealed trial has reported of the test set by itself. Raises Conflict where it has reported none."""
     values = sealed_of(seal.trial)
     if not values:
@@ -53,7 +53,7 @@ def _at(step: int | None, values: list[SealedValue]) -> SealedValue:
     return until[-1] if until else values[0]
 
 
-def _reveal(seal: Seal, result: dict[str, Any], test_digest: str = "") -> Reveal:
+def _reveal(seal: SealedChoice, result: dict[str, Any], test_digest: str = "") -> Reveal:
     study = lock_study(seal.study_id)
     if Reveal.objects.filter(seal=seal).exists():
         raise Conflict("This choice has been revealed already.")

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from tuning.models import Study, Trial
+from tuning.sealed import is_sealed
 from tuning.selectors.budget import is_timed
 from tuning.selectors.studies import may_edit
 from tuning.services.budget import end_if_timed_out, end_timed_out
@@ -138,7 +139,8 @@ def _points_of(points: Sequence[Mapping[str, Any]]) -> list[Point]:
             raise Invalid({"metrics": ['Give at least one number by name, such as {"validation/loss": 0.31}.']})
         wrong = [name for name, value in metrics.items() if not _is_number(value)]
         if wrong:
-            raise Invalid({"metrics": [f"{metrics[wrong[0]]!r} for {wrong[0]!r} is not a number."]})
+            shown = "What came" if is_sealed(wrong[0]) else repr(metrics[wrong[0]])
+            raise Invalid({"metrics": [f"{shown} for {wrong[0]!r} is not a number."]})
         rows.append(Point(step=step, metrics={name: float(value) for name, value in metrics.items()}, wall=now))
     return rows
 

@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 
 from tuning.engine import SearchSpace as EngineSpace
 from tuning.models import Reveal, Study, Workload
+from tuning.sealed import is_sealed
 from tuning.selectors.budget import LIMITS, limits_of, time_words
 from tuning.selectors.studies import may_edit
 from tuning.selectors.workloads import kind_of
@@ -97,10 +98,11 @@ def create_study(
     direction = direction or document.get("direction") or "minimize"
     if len(metric) > 120:
         problems.add("metric", "A metric's name has at most 120 characters.")
-    if metric.lower().replace("/", "_").startswith("test"):
+    if is_sealed(metric):
         problems.add(
             "metric",
-            f"{metric!r} is a test metric; tuning on it would spend the test set. Choose a validation metric.",
+            f"{metric!r} is a metric of the test set: tuning on it would spend the test set, and what trials report of "
+            "it is stored sealed. Choose a validation metric.",
         )
     problems.one_of("direction", direction, DIRECTIONS)
     problems.one_of("objective", objective, list(Study.Objective.values))

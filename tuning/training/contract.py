@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from tuning.sealed import is_sealed
 from tuning.training.requirements import labels_of, memory_of
 from tuning.training.workload import DIRECTIONS, Metric, Workload
 
@@ -113,6 +114,11 @@ def _metric_problems(cls: type[Workload]) -> list[str]:
         problems.append(f"scores names {name!r} twice")
     if "loss" in names:
         problems.append("scores names 'loss', which is always reported and minimised; leave it out")
+    for name in filter(is_sealed, names):
+        problems.append(
+            f"scores names {name!r}, a metric of the test set, which no trial may measure; leave it out and give the "
+            "test set in test_data(), which is opened once the choice is made"
+        )
     if cls.scores and cls.metrics is Workload.metrics:
         problems.append(f"scores promises {', '.join(names)}, but the method metrics() is missing")
     if cls.direction not in DIRECTIONS:

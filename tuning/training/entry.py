@@ -64,6 +64,7 @@ class Entry:
         names = ("max_resource", "min_resource", "resource_unit", "data_digest", "memory")
         document |= {name: getattr(self, name) for name in names}
         document["labels"] = list(self.labels)
+        document["test_data"] = self.workload is not None and self.workload.has_test_data()
         if self.program is not None:
             document |= {"command": list(self.program.command), "resume": self.program.resume}
             document |= {"metrics_from": self.program.metrics_from}

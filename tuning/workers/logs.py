@@ -4,9 +4,11 @@ import json
 import logging
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from tuning.sealed import MaskedStream
 from tuning.selectors.artifacts import log_gap, log_segments
 from tuning.selectors.logs import gap_words
 
@@ -92,15 +94,21 @@ class LogWriter:
 
 
 def drain(pipe: IO[bytes], writer: LogWriter) -> threading.Thread:
-    """Copy everything that the process prints into `writer`, in a thread, until the last holder closes the pipe."""
+    """Copy everything that the process prints into `writer`, in a thread, until the last holder closes the pipe.
+
+    Numbers of the test set are left out, as far as they have their names beside them (tuning.sealed).
+    """
+    masked = MaskedStream()
 
     def copy() -> None:
         with pipe:
             while data := os.read(pipe.fileno(), 65_536):
-                try:
-                    writer.write(data)
-                except OSError:
-                    continue  # a full disk must not block the process that prints
+                write(masked.take(data))
+            write(masked.rest())
+
+    def write(data: bytes) -> None:
+        with suppress(OSError):  # a full disk must not block the process that prints
+            writer.write(data)
 
     thread = threading.Thread(target=copy, daemon=True, name="log drain")
     thread.start()

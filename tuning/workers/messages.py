@@ -5,6 +5,7 @@ from typing import Any
 
 from tuning.constraints import NAMES
 from tuning.runner.protocol import Message, ProtocolError
+from tuning.sealed import is_sealed
 from tuning.selectors.artifacts import stored
 from tuning.services.metrics import Point
 from tuning.services.reporting import CheckpointNote
@@ -15,7 +16,8 @@ def point_of(message: Message) -> Point:
     metrics = _field(message, "metrics", dict)
     for name, value in metrics.items():
         if not _is_number(value):
-            raise ProtocolError(f"the metric {name!r} is {value!r}, which is not a number")
+            shown = "something" if is_sealed(name) else repr(value)
+            raise ProtocolError(f"the metric {name!r} is {shown}, which is not a number")
     return Point(_whole(message, "step"), {name: float(value) for name, value in metrics.items()}, _wall(message))
 
 

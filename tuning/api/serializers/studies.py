@@ -8,6 +8,7 @@ from rest_framework import serializers
 from tuning.api.serializers.strict import Choice, Document, Flag, Integer, MetricValue, StrictSerializer, Text
 from tuning.selectors.budget import limits_of
 from tuning.selectors.hindrances import hindrances
+from tuning.selectors.seal import seal_of
 from tuning.selectors.sources import sources_of
 
 STATES = ("DRAFT", "READY", "RUNNING", "PAUSED", "STOPPED", "FINISHED")
@@ -216,6 +217,20 @@ class Hindrance(serializers.Serializer[Any]):
     message = serializers.CharField(help_text="What it is, and the remedy.")
 
 
+class Seal(serializers.Serializer[Any]):
+    """How far a study's test set is kept from everybody until the choice is made."""
+
+    state = serializers.ChoiceField(
+        ["enforced", "declared", "none"],
+        help_text="enforced: only a process of hpweb opens it; declared: the trials' own program holds it, and what it "
+        "reports of it is stored sealed; none: no test set is known.",
+    )
+    message = serializers.CharField(help_text="What that means.")
+    metrics = serializers.ListField(
+        child=serializers.CharField(), help_text="Metrics of the test set that trials have reported: names alone."
+    )
+
+
 class StudyDetail(StudyRow):
     """A study with everything that it was made with."""
 
@@ -252,6 +267,7 @@ class StudyDetail(StudyRow):
     study_seconds = serializers.IntegerField(allow_null=True, help_text=TIME_HELP)
     spent = serializers.SerializerMethodField(help_text="Of each limit beside n_trials that it has, what is spent.")
     hindrances = serializers.SerializerMethodField(help_text="Why no further trial starts; empty where one would.")
+    seal = serializers.SerializerMethodField(help_text="How far its test set is kept until the choice is made.")
     version = serializers.IntegerField(help_text="Rises with any change.")
     space_version = serializers.IntegerField(
         source="space.number", default=None, allow_null=True, help_text="The number of the newest version of the space."
@@ -275,6 +291,10 @@ class StudyDetail(StudyRow):
     @extend_schema_field(Hindrance(many=True))
     def get_hindrances(self, study: Any) -> Any:
         return Hindrance(hindrances(study), many=True).data
+
+    @extend_schema_field(Seal)
+    def get_seal(self, study: Any) -> Any:
+        return Seal(seal_of(study)).data
 
     @extend_schema_field(Source(many=True))
     def get_warm_start(self, study: Any) -> Any:

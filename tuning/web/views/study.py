@@ -20,6 +20,7 @@ from tuning.selectors.diagnostics import study_diagnostics
 from tuning.selectors.hindrances import hindrances
 from tuning.selectors.preflights import Standing, standing_of
 from tuning.selectors.schedulers import has_rungs
+from tuning.selectors.seal import seal_of
 from tuning.selectors.sources import visible_sources
 from tuning.selectors.spaces import fit_of, space_versions
 from tuning.selectors.studies import may_edit, study_facts, study_for
@@ -127,6 +128,7 @@ def study_setup(request: SignedInRequest, study_id: int) -> HttpResponse:
         "form": form,
         "facts": study_facts(study),
         "split": split_of(study.workload),
+        "seal": seal_of(study),
         "predicted": prediction(study),
         "limits": limit_rows(study.constraints),
         "sources": visible_sources(request.user, study),

@@ -12,6 +12,7 @@ from tuning.selectors.curves import trial_curves
 from tuning.selectors.diagnostics import trial_verdict
 from tuning.selectors.errors import NotFound
 from tuning.selectors.logs import LogText, attempt_log, log_mark
+from tuning.selectors.sealed import sealed_counts
 from tuning.selectors.studies import may_edit
 from tuning.selectors.trials import retry_of, trial_for, trial_neighbours
 from tuning.web.errors import SignedInRequest, signed_in
@@ -76,6 +77,7 @@ def _context(trial: Any, editable: bool) -> dict[str, Any]:
         "curve_columns": list(curves),
         "curve_rows": curve_table({name: Series(curve.steps, curve.values) for name, curve in curves.items()}),
         "size": size_rows(study.constraints, trial.facts.get("footprint") or {}),
+        "sealed": sealed_counts(trial),
         "attempts": attempts,
         "device": trial.facts.get("device") or _device(attempts),
         "log": log,
