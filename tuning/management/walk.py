@@ -20,7 +20,7 @@ MOST_LINKS = 400  # further addresses that pages link to: tabs with their choice
 # Parts of addresses beside the study's and the trial's id, with all that they may be.
 PARTS: dict[str, Sequence[str]] = {
     "form": ("json", "yaml", "pt"),
-    "verb": ("start", "hold", "pause", "resume", "stop", "delete"),
+    "verb": ("start", "hold", "pause", "resume", "stop", "delete", "archive", "unarchive"),
 }
 # Questions that an address answers differently, each asked beside the plain one.
 QUESTIONS: dict[str, Sequence[Mapping[str, Any]]] = {

@@ -37,6 +37,11 @@ class Standing:
     trains: bool
     hindrance: str
 
+    @property
+    def error(self) -> str:
+        """Why a broken seal has no result; else empty."""
+        return broken_words(self.seal) if self.seal is not None and self.state == "broken" else ""
+
 
 def standing_before_test(study: Study) -> Standing:
     """The study's newest seal, how it stands, and whether another can be made."""
