@@ -1,4 +1,4 @@
-"""The final look as a figure: the validation score that chose, the fresh seeds' own, and the test score with interval."""
+"""The final look as a figure: the score that chose, the fresh validation scores, the test scores with interval."""
 
 from collections.abc import Sequence
 

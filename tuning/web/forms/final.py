@@ -18,7 +18,7 @@ class FinaliseForm(ControlForm):
         min_value=1,
         max_value=MOST_SEEDS,
         widget=forms.TextInput(NUMBER),
-        help_text=f"Trainings with seeds that no trial has used, 1 to {MOST_SEEDS}; of one alone the spread is not known.",
+        help_text=f"Trainings with seeds that no trial has used, 1 to {MOST_SEEDS}; one alone tells no spread.",
     )
     retrain = forms.ChoiceField(
         label="Train on",
