@@ -255,6 +255,7 @@ JOB_SECONDS = {  # how long a job of each kind may run
     "split": number("HPWEB_SPLIT_SECONDS", 1800, 1),
     "lr_range": number("HPWEB_LR_RANGE_SECONDS", 1800, 1),
     "preflight": number("HPWEB_PREFLIGHT_SECONDS", 600, 1),
+    "finalise": number("HPWEB_FINALISE_SECONDS", 7 * 24 * 3600, 1),
 }
 if LEASE_SECONDS < 3 * HEARTBEAT_SECONDS:
     raise ImproperlyConfigured(

@@ -27,10 +27,11 @@ def _state_folder(settings, tmp_path) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker) -> None:
-    """Transactional tests empty all tables; on SQLite that is a DELETE, which the audit log's trigger would refuse."""
+    """Transactional tests empty all tables; on SQLite that is a DELETE, which append-only tables would refuse."""
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute("DROP TRIGGER IF EXISTS tuning_auditevent_no_delete")
+            cursor.execute("DROP TRIGGER IF EXISTS tuning_reveal_no_delete")
 
 
 @pytest.fixture

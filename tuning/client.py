@@ -710,6 +710,34 @@ class Study:
         """
         return dict(self._call("GET", "worth/"))
 
+    def finalise(
+        self, trial: int | None = None, *, seeds: int | None = None, retrain: str | None = None, reason: str = ""
+    ) -> dict[str, Any]:
+        """Seal a choice and have it measured on the test set: a trial's number (None: the best), how many fresh
+        `seeds` (3), and what they train on, "train" or "train+validation". Another look needs a `reason`.
+
+        The answer's `state` tells how far it is: "waits", "runs", "broken" (the same call runs it again), "revealed".
+        """
+        given = {"trial": trial, "seeds": seeds, "retrain": retrain, "reason": reason or None}
+        body = {name: value for name, value in given.items() if value is not None}
+        return dict(self._call("POST", "finalise/", body))
+
+    def final_standing(self) -> dict[str, Any]:
+        """How the study stands before its test set, without any number of it."""
+        return dict(self._call("GET", "finalise/"))
+
+    def reveals(self) -> list[dict[str, Any]]:
+        """What was seen of the test set, the newest first: `choice`, `scores` with intervals, `findings`."""
+        return list(self._call("GET", "reveals/")["reveals"])
+
+    def archive(self) -> "Study":
+        """Take the study out of the list; all that it has is kept."""
+        return self._turn("archive")
+
+    def unarchive(self) -> "Study":
+        """Bring it back into the list."""
+        return self._turn("unarchive")
+
     def what_if(self) -> dict[str, Any]:
         """What other schedulers would have made of the recorded curves, the study having ended: `record`, and
         `alternatives` with their settings as create_study takes them. `problem` says why there is nothing.

@@ -56,7 +56,8 @@ def test_a_key_that_is_none_is_refused(runner, key):
 def test_an_unknown_kind_is_answered_and_the_process_goes_on(runner):
     error = runner.run("levitate")[-1]
     assert error["type"] == "error" and error["reason_code"] == "code_error"
-    assert "is unknown; there are command, describe, lr_range, objective, preflight, split, train" in error["message"]
+    kinds = "command, describe, finalise, lr_range, objective, preflight, split, train"
+    assert f"is unknown; there are {kinds}" in error["message"]
     runner.send("start", kind="split", spec=["digits_mlp"])
     assert "The spec lacks 'hash_key'" in runner.answer()["message"]
     assert runner.run("describe")[-1]["type"] == "result"

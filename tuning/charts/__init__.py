@@ -18,6 +18,7 @@ from tuning.charts.curves import (
     trial_curves_figure,
 )
 from tuning.charts.distribution import distribution_svg
+from tuning.charts.final import final_figure
 from tuning.charts.gaps import GapPoint, gap_figure
 from tuning.charts.history import HistoryPoint, history_figure
 from tuning.charts.intents import LANES, IntentPoint, intent_figure
@@ -58,6 +59,7 @@ __all__ = [
     "common_range",
     "curve_table",
     "distribution_svg",
+    "final_figure",
     "gap_figure",
     "history_figure",
     "intent_figure",

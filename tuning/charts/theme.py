@@ -10,6 +10,7 @@ from typing import Any
 Figure = dict[str, Any]
 
 ACTION, TRAIN, VALIDATION, BEST = "token:action", "token:train", "token:validation", "token:best"
+TEST = "token:test"
 PRUNED, FAILED, QUIET, TEXT = "token:pruned", "token:failed", "token:quiet", "token:text"
 LINE, LINE_STRONG, PANEL = "token:line", "token:line-strong", "token:panel"
 BAND, FONT = "token:band", "token:font"

@@ -21,7 +21,7 @@ MOST_LINKS = 12  # further addresses of one route that pages link to: a tab with
 # Parts of addresses beside the study's and the trial's id, with all that they may be.
 PARTS: dict[str, Sequence[str]] = {
     "form": ("json", "yaml", "pt"),
-    "verb": ("start", "hold", "pause", "resume", "stop", "delete"),
+    "verb": ("start", "hold", "pause", "resume", "stop", "delete", "archive", "unarchive"),
 }
 # Questions that an address answers differently, each asked beside the plain one.
 QUESTIONS: dict[str, Sequence[Mapping[str, Any]]] = {

@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tuning", "0020_worth"),
+        ("tuning", "0022_reveals"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tuning', '0020_worth'),
+        ('tuning', '0023_advice_tests'),
     ]
 
     operations = [

@@ -8,6 +8,7 @@ from tuning.models.importance import ImportanceLook
 from tuning.models.job import Job
 from tuning.models.metric import CurveSummary, Metric, MetricChunk
 from tuning.models.preflight import Draft, Preflight
+from tuning.models.reveal import KeptForEver, Reveal, SealedChoice
 from tuning.models.rung import Cohort, Rung, RungEntry
 from tuning.models.sealed import SEALED_TABLES, SealedMetric, SealedTable
 from tuning.models.source import StudySource
@@ -32,13 +33,16 @@ __all__ = [
     "Host",
     "ImportanceLook",
     "Job",
+    "KeptForEver",
     "Metric",
     "MetricChunk",
     "Offering",
     "Parameter",
     "Preflight",
+    "Reveal",
     "Rung",
     "RungEntry",
+    "SealedChoice",
     "SealedMetric",
     "SealedTable",
     "SearchSpace",

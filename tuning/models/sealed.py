@@ -44,4 +44,8 @@ class SealedTable:
 
 
 # Every such table of the installation: `manage.py seal_audit` looks for their values everywhere else.
-SEALED_TABLES = (SealedTable(SealedMetric, study="trial__study", values=("value",)),)
+SEALED_TABLES = (
+    SealedTable(
+        SealedMetric, study="trial__study", values=("value",), still=models.Q(trial__reveals__isnull=True)
+    ),
+)

@@ -99,6 +99,7 @@ class Study(models.Model):
     started = models.DateTimeField(null=True)
     finished = models.DateTimeField(null=True)
     last_activity = models.DateTimeField(auto_now_add=True)
+    archived = models.DateTimeField(null=True)  # left out of the list of studies since then
 
     class Meta:
         constraints = [

@@ -132,9 +132,11 @@ def _code_remedy(error: BaseException) -> str:
 
 
 def _place(error: BaseException, named: bool) -> str:
-    """Where the user's code was when it failed, for a one-line reading."""
-    if named:
-        return ""
+    return "" if named else users_place(error)
+
+
+def users_place(error: BaseException) -> str:
+    """Where the user's code was when it failed, for a one-line reading; "" where it was not at work."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
     if not frames:
         return ""

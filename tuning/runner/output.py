@@ -9,7 +9,8 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 STREAMS = (1, 2)
 
@@ -23,7 +24,7 @@ class Output:
 
     def begin(self, descriptor: int | None) -> None:
         """Print to `descriptor` from here on, which is closed here; None: to where this process began."""
-        self._flush()
+        flush()
         if descriptor is None:
             return
         for stream in STREAMS:
@@ -33,15 +34,35 @@ class Output:
 
     def end(self) -> None:
         """Let the job's log go: everything printed is in it, and this process no longer holds it open."""
-        self._flush()
+        flush()
         if self._switched:
             for stream, first in zip(STREAMS, self._first, strict=True):
                 os.dup2(first, stream)
             self._switched = False
 
-    def _flush(self) -> None:
-        for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
-            with suppress(OSError, ValueError, AttributeError):  # closed by the job, or replaced by something else
-                stream.flush()  # type: ignore[union-attr]
-        with suppress(AttributeError, OSError):  # no C library by that name
-            ctypes.CDLL(None).fflush(None)
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Let nothing that is printed meanwhile reach any log."""
+    flush()
+    kept = [os.dup(stream) for stream in STREAMS]
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        for stream in STREAMS:
+            os.dup2(nowhere, stream)
+        yield
+    finally:
+        flush()
+        for stream, former in zip(STREAMS, kept, strict=True):
+            os.dup2(former, stream)
+            os.close(former)
+        os.close(nowhere)
+
+
+def flush() -> None:
+    """Write out what Python and C have in their buffers."""
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        with suppress(OSError, ValueError, AttributeError):  # closed by the job, or replaced by something else
+            stream.flush()  # type: ignore[union-attr]
+    with suppress(AttributeError, OSError):  # no C library by that name
+        ctypes.CDLL(None).fflush(None)

@@ -5,8 +5,9 @@ the other. Standard output and error of that process are logs and never carry a 
 the standard library only.
 
 Worker to runner
-    start          kind ("train", "describe", "split", "objective", "command", "preflight"), spec: one result or one
-                   error follows; with log = true a descriptor travels along, for the job's standard output and error
+    start          kind ("train", "describe", "split", "objective", "command", "preflight", "finalise"), spec: one
+                   result or one error follows; with log = true a descriptor travels along, for the job's standard
+                   output and error
     stop, pause    finish the running job now: its result says stopped = true or "pause"; idle: no effect
     suggest_reply  id, and value or error: the answer to a suggest
     data_reply     id, go: the answer to a data; false: the study is pinned to others
@@ -25,6 +26,7 @@ Runner to worker
     found          (describe) workloads: what that source has
     check          (preflight) rule, title, status ("passed", "info", "warning", "failed", "skipped"), says, means,
                    todo, evidence, plot, seconds: sent as each check ends
+    trained        (finalise) number (of the seeds, from 0), step (finished epochs): now and then, nothing measured
     result         the fields that belong to the kind
     error          reason_code ("diverged", "out_of_memory", "disk_full", "code_error"), message,
                    traceback, remedy

@@ -11,6 +11,7 @@ from typing import Any
 from tuning.runner.command import run_command
 from tuning.runner.describe import describe
 from tuning.runner.failures import Failure, JobError
+from tuning.runner.finalise import finalise
 from tuning.runner.inbox import Inbox
 from tuning.runner.lr_range import range_tests
 from tuning.runner.objective import run_objective
@@ -29,6 +30,7 @@ Job = Callable[[dict[str, Any], Catalogue, Inbox], dict[str, Any]]
 KINDS: dict[str, Job] = {
     "command": run_command,
     "describe": describe,
+    "finalise": finalise,
     "lr_range": range_tests,
     "objective": run_objective,
     "preflight": run_preflight,
@@ -38,7 +40,7 @@ KINDS: dict[str, Job] = {
 
 
 # After these the process may hold test data, which no trial may ever find in its memory.
-SEALED = ("preflight", "split")
+SEALED = ("finalise", "preflight", "split")
 NAMING_FILES = ("command", "objective")  # whose data are the files that they name
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from tuning.models import Attempt, Trial
+from tuning.models import Attempt, SealedChoice, Trial
 from tuning.selectors.errors import NotFound
 
 
@@ -15,6 +15,11 @@ def trial_folder(trial: Trial) -> Path:
 def folder_of(study_id: int, number: int) -> Path:
     """The folder of the study's trial of this number."""
     return Path(settings.ARTIFACT_DIR) / f"study-{study_id}" / f"trial-{number}"
+
+
+def final_folder(seal: SealedChoice) -> Path:
+    """The folder of the models that a sealed choice trains."""
+    return Path(settings.ARTIFACT_DIR) / f"study-{seal.study_id}" / f"final-{seal.pk}"
 
 
 def stored(path: Path) -> str:

@@ -52,6 +52,12 @@ KINDS = {
         "It trains the workload with its defaults for a short time, and each check has a limit of its own: look "
         "whether data() or a training step waits for something, or raise HPWEB_PREFLIGHT_SECONDS.",
     ),
+    "finalise": JobKind(
+        "take the final look",
+        Lane.DEVICE,
+        "It trains the sealed configuration once for each seed, and goes on from its checkpoints when it is run again: "
+        "look whether data() or a training step waits for something, or raise HPWEB_FINALISE_SECONDS.",
+    ),
 }
 
 

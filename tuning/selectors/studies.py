@@ -48,13 +48,21 @@ def may_edit(user: AbstractBaseUser, study: Study) -> bool:
 
 
 def study_list(
-    user: AbstractBaseUser, *, search: str = "", state: str = "", page: int = 1, per_page: int = 50
+    user: AbstractBaseUser,
+    *,
+    search: str = "",
+    state: str = "",
+    archived: bool = False,
+    page: int = 1,
+    per_page: int = 50,
 ) -> Page[Study]:
     """One page of the visible studies, the last active first; `search` looks in name, workload and owner.
 
-    Paired runs of an advice are found from the trial that it was given to.
+    Archived ones are on pages of their own, with `archived`. Paired runs of an advice are found from the trial that it
+    was given to.
     """
-    rows = visible_studies(user).exclude(kind=Study.PAIRED).order_by("-last_activity", "-pk")
+    rows = visible_studies(user).exclude(kind=Study.PAIRED).filter(archived__isnull=not archived)
+    rows = rows.order_by("-last_activity", "-pk")
     for word in search.split():
         rows = rows.filter(Q(name__icontains=word) | Q(workload__icontains=word) | Q(owner__username__icontains=word))
     if state in Study.State.values:

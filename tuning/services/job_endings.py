@@ -25,6 +25,7 @@ from tuning.services.jobs import request_counts
 from tuning.services.lr_curves import check_curves
 from tuning.services.offerings import note_data
 from tuning.services.preflights import break_preflight, store_preflight
+from tuning.services.revealing import store_reveal
 from tuning.services.workloads import store_descriptions, store_split
 
 State = Job.State
@@ -67,6 +68,8 @@ def _store(job: Job, answer: dict[str, Any], *, partial: bool) -> None:
         store_split(workload=job.args["workload"], result=answer, host=host)
     elif job.kind == "preflight":
         store_preflight(job, answer)
+    elif job.kind == "finalise":
+        store_reveal(job, answer)
     elif job.kind == "lr_range":
         check_curves(answer, expected=len(job.args["curves"]))
 

@@ -101,6 +101,12 @@ def claim_job(*, slot: Slot) -> Job | None:
     return None
 
 
+def note_progress(*, job_id: int, fence: int, progress: dict[str, Any]) -> bool:
+    """Keep how far a running job has come where its answer's facts will stand; False where it is no longer held."""
+    held = Job.objects.filter(pk=job_id, fence=fence, state=State.RUNNING)
+    return bool(held.update(result=progress))
+
+
 def renew_job(*, job_id: int, fence: int) -> None:
     """A heartbeat. Raises StaleLease where the job is no longer held by this claim."""
     if not Job.objects.filter(pk=job_id, fence=fence, state=State.RUNNING).update(

@@ -11,7 +11,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
 
 from tuning.engine import SearchSpace as EngineSpace
-from tuning.models import Study, Workload
+from tuning.models import Reveal, Study, Workload
 from tuning.sealed import is_sealed
 from tuning.selectors.budget import LIMITS, limits_of, time_words
 from tuning.selectors.studies import may_edit
@@ -326,10 +326,18 @@ def check_new_limits(problems: Problems, study: Study, changes: Mapping[str, Any
 @transaction.atomic
 def delete_study(*, study: Study, actor: AbstractBaseUser) -> None:
     """Remove a study that is not running, with its trials, curves, checkpoints and logs, and the paired runs of its
-    advice."""
+    advice.
+
+    Raises Forbidden, and Conflict also for one whose test set was looked at: that is kept for ever.
+    """
     study = lock_study(study.pk)
     if not may_edit(actor, study):
         raise Forbidden(f"Only {study.owner.get_username()} and administrators may delete {study.name!r}.")
+    if Reveal.objects.filter(study=study).exists():
+        raise Conflict(
+            "The study has looked at its test set, and the record of that is kept for ever, so it cannot be deleted: "
+            "archive it, and it leaves the list of studies."
+        )
     if study.state in (Study.State.RUNNING, Study.State.PAUSED):
         raise Conflict(f"The study is {study.state.lower()}; stop it before you delete it.")
     for runs in runs_of(study):

@@ -2,9 +2,9 @@
 
 A test score means something only if nothing that was tuned has seen the test examples. So the test split
 lives in a method of its own, `Workload.test_data`, and that method is sealed: it raises in every process
-except inside `opened_seal`, which the split job and the final evaluation of a study enter. The split job
-keeps sizes and keyed hashes, from which an example that lies in two splits can be found and no example can be
-reconstructed.
+except inside `opened_seal`, which the split job, the last checks of a preflight and the final look at a study
+enter. The split job keeps sizes and keyed hashes, from which an example that lies in two splits can be found
+and no example can be reconstructed.
 """
 
 from __future__ import annotations

@@ -34,6 +34,7 @@ from tuning.services.forecasts import prediction
 from tuning.services.linting import range_findings
 from tuning.web.attention import study_findings
 from tuning.web.diagnosis import diagnosis_tab
+from tuning.web.final import final_tab
 from tuning.web.importance import importance_tab
 from tuning.web.model import model_tab
 from tuning.web.preflight import panel_of
@@ -248,6 +249,7 @@ TABS = {
     "rungs": _rungs,
     "what_if": _what_if,
     "preflight": preflight_tab,
+    "final": final_tab,
     "activity": activity_tab,
 }
-DRAWS = ("overview", "curves", "diagnosis", "model", "importance", "rungs", "what_if")
+DRAWS = ("overview", "curves", "diagnosis", "model", "importance", "rungs", "what_if", "final")

@@ -14,7 +14,7 @@ from tuning.runner.protocol import Message, ProtocolError
 from tuning.selectors.control import Control, job_control
 from tuning.services.errors import StaleLease
 from tuning.services.job_endings import complete_job, fail_overdue_job, finish_job, requeue_job
-from tuning.services.jobs import renew_job
+from tuning.services.jobs import note_progress, renew_job
 from tuning.services.lifecycle import start_awaiting
 from tuning.services.preflights import note_check
 from tuning.services.reaper import SHUT_DOWN
@@ -31,6 +31,10 @@ ERROR_TEXTS = ("message", "remedy", "traceback")
 KILLED = -signal.SIGKILL
 OTHER_CODE = (
     "The code of the workload has changed since this was asked for. Press Refresh on the workloads page and ask again."
+)
+OTHER_DATA = (
+    "The data of the workload are not those of the study's trials. Put them back on the hosts that have its code, and "
+    "run it again."
 )
 
 
@@ -108,8 +112,11 @@ class JobRun(Attending):
         elif message["type"] == "check":
             check = {name: value for name, value in message.items() if name != "type"}
             self.patience.insist(lambda: note_check(**self.key, check=check))
+        elif message["type"] == "trained":
+            progress = {name: message.get(name) for name in ("number", "step")}
+            self.patience.insist(lambda: note_progress(**self.key, progress=progress))
         elif message["type"] == "refused":
-            self._fail(OTHER_CODE)
+            self._fail(OTHER_DATA if "data_digest" in message else OTHER_CODE)
         elif message["type"] == "error":
             self._fail("\n".join(text for name in ERROR_TEXTS if (text := text_of(message, name))))
         elif self.search:

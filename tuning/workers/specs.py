@@ -7,10 +7,13 @@ from django.conf import settings
 
 from tuning.models import Job, Slot, Trial
 from tuning.selectors.advice_tests import horizon_of
-from tuning.selectors.artifacts import opened, trial_folder
+from tuning.selectors.artifacts import final_folder, opened, trial_folder
+from tuning.selectors.reveals import seal_numbered
 from tuning.selectors.work import workload_document
 from tuning.services.scheduling import resource_of_run
 from tuning.workers.checkpoints import checkpoint_folder
+
+FENCES = 1000  # more claims than a job may have: jobs of one seal share its folder
 
 
 def trial_start(trial: Trial, slot: Slot) -> dict[str, Any]:
@@ -116,7 +119,35 @@ def job_start(job: Job, slot: Slot, given_up: dict[str, str] | None = None) -> d
                 "device": device_of(slot),
             },
         }
+    if job.kind == "finalise":
+        return {"type": "start", "kind": "finalise", "spec": finalise_spec(job, slot)}
     raise ValueError(f"There is no job of kind {job.kind!r}.")
+
+
+def finalise_spec(job: Job, slot: Slot) -> dict[str, Any]:
+    """What a process is told of a sealed choice. Its checkpoints stay with the seal, for the next attempt."""
+    seal = seal_numbered(job.args["seal"])
+    study = seal.study
+    return {
+        "workload": seal.workload,
+        "source": workload_document(seal.workload).get("source") or "",
+        "digest": seal.workload_digest,
+        "data_digest": seal.data_digest or None,
+        "params": seal.params,
+        "seeds": seal.seeds,
+        "epochs": seal.epochs,
+        "max_epochs": study.max_resource,
+        "retrain": seal.retrain,
+        "metric": study.metric,
+        "direction": study.direction,
+        "objective": study.objective,
+        "checkpoint_dir": str(final_folder(seal)),
+        "hash_key": hash_key(),
+        "fence": job.pk * FENCES + job.fence,
+        "device": device_of(slot),
+        "threads": slot.threads,
+        "deterministic": study.deterministic,
+    }
 
 
 def device_of(slot: Slot) -> str:

@@ -152,6 +152,7 @@ class StudyQuery(StrictSerializer):
         required=False, allow_blank=True, help_text="Words that name, workload or owner contain."
     )
     state = serializers.ChoiceField(STATES, required=False)
+    archived = serializers.BooleanField(required=False, help_text="true: the archived ones instead of the others.")
     page = serializers.IntegerField(required=False, min_value=1, max_value=1_000_000)
     per_page = serializers.IntegerField(required=False, min_value=1, max_value=200)
 
@@ -197,6 +198,7 @@ class StudyRow(serializers.Serializer[Any]):
     started = serializers.DateTimeField(allow_null=True)
     finished = serializers.DateTimeField(allow_null=True)
     last_activity = serializers.DateTimeField()
+    archived = serializers.DateTimeField(allow_null=True, help_text="Since when it is out of the list; null: it is in.")
 
 
 class Source(serializers.Serializer[Any]):

@@ -97,7 +97,8 @@ class OneStudy(Endpoint):
     @extend_schema(
         operation_id="studies_delete",
         summary="Delete a study",
-        description="Removes a study that is not running, with its trials, curves, checkpoints and logs.",
+        description="Removes a study that is not running, with its trials, curves, checkpoints and logs. One that has "
+        "looked at its test set is kept: archive it.",
         tags=TAGS,
         request=None,
         responses={204: None},

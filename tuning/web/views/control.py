@@ -18,6 +18,7 @@ from tuning.selectors.hosts import HostRow, hosts_overview
 from tuning.selectors.studies import may_edit, study_for
 from tuning.selectors.trials import trial_for
 from tuning.services import lifecycle
+from tuning.services.archiving import archive_study, unarchive_study
 from tuning.services.draining import end_drain, start_drain
 from tuning.services.errors import Conflict, Forbidden, Invalid
 from tuning.services.exclusion import exclude_trial, include_trial
@@ -56,6 +57,8 @@ VERBS = {
     "pause": (lifecycle.pause_study, "The study is paused; running trials went back to their last checkpoint."),
     "resume": (lifecycle.resume_study, "The study goes on."),
     "stop": (lifecycle.stop_study, "The study is stopped."),
+    "archive": (archive_study, "The study is archived: it left the list, and keeps all that it has."),
+    "unarchive": (unarchive_study, "The study is in the list again."),
 }
 
 
@@ -69,7 +72,7 @@ def _study_question(study: Any, verb: str) -> Question | None:
     if verb == "delete":
         words = (
             f"It goes with its {study.n_created} trials, their curves, checkpoints and logs, for good. What was done "
-            "stays in the record."
+            "stays in the record. A study that has looked at its test set cannot be deleted; archive it."
         )
         return Question(f"Delete {study.name}?", words, "Delete the study", "studies", back, study.name)
     return None
@@ -96,7 +99,7 @@ def study_action(request: SignedInRequest, study_id: int, verb: str) -> HttpResp
         service, words = VERBS[verb]
         more = {"despite": request.POST.get("despite", "")} if verb == "start" else {}
         changed = service(study_id=study.pk, actor=request.user, **more)
-        if changed.state == "FINISHED":
+        if changed.state == "FINISHED" and "archive" not in verb:
             messages.info(request, "The study had finished already.")
         elif verb == "start" and changed.state == "READY":
             messages.info(request, changed.state_reason)

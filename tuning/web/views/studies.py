@@ -8,7 +8,7 @@ from tuning.selectors.studies import study_list as list_studies
 from tuning.web.errors import SignedInRequest, signed_in
 from tuning.web.polling import page_or_fragment, tag_of, unchanged
 
-STATES = ("draft", "ready", "running", "paused", "stopped", "finished")
+STATES = ("draft", "ready", "running", "paused", "stopped", "finished", "archived")
 
 
 @signed_in
@@ -17,7 +17,13 @@ def study_list(request: SignedInRequest) -> HttpResponse:
     """Studies that the person may see, the last active first; ?search= and ?state= narrow them, ?page= leafs."""
     search, state = request.GET.get("search", "").replace("\x00", ""), request.GET.get("state", "")
     number = request.GET.get("page", "1")
-    page = list_studies(request.user, search=search, state=state.upper(), page=int(number) if number.isdecimal() else 1)
+    page = list_studies(
+        request.user,
+        search=search,
+        state=state.upper(),
+        archived=state == "archived",
+        page=int(number) if number.isdecimal() else 1,
+    )
     tag = tag_of(
         "studies",
         request.user.pk,

@@ -34,6 +34,7 @@ from tuning.services.studies import update_study
 from tuning.web.diagnosis import diagnosis_tab
 from tuning.web.drawings import space_table
 from tuning.web.errors import SignedInRequest, signed_in
+from tuning.web.final import final_mark
 from tuning.web.forms.study import SettingsForm
 from tuning.web.importance import importance_ready
 from tuning.web.limits import limit_rows
@@ -60,9 +61,10 @@ def study_tab(request: SignedInRequest, study_id: int, tab: str) -> HttpResponse
     diagnosed = study_diagnostics(study) if tab == "diagnosis" else None
     pending = diagnosed.pending if diagnosed is not None else 0  # the next poll looks at the next trials
     ready = tab != "importance" or importance_ready(study, request.GET)
+    final = final_mark(study) if tab == "final" else ()
     words = [finding.message for finding in found]
     tried = records_mark() if tab == "diagnosis" else None
-    shown = (study.version, study.state, editable, query, words, mark, pending, ready, tried)
+    shown = (study.version, study.state, editable, query, words, mark, pending, ready, tried, final)
     tag = tag_of(tab, study.pk, *shown)
     answer = unchanged(request, tag)
     if answer is not None:
@@ -81,9 +83,11 @@ def study_tab(request: SignedInRequest, study_id: int, tab: str) -> HttpResponse
     facts = once(tag_of("facts", study.pk, study.version, study.state), lambda: study_facts(study))
     standing = standing or once(tag_of("standing", study.pk, study.version), lambda: standing_of(study))
     context = {**_header(request, study, tab, standing), "facts": facts, "body": body, "draws": tab in DRAWS}
+    context["final_standing"] = final[0] if final and not final[2] else ""
+    measured = bool(final) and final[0] in ("waits", "runs")
     checks = standing is not None and standing.state == "OPEN"
     live = study.state in ("READY", "RUNNING", "PAUSED") or study.n_open > 0 or checks or pending > 0 or not ready
-    live = live or (tab == "overview" and awaits_finding(study))
+    live = live or measured or (tab == "overview" and awaits_finding(study))
     return page_or_fragment(request, "tuning/study.html", "tuning/_study.html", context, tag=tag, live=live)
 
 

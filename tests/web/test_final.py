@@ -1,0 +1,73 @@
+"""The tab Final test: what is sealed, how far it is, the result; and the archive."""
+
+import pytest
+
+from tests.factories import make_slot
+from tests.services.final import finished, revealed, with_test_metrics
+from tests.web.conftest import words
+from tuning.models import Job, SealedChoice
+from tuning.services.job_endings import finish_job
+from tuning.services.jobs import claim_job, note_progress
+
+
+@pytest.fixture
+def study(alice):
+    return finished(alice)
+
+
+def test_from_the_choice_to_the_result(as_alice, as_bob, study):
+    tab, form = f"/studies/{study.pk}/final/", f"/studies/{study.pk}/finalise/"
+    before = words(as_alice.get(tab))
+    assert "Nobody has looked yet" in before
+    assert "Choose and seal" in before
+    assert "Choose and seal" not in words(as_bob.get(tab))
+    assert as_bob.get(form).status_code == 403
+    asked = words(as_alice.get(form))
+    assert "trial 1: validation/loss 0.4" in asked
+    assert "Why look again" not in asked
+    wrong = as_alice.post(form, {"trial": "1", "seeds": "many", "retrain": "train"})
+    assert wrong.status_code == 400
+    assert 'value="many"' in wrong.content.decode()
+    as_alice.post(form, {"trial": "1", "seeds": "2", "retrain": "train"})
+    assert "Sealed, waits for a free slot" in words(as_bob.get(tab))
+    slot = make_slot("here")
+    job = claim_job(slot=slot)
+    note_progress(job_id=job.pk, fence=job.fence, progress={"number": 1, "step": 2})
+    assert "Seed 2 of 2 has trained 2 of 3 epochs" in words(as_alice.get(tab))
+    finish_job(job_id=job.pk, fence=job.fence, error="data() raised OSError.")
+    broken = words(as_alice.get(tab))
+    assert "data() raised OSError." in broken
+    assert "no second look" in broken
+    as_alice.post(f"{form}again/")
+    seal = SealedChoice.objects.get()
+    revealed(seal, slot, test=0.54321)
+    after = as_bob.get(tab)
+    assert "Test loss 0.5482" in words(after)
+    assert "is worse than the validation score" in words(after)
+    assert "final-1-data" in after.content.decode()
+    assert "Look again" not in words(after)
+    assert "Why look again" in words(as_alice.get(form))
+    refused = as_alice.post(form, {"trial": "0", "seeds": "2", "retrain": "train", "reason": " "})
+    assert refused.status_code == 400
+    assert "test reused once" in words(refused)
+    assert Job.objects.filter(state="WAITING").count() == 0
+
+
+def test_sealed_numbers_of_a_script_are_opened_at_once(as_alice, alice):
+    study = with_test_metrics(alice, (0.73219,) * 3)
+    tab = f"/studies/{study.pk}/final/"
+    assert "7322" not in as_alice.get(tab).content.decode()
+    assert "Fresh seeds" not in words(as_alice.get(f"/studies/{study.pk}/finalise/"))
+    as_alice.post(f"/studies/{study.pk}/finalise/", {"trial": "1"})
+    assert "Test loss 0.7322" in words(as_alice.get(tab))
+
+
+def test_a_study_with_a_reveal_is_archived_and_found_again(as_alice, alice):
+    study = with_test_metrics(alice)
+    as_alice.post(f"/studies/{study.pk}/finalise/", {"trial": "1"})
+    assert "archive it" in words(as_alice.post(f"/studies/{study.pk}/delete/", follow=True))
+    assert "The study is archived" in words(as_alice.post(f"/studies/{study.pk}/archive/", follow=True))
+    assert study.name not in words(as_alice.get("/"))
+    assert study.name in words(as_alice.get("/?state=archived"))
+    as_alice.post(f"/studies/{study.pk}/unarchive/")
+    assert study.name in words(as_alice.get("/"))
