@@ -156,8 +156,7 @@ def _spikes(m: Measures) -> Found:
     """Some high jumps of the training loss above what it had just been, or many lesser ones."""
     high, lesser = _jumps(m, SPIKE), _jumps(m, SWING)
     thrown = len(lesser) >= max(SWINGS, SWING_SHARE * len(m.train))
-    first = (high or lesser or [None])[0]
-    return len(high) >= SPIKES or thrown, first
+    return len(high) >= SPIKES or thrown, next(iter(high or lesser), None)
 
 
 def _jumps(m: Measures, factor: float) -> list[int]:
