@@ -47,7 +47,8 @@ def standing_before_test(study: Study) -> Standing:
     """The study's newest seal, how it stands, and whether another can be made."""
     seal = newest_seal(study)
     state = state_of(seal) if seal is not None else "none"
-    looks = looks_at(study).count() + looks_under_way(study).exclude(pk=seal.pk if seal else None).count()
+    others = looks_under_way(study).exclude(study=study)  # a study has one under way at most, its newest
+    looks = looks_at(study).count() + others.count()
     return Standing(state, seal, looks, is_trained(study), hindrance_of(study))
 
 

@@ -1,5 +1,7 @@
 """Sealing a choice on a page that asks first, and running a broken one again."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
@@ -52,7 +54,8 @@ def run_again(request: SignedInRequest, study_id: int) -> HttpResponse:
     study = study_for(request.user, study_id)
     seal = newest_seal(study)
     if seal is not None:
-        more = {} if seal.retrain == Retrain.NONE else {"seeds": len(seal.seeds), "retrain": seal.retrain}
+        trained = seal.retrain != Retrain.NONE
+        more: dict[str, Any] = {"seeds": len(seal.seeds), "retrain": seal.retrain} if trained else {}
         try:
             finalise_study(
                 study_id=study.pk, actor=request.user, trial=seal.trial.number, reason=seal.reason, **more
