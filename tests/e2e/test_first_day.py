@@ -138,6 +138,41 @@ def test_a_trial_shows_what_it_was_and_did(page: Page) -> None:
     expect(page.locator(".js-plotly-plot .scatterlayer .trace").first).to_be_attached()
 
 
+def test_the_advice_after_a_verdict_is_tried_with_one_click(page: Page) -> None:
+    page.goto("/studies/2/diagnosis/")
+    expect(page.get_by_role("heading", name=re.compile("verdict|curves", re.IGNORECASE)).first).to_be_visible()
+    page.goto("/studies/2/leaderboard/")
+    trials = page.locator("table[data-keys] tbody tr a")
+    for address in dict.fromkeys(one.get_attribute("href") for one in trials.all()):
+        page.goto(str(address))
+        if page.get_by_role("button", name="Try it", exact=True).count():
+            break
+    page.get_by_role("button", name="Try it", exact=True).first.click()
+    result = page.locator(".tried__result").first
+    expect(result).to_contain_text(re.compile("of 5 pairs|over 5 seeds"))
+    expect(result).to_contain_text("over 5 seeds", timeout=TRAINING_MS)
+
+
+def test_what_mattered_is_computed_by_a_worker_and_appears(page: Page) -> None:
+    page.goto("/studies/2/importance/")
+    expect(page.locator("#fanova-title, .empty p", has_not_text="Being computed").first).to_be_visible(
+        timeout=TRAINING_MS
+    )
+
+
+def test_the_choice_is_sealed_and_measured_once_and_the_record_stays(page: Page) -> None:
+    page.goto("/studies/2/final/")
+    expect(page.get_by_role("heading", name="Nobody has looked yet")).to_be_visible()
+    page.get_by_role("button", name="Choose and seal").click()
+    page.fill("input[name=seeds]", "2")
+    page.get_by_role("button", name="Seal and measure").click()
+    expect(page.get_by_role("heading", name=re.compile("^Test ")).first).to_be_visible(timeout=TRAINING_MS)
+    page.get_by_text("The record, kept for ever").click()
+    expect(page.locator("main")).to_contain_text("in all studies of the test set")
+    page.locator("#more summary").click()
+    expect(page.get_by_role("button", name="Archive")).to_be_visible()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
 def test_every_page_fits_its_window(
@@ -154,6 +189,7 @@ def test_every_page_fits_its_window(
     paths = ["", "studies/new/", "studies/new/?workload=digits_cnn", "workers/", "workloads/", "account/", "trials/1/"]
     paths += ["trials/1/log/", "api/v1/docs/"]
     paths += [f"studies/2/{tab}" for tab in ("", "leaderboard/", "curves/", "model/", "setup/", "activity/")]
+    paths += [f"studies/2/{tab}/" for tab in ("diagnosis", "importance", "final", "finalise")]
     paths += [f"studies/2/model/?{cut}" for cut in ("x=layers", "x=lr&y=dropout", "x=lr&y=layers&map=promise")]
     for path in paths:
         answer = small.goto(f"/{path}")

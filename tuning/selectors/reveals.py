@@ -87,6 +87,8 @@ def is_trained(study: Study) -> bool:
 
 def hindrance_of(study: Study) -> str:
     """Why no choice can be sealed now, and what would help; empty where one can."""
+    if study.kind == Study.PAIRED:
+        return "These are runs of an advice: take the final look in the study whose trial they are for."
     if study.state == Study.State.RUNNING or study.n_running:
         return "Trials are running. Pause or stop the study, or wait for its end: the choice is made once, among all."
     if not candidates(study):
