@@ -10,6 +10,7 @@ from tuning.selectors.advice_tests import Record, comparison_of, cost_of, horizo
 from tuning.selectors.diagnostics import trial_verdict
 from tuning.selectors.sources import teaching_studies
 from tuning.selectors.studies import study_list
+from tuning.selectors.tried_advice import result_words
 from tuning.services.advising import early_order
 from tuning.services.endings import complete_trial, fail_trial
 from tuning.services.errors import Conflict, Forbidden, Invalid
@@ -225,6 +226,8 @@ def test_they_are_no_studies_like_others(alice):
     test = try_advice(trial_id=trial.pk, actor=alice, action="more_dropout", pairs=3)
     play(test, lambda pair, side: 0.5)
     assert (test.outcome, test.mean, test.low, test.high) == ("undecided", 0.0, 0.0, 0.0), "no difference is none"
+    words = "Undecided: no difference on average (95 %: 0 to 0), over 3 seeds. The interval contains 0."
+    assert result_words(test, comparison_of(test)) == words
     assert study_list(alice).rows == [trial.study]
     assert teaching_studies(alice, "tiny") == [trial.study]
     assert early_order(alice, "tiny", 6) is None

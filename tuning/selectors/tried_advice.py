@@ -151,7 +151,7 @@ def _difference(found: Comparison) -> str:
     if found.mean is None:
         return f"better with it on {found.better} of {found.n}, where one side alone diverged"
     way = "better" if found.mean >= 0 else "worse"
-    mean = f"{way} by {abs(found.mean):.3g} on average"
+    mean = f"{way} by {abs(found.mean):.3g} on average" if found.mean else "no difference on average"
     if found.low is None or found.high is None:
         return mean
     low, high = sorted((found.low, found.high)) if found.mean >= 0 else sorted((-found.low, -found.high))

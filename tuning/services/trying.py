@@ -119,10 +119,11 @@ def _create_runs(study: Study, trial: Trial, advice: Advice, pairs: int) -> Stud
         sides.append((_changed(trial, advice), advice.resource or steps))
     resource = max(longest if advice.action != STOP else 0, study.max_resource or 0, steps or 0) or None
     now = timezone.localtime()
-    name = f"{advice.action} on trial {trial.number} of {study.name}"[:90]
+    tries = AdviceTest.objects.filter(trial=trial, action=advice.action).count() + 1
+    name = f"{advice.action} on trial {trial.number} of {study.name}"[:80]
     runs = create_study(
         owner=study.owner,
-        name=f"{name}, {now.day} {now:%b, %H:%M:%S}",
+        name=f"{name}, try {tries}, {now.day} {now:%b, %H:%M:%S}",
         description=f"With and without, on the same seeds: {advice.says}",
         space=_space_of(trial, [params for params, _ in sides]),
         sampler="random",
