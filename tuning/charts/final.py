@@ -28,7 +28,7 @@ def final_figure(
         for name in rows
     ]
     xaxis = axis(grid=True, range=[significant(end) for end in ends], tickformat=tick_format(*ends), nticks=6)
-    yaxis = axis(range=[-0.5, len(rows) - 0.4], showticklabels=False, ticks="", fixedrange=True)
+    yaxis = axis(range=[-0.5, len(rows) - 0.4], showticklabels=False, showline=False, tickvals=[], fixedrange=True)
     return {"data": data, "layout": layout(xaxis, yaxis, annotations=words)}
 
 

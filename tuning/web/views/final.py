@@ -30,7 +30,8 @@ def finalise(request: SignedInRequest, study_id: int) -> HttpResponse:
         + ("A worker then trains it once for each seed, and opens the test split last." if standing.trains else "")
         + (f" {another_look(standing.looks)}" if standing.looks else "")
     )
-    question = Question(f"Take the final look of {study.name}?", words, "Seal and measure", "studies", back, study.name)
+    title = f"Look at the test set of {study.name}?"
+    question = Question(title, words, "Seal and measure", "studies", back, study.name)
     form = FinaliseForm(study, standing, request.POST or None)
     if request.method != "POST":
         return ask(request, question, form, standing.hindrance)
