@@ -59,6 +59,12 @@ def test_seeds_are_fresh(study, alice, slot):
     assert not {*first.seeds, *second.seeds} & used
 
 
+def test_runs_of_an_advice_have_no_final_look(study, alice):
+    Study.objects.filter(pk=study.pk).update(kind=Study.PAIRED)
+    with pytest.raises(Conflict, match="runs of an advice"):
+        sealed(study, alice)
+
+
 def test_with_the_validation_split_it_trains_to_the_best_step(study, alice):
     seal = sealed(study, alice, trial=0, seeds=1, retrain="train+validation")
     assert (seal.trial.number, seal.epochs, len(seal.seeds)) == (0, 2, 1)
