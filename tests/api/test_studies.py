@@ -47,7 +47,7 @@ def test_list_is_searched_filtered_and_paged(as_alice, alice):
 def test_list_refuses_unknown_and_wrong_query_parameters(as_alice):
     answer = as_alice.get("studies/?serch=net&per_page=1000&state=RUNING")
     assert answer.status_code == 400
-    assert "search, state, page, per_page" in fields_of(answer)["serch"]
+    assert "search, state, archived, page, per_page" in fields_of(answer)["serch"]
     answer = as_alice.get("studies/?per_page=1000&state=RUNING")
     assert set(fields_of(answer)) == {"per_page", "state"}
 
