@@ -165,6 +165,22 @@ def test_a_free_slot_that_ignores_hints_means_a_deaf_cluster(watch, monkeypatch)
     assert watch.cluster_is_well()
 
 
+def test_a_cluster_that_starts_slowly_is_given_more_time_each_time(watch, monkeypatch):
+    monkeypatch.setattr(supervisor, "children", lambda _pid: [1])
+    monkeypatch.setattr(watch, "start_cluster", lambda: None)
+    age(watch)
+    assert not watch.cluster_is_well()
+    watch.restart_cluster()
+    watch.cluster = subprocess.Popen(SLEEPER, start_new_session=True)
+    assert watch.cluster_is_well(), "the same hint, twice the patience"
+    age(watch, 2 * DEAF_SECONDS + 1)
+    assert not watch.cluster_is_well()
+    Slot.objects.update(hinted=None, unheard=None)
+    assert watch.cluster_is_well()
+    age(watch)
+    assert not watch.cluster_is_well(), "it has listened meanwhile: the usual patience"
+
+
 CLUSTER = {"sentinel": 11, "idle": 12, "busy": 13, "monitor": 14}
 
 

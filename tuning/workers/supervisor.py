@@ -64,6 +64,7 @@ IMPORTANCE_SECONDS = 2.0  # of one study: which parameters mattered
 DROPPED_SECONDS = 5.0  # checkpoints of trials that a scheduler has cut go within this
 KEPT_SECONDS = 30.0  # how often all checkpoints are measured, where their disk is limited
 DEAF_SECONDS = 20.0  # a hint this old on a free slot means that the cluster does not listen
+DOUBLINGS = 4  # of DEAF_SECONDS, once for each start in a row that came to nothing: a busy machine starts slowly
 SHAKEN_SECONDS = 4.0  # the same once a process of the cluster has died: it may have died with the queue's lock
 STOP_SECONDS = 5.0  # from SIGTERM of the idle cluster's main to SIGKILL of its session, where the grace allows it
 
@@ -89,6 +90,7 @@ class Supervisor:
         self.members: set[int] = set()  # the sentinel's children at the last look
         self.working: set[int] = set()  # those of them that held a slot then
         self.shaken = False  # whether another of them has died since the cluster was started
+        self.deaf_starts = 0  # in a row: how often a cluster that lives was started anew because it did not listen
         self.stopping = threading.Event()
         self.frozen = FrozenWatch(lambda: self.cluster.pid if self.cluster else None)
         self.aside = Aside()
@@ -243,7 +245,8 @@ class Supervisor:
     def cluster_is_well(self) -> bool:
         """Main lives, has its sentinel, and no free slot has ignored a hint for DEAF_SECONDS.
 
-        An idle worker waits for the queue with its lock in hand, and dies with it. So a cluster that has lost a process
+        A cluster that was started anew for that reason is given twice as long, and so on: on a machine that is too busy
+        to start it within DEAF_SECONDS it would never begin otherwise. An idle worker waits for the queue with its lock in hand, and dies with it. So a cluster that has lost a process
         which did not work is given SHAKEN_SECONDS, and is not kept at all while nobody works.
         """
         if self.cluster is None or self.cluster.poll() is not None:
@@ -251,7 +254,7 @@ class Supervisor:
         self.look_at_members(self.cluster.pid)
         if self.shaken and not self.working:
             return False
-        patience = SHAKEN_SECONDS if self.shaken else DEAF_SECONDS
+        patience = SHAKEN_SECONDS if self.shaken else DEAF_SECONDS * 2 ** min(self.deaf_starts, DOUBLINGS)
         young = time.monotonic() - self.cluster_started < patience
         if young:
             return True
@@ -259,7 +262,10 @@ class Supervisor:
             return False
         aged = set(slots_with_aged_hints(host_id=self._host().pk, seconds=patience))
         idle = aged & set(idle_slots(settings.HOST_NAME).values_list("pk", flat=True))
-        return not any(nobody_works(slot_id) for slot_id in idle)
+        if any(nobody_works(slot_id) for slot_id in idle):
+            return False
+        self.deaf_starts = 0
+        return True
 
     def look_at_members(self, main: int) -> None:
         """Notice that a process of the cluster has died that held no slot.
@@ -275,6 +281,8 @@ class Supervisor:
     def restart_cluster(self) -> None:
         """End whatever is left of the cluster's session, requeue its trials, start it anew."""
         logger.error("the cluster is not well; starting it anew")
+        if self.cluster is not None and self.cluster.poll() is None and not self.shaken:
+            self.deaf_starts += 1
         self.end_cluster(0.0)
         self.end_leftovers()
         reap_dead(host=settings.HOST_NAME, is_alive=self.launcher.alive)
