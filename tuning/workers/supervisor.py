@@ -246,7 +246,9 @@ class Supervisor:
         """Main lives, has its sentinel, and no free slot has ignored a hint for DEAF_SECONDS.
 
         A cluster that was started anew for that reason is given twice as long, and so on: on a machine that is too busy
-        to start it within DEAF_SECONDS it would never begin otherwise. An idle worker waits for the queue with its lock in hand, and dies with it. So a cluster that has lost a process
+        to start it within DEAF_SECONDS it would never begin otherwise.
+
+        An idle worker waits for the queue with its lock in hand, and dies with it. So a cluster that has lost a process
         which did not work is given SHAKEN_SECONDS, and is not kept at all while nobody works.
         """
         if self.cluster is None or self.cluster.poll() is not None:
