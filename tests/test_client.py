@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from tests.factories import SPACE, make_slot, make_study, make_workload
+from tests.services.final import finished
 from tests.services.test_lr_ranges import answered
 from tests.services.test_trying import OWN, overfitted
 from tuning import client as client_module
@@ -360,6 +361,42 @@ def test_a_study_is_found_listed_changed_and_deleted(client: Client, study: Stud
     study.delete()
     with pytest.raises(NotFound):
         client.study(study.id)
+
+
+def test_the_test_set_is_looked_at_from_a_script(client: Client, bobs_client: Client, study: Study):
+    (trial,) = study.ask()
+    trial.report({"validation/loss": 0.5, "test/loss": 0.625}, 1)
+    trial.tell()
+    with pytest.raises(Conflict, match="Pause or stop the study"):
+        study.finalise()
+    study.stop()
+    with pytest.raises(Forbidden):
+        bobs_client.study(study.id).finalise()
+    assert (study.final_standing()["state"], study.reveals()) == ("none", [])
+    assert study.finalise(trial.number)["state"] == "revealed"
+    with pytest.raises(InvalidInput, match="reason"):
+        study.finalise()
+    assert study.finalise(reason="a reviewer asked")["looks"] == 2
+    again, first = bobs_client.study(study.id).reveals()
+    assert [score["mean"] for score in first["scores"]] == [0.625]
+    assert (first["choice"]["reason"], again["choice"]["reason"]) == ("", "a reviewer asked")
+
+
+def test_a_choice_that_is_trained_waits_for_a_worker(client: Client, alice: Any):
+    study = client.study(finished(alice).pk)
+    sealed = study.finalise(0, seeds=2, retrain="train+validation")
+    assert sealed["state"] == study.final_standing()["state"] == "waits"
+    choice = sealed["choice"]
+    assert (choice["trial"], len(choice["seeds"]), choice["retrain"]) == (0, 2, "train+validation")
+    assert study.reveals() == []
+
+
+def test_a_study_leaves_the_list_and_comes_back(client: Client, study: Study):
+    study.stop()
+    assert study.archive().document["archived"]
+    assert (list(client.studies()), [row["id"] for row in client.studies(archived=True)]) == ([], [study.id])
+    assert study.unarchive().document["archived"] is None
+    assert [row["id"] for row in client.studies()] == [study.id]
 
 
 def test_what_is_at_work_is_changed_from_a_script(client: Client, study: Study):

@@ -388,11 +388,11 @@ class Client:
         """The study with this id. Raises NotFound."""
         return Study(self, self.connection.call("GET", f"studies/{int(study_id)}/"))
 
-    def studies(self, *, search: str = "", state: str = "") -> Iterator[dict[str, Any]]:
-        """Rows of the list of studies, last activity first."""
+    def studies(self, *, search: str = "", state: str = "", archived: bool = False) -> Iterator[dict[str, Any]]:
+        """Rows of the list of studies, last activity first; `archived`: those that were taken out of it instead."""
         page, pages = 1, 1
         while page <= pages:
-            query = {"search": search, "state": state, "page": page}
+            query = {"search": search, "state": state, "archived": str(archived).lower(), "page": page}
             answer = self.connection.call("GET", "studies/", query=query)
             yield from answer["results"]
             page, pages = page + 1, answer["pages"]

@@ -11,7 +11,7 @@ from django.utils import timezone
 from tests.factories import make_running, make_slot, make_study, make_workload
 from tests.services.final import answer_of, finished, revealed, with_test_metrics
 from tuning.models import AuditEvent, Job, KeptForEver, Offering, Reveal, SealedChoice, Split, Study, Trial
-from tuning.selectors.reveals import findings_of, predicted_seconds, scores_of, standing_before_test
+from tuning.selectors.reveals import findings_of, scores_of, seconds_per_seed, standing_before_test
 from tuning.services.archiving import archive_study, unarchive_study
 from tuning.services.errors import Conflict, Forbidden, Invalid
 from tuning.services.finalising import finalise_study
@@ -73,10 +73,10 @@ def test_with_the_validation_split_it_trains_to_the_best_step(study, alice):
 def test_the_cost_is_told_by_the_trials_own_time(study):
     Trial.objects.filter(study=study, number=1).update(run_seconds=30.0)
     trial = Trial.objects.get(study=study, number=1)
-    assert predicted_seconds(trial, 3, "train") == pytest.approx(90.0)
-    assert predicted_seconds(trial, 3, "train+validation") == pytest.approx(3 * 20 * (1 + 2 / 6))
+    assert seconds_per_seed(trial, "train") == pytest.approx(30.0)
+    assert seconds_per_seed(trial, "train+validation") == pytest.approx(20 * (1 + 2 / 6))
     Trial.objects.filter(study=study, number=0).update(run_seconds=0.0)
-    assert predicted_seconds(Trial.objects.get(study=study, number=0), 3, "train") is None
+    assert seconds_per_seed(Trial.objects.get(study=study, number=0), "train") is None
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,18 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from tuning.web.templatetags.display import ago, duration, evidence, headline, number, paragraphs, param, pill, took
+from tuning.web.templatetags.display import (
+    ago,
+    duration,
+    evidence,
+    headline,
+    number,
+    paragraphs,
+    param,
+    params,
+    pill,
+    took,
+)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +62,10 @@ def test_numbers_have_four_significant_digits(value: object, expected: str) -> N
 )
 def test_parameters_are_as_short_as_four_digits_allow(value: object, expected: str) -> None:
     assert param(value) == expected
+
+
+def test_a_configuration_is_a_line() -> None:
+    assert params({"lr": 0.0031415926, "optimizer": "adamw", "layers": 2}) == "lr 0.003142, optimizer adamw, layers 2"
 
 
 @pytest.mark.parametrize(

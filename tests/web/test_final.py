@@ -8,6 +8,7 @@ from tests.web.conftest import words
 from tuning.models import Job, SealedChoice
 from tuning.services.job_endings import finish_job
 from tuning.services.jobs import claim_job, note_progress
+from tuning.web.templatetags.display import param
 
 
 @pytest.fixture
@@ -17,13 +18,16 @@ def study(alice):
 
 def test_from_the_choice_to_the_result(as_alice, as_bob, study):
     tab, form = f"/studies/{study.pk}/final/", f"/studies/{study.pk}/finalise/"
+    study.trials.update(run_seconds=30.0)  # of three epochs, the second the best
     before = words(as_alice.get(tab))
     assert "Nobody has looked yet" in before
+    assert "trained with 3 fresh seeds, about 30 s a seed, and measured once" in before
     assert "Choose and seal" in before
     assert "Choose and seal" not in words(as_bob.get(tab))
     assert as_bob.get(form).status_code == 403
     asked = words(as_alice.get(form))
-    assert "trial 1: validation/loss 0.4" in asked
+    rate = param(study.trials.get(number=1).params["lr"])
+    assert f"trial 1: validation/loss 0.4000, about 30 s a seed (27 s on both splits) lr {rate}, " in asked
     assert "Why look again" not in asked
     wrong = as_alice.post(form, {"trial": "1", "seeds": "many", "retrain": "train"})
     assert wrong.status_code == 400
@@ -56,10 +60,17 @@ def test_from_the_choice_to_the_result(as_alice, as_bob, study):
 def test_sealed_numbers_of_a_script_are_opened_at_once(as_alice, alice):
     study = with_test_metrics(alice, (0.73219,) * 3)
     tab = f"/studies/{study.pk}/final/"
-    assert "7322" not in as_alice.get(tab).content.decode()
+    before = as_alice.get(tab)
+    assert "test/loss (3 values)" in words(before)
+    assert "7322" not in before.content.decode()
     assert "Fresh seeds" not in words(as_alice.get(f"/studies/{study.pk}/finalise/"))
     as_alice.post(f"/studies/{study.pk}/finalise/", {"trial": "1"})
     assert "Test loss 0.7322" in words(as_alice.get(tab))
+
+
+def test_a_script_that_has_reported_no_test_metric_is_told_so(as_alice, alice):
+    study = finished(alice, workload="", data="")
+    assert "has reported no test metric" in words(as_alice.get(f"/studies/{study.pk}/final/"))
 
 
 def test_a_study_with_a_reveal_is_archived_and_found_again(as_alice, alice):

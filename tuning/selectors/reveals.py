@@ -144,15 +144,15 @@ def epochs_of(trial: Trial, retrain: str) -> int:
     return max(1, best if retrain == Retrain.BOTH else trial.resource_done or best)
 
 
-def predicted_seconds(trial: Trial, seeds: int, retrain: str) -> float | None:
-    """What the fresh trainings will take, by the trial's own time; None where it has none."""
+def seconds_per_seed(trial: Trial, retrain: str) -> float | None:
+    """What one fresh training will take, by the trial's own time; None where it has none."""
     if trial.run_seconds <= 0 or trial.resource_done <= 0:
         return None
     share = 1.0
-    split = split_of(trial.study.workload)
-    if retrain == Retrain.BOTH and split is not None and split.sizes.get("train"):
+    split = split_of(trial.study.workload) if retrain == Retrain.BOTH else None
+    if split is not None and split.sizes.get("train"):
         share += split.sizes.get("validation", 0) / split.sizes["train"]
-    return float(trial.run_seconds / trial.resource_done * epochs_of(trial, retrain) * share * seeds)
+    return float(trial.run_seconds / trial.resource_done * epochs_of(trial, retrain) * share)
 
 
 def reveals_of(study: Study) -> list[Reveal]:

@@ -10,12 +10,13 @@ from tuning.selectors.reveals import (
     Retrain,
     candidates,
     findings_of,
-    predicted_seconds,
     reveals_of,
     scores_of,
+    seconds_per_seed,
     standing_before_test,
 )
 from tuning.selectors.seal import seal_of
+from tuning.selectors.sealed import sealed_counts
 
 
 def final_tab(study: Any, query: QueryDict) -> dict[str, Any]:
@@ -28,7 +29,8 @@ def final_tab(study: Any, query: QueryDict) -> dict[str, Any]:
         "seal_state": seal_of(study),
         "best": best,
         "seeds": SEEDS,
-        "seconds": predicted_seconds(best, SEEDS, Retrain.TRAIN) if best is not None and standing.trains else None,
+        "seconds": seconds_per_seed(best, Retrain.TRAIN) if best is not None and standing.trains else None,
+        "sealed": sealed_counts(best) if best is not None and not standing.trains else {},
         "progress": _progress(standing.seal) if standing.state == "runs" else None,
         "looks": [_look(reveal, place) for place, reveal in enumerate(reveals_of(study))],
     }

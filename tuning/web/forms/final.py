@@ -3,10 +3,12 @@
 from typing import Any
 
 from django import forms
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
-from tuning.selectors.reveals import LONGEST_REASON, MOST_SEEDS, SEEDS, Retrain, Standing, candidates
+from tuning.selectors.reveals import LONGEST_REASON, MOST_SEEDS, SEEDS, Retrain, Standing, candidates, seconds_per_seed
 from tuning.web.forms.control import NUMBER, ControlForm
-from tuning.web.templatetags.display import number
+from tuning.web.templatetags.display import duration, number, params
 
 
 class FinaliseForm(ControlForm):
@@ -42,7 +44,7 @@ class FinaliseForm(ControlForm):
         super().__init__(data, initial={"trial": first, "seeds": SEEDS, "retrain": Retrain.TRAIN.value})
         field = self.fields["trial"]
         if isinstance(field, forms.ChoiceField):
-            field.choices = [(one.number, f"trial {one.number}: {study.metric} {number(one.value)}") for one in trials]
+            field.choices = [(one.number, _label(study, one, standing.trains)) for one in trials]
         if not standing.trains:
             del self.fields["seeds"], self.fields["retrain"]
         if not standing.looks:
@@ -50,3 +52,18 @@ class FinaliseForm(ControlForm):
 
     def wanted(self) -> dict[str, Any]:
         return dict(self.cleaned_data)
+
+
+def _label(study: Any, trial: Any, trains: bool) -> SafeString:
+    """What a configuration scored and is, and what a fresh training of it takes."""
+    text = f"trial {trial.number}: {study.metric} {number(trial.value)}{_cost(trial) if trains else ''}"
+    return format_html('{}<br><span class="quiet small break">{}</span>', text, params(trial.params))
+
+
+def _cost(trial: Any) -> str:
+    """The time of one seed by what it is trained on; empty where the trial's own is not known."""
+    alone, both = (seconds_per_seed(trial, way) for way in (Retrain.TRAIN, Retrain.BOTH))
+    if alone is None:
+        return ""
+    words = f", about {duration(alone)} a seed"
+    return words if duration(both) == duration(alone) else f"{words} ({duration(both)} on both splits)"

@@ -6,6 +6,7 @@ A template builtin (hpweb/settings.py): every template has these without a load 
 import json
 import math
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -60,6 +61,12 @@ def param(value: Any) -> str:
     if isinstance(value, str):
         return value
     return json.dumps(value)
+
+
+@register.filter
+def params(values: Mapping[str, Any]) -> str:
+    """A configuration in a line: lr 0.01, optimizer adamw."""
+    return ", ".join(f"{name} {param(value)}" for name, value in values.items())
 
 
 @register.filter
