@@ -91,4 +91,4 @@ def test_what_does_not_tell_says_why(as_alice: Client, alice: User) -> None:
     report(trial, [1.0, 0.9])
     complete_trial(trial_id=trial.pk, fence=trial.fence)
     text = words(as_alice.get(f"/studies/{study.pk}/diagnosis/"))
-    assert "No claim about weight_decay and size" in text and "hardly varied" in text
+    assert "Regularisation and size: nothing to claim" in text and "hardly varied" in text

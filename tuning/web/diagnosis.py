@@ -7,7 +7,7 @@ from tuning.charts import GapPoint, gap_figure
 from tuning.selectors.advice_tests import Record, records
 from tuning.selectors.diagnostics import Diagnosis, StudyDiagnostics
 from tuning.selectors.tried_advice import record_words
-from tuning.web.strengths import strength_panel
+from tuning.web.strengths import strength_panels
 
 NAMED = 5  # trials beside each verdict
 
@@ -30,7 +30,7 @@ def diagnosis_tab(study: Any, found: StudyDiagnostics) -> dict[str, Any]:
         "figure": gap_figure(points, direction=study.direction, metric=study.metric, best=best),
         "gap_rows": sorted(points, key=lambda point: point.value, reverse=study.direction == "maximize")[:200],
         "base": found.yardstick.base if found.yardstick is not None else None,
-        "strengths": [strength_panel(study, finding) for finding in found.strengths],
+        **strength_panels(study, found.strengths),
         "closing": [row for row in found.regularisers if row.closes and not row.hurts],
     }
 

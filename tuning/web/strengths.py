@@ -1,10 +1,20 @@
-"""Regularisation against size on the tab Diagnosis: a panel for each regulariser, and the studies that measure it."""
+"""Regularisation against size on the tab Diagnosis: a panel for each regulariser, one for those without, and the studies that measure it."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from tuning.charts import StrengthPoint, strength_figure
 
 WORDS = {"parameters": "parameters of the model", "examples": "training examples"}
+
+
+def strength_panels(study: Any, findings: Iterable[Any]) -> dict[str, Any]:
+    """Those that have something to show, and those of which there is only why nothing is claimed."""
+    panels = [strength_panel(study, finding) for finding in findings]
+    return {
+        "strengths": [panel for panel in panels if panel["figures"]],
+        "untold": [panel for panel in panels if not panel["figures"]],
+    }
 
 
 def strength_panel(study: Any, finding: Any) -> dict[str, Any]:
