@@ -1,4 +1,4 @@
-"""Regularisation against size on the tab Diagnosis: a panel for each regulariser, one for those without, and the studies that measure it."""
+"""Regularisation against size on the tab Diagnosis: panels, and the studies that measure it."""
 
 from collections.abc import Iterable
 from typing import Any
