@@ -17,7 +17,10 @@ from schemathesis import checks
 
 from hpweb.wsgi import application
 from tests.api.conftest import api_of
-from tests.factories import make_study, make_workload
+from tests.factories import make_slot, make_study, make_workload
+from tests.services.final import finished, revealed, with_test_metrics
+from tuning.models import Study
+from tuning.services.finalising import finalise_study
 
 CHECKED = [
     checks.not_a_server_error,
@@ -166,3 +169,20 @@ def test_no_request_finds_a_fault_of_the_server(case: Any, live: dict[str, Any])
         if isinstance(body, dict) and isinstance(body.get("lease"), str) and 1 <= len(body["lease"]) <= 200:
             body["lease"] = live["lease"]
     case.call_and_validate(headers=live["headers"], checks=CHECKED)
+
+
+def test_what_a_final_look_has_found_is_answered_as_described(alice: Any, live: dict[str, Any]):
+    """One of a training and one of a script: generated requests meet no study that has taken a look."""
+
+    def as_described(path: str, study: Study) -> Any:
+        case = schema[path]["GET"].Case(path_parameters={"study_id": study.pk})
+        return case.call_and_validate(headers=live["headers"], checks=CHECKED).json()
+
+    trained, script = finished(alice), with_test_metrics(alice)
+    seal = finalise_study(study_id=trained.pk, actor=alice)
+    assert as_described("/api/v1/studies/{study_id}/finalise/", trained)["state"] == "waits"
+    revealed(seal, make_slot("here"))
+    finalise_study(study_id=script.pk, actor=alice)
+    for study in (trained, script):
+        assert as_described("/api/v1/studies/{study_id}/finalise/", study)["state"] == "revealed"
+        assert len(as_described("/api/v1/studies/{study_id}/reveals/", study)["reveals"]) == 1
