@@ -95,6 +95,13 @@ class Measures:
         changes = [after - before for before, after in zip(self.validation, self.validation[1:], strict=False)][-5:]
         return pstdev(changes) if len(changes) > 1 else 0.0
 
+    def wobble(self, start: int) -> float:
+        """The standard deviation of the noise of one raw validation loss from there on, by its second differences
+        (a variance of six times the noise's): a steady rise has none, however steep. 0 for fewer than three."""
+        raw = self.validation[start:]
+        bends = [a - 2 * b + c for a, b, c in zip(raw, raw[1:], raw[2:], strict=False)]
+        return math.sqrt(fmean(bend * bend for bend in bends) / 6) if bends else 0.0
+
     @property
     def tail(self) -> int:
         """Where the last part begins: at least three epochs."""

@@ -33,7 +33,7 @@ NARROW = 0.10
 GL, TURN_EPOCHS, TURN_SHARE = 5.0, 3, 0.1
 WIDE, POINTS = 0.30, 0.05
 NOISY = 0.5
-RISE = 2.0  # times the jitter
+RISE = 2.0  # times the wobble
 FLAT = 0.005
 MATTERS, GAP_MATTERS = 0.01, 0.05  # of what there was to learn
 
@@ -181,7 +181,7 @@ def _turning(m: Measures) -> Found:
     after = m.epochs[last] - m.epochs[best]
     turned = (
         m.generalisation_loss > GL
-        and m.validation_end - m.validation_best > max(MATTERS * m.scale, RISE * m.jitter)
+        and m.validation_end - m.validation_best > max(MATTERS * m.scale, RISE * m.wobble(best))
         and m.validation_slope(best) > 0
         and (m.train_slope(best) < 0 or m.train_end <= m.L[best])
         and after >= max(TURN_EPOCHS, TURN_SHARE * m.epochs[last])
