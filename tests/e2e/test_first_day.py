@@ -51,7 +51,7 @@ def test_the_one_time_password_must_be_changed(page: Page, installation: Install
 def test_the_demonstration_can_be_paused_and_resumed(page: Page) -> None:
     page.goto("/")
     page.get_by_role("link", name="digits CNN, first look").click()
-    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Pause").click(timeout=TRAINING_MS)  # there once the checks before tuning are done
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
