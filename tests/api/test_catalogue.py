@@ -95,7 +95,7 @@ def test_workers_name_what_a_host_does_not_run_of_the_studies_that_one_may_see(a
 def test_space_templates_are_spaces_to_copy(as_bob, as_nobody):
     make_workload("tiny")
     rows = {row["name"]: row for row in as_bob.get("space-templates/").json()["results"]}
-    assert list(rows) == ["mlp", "cnn", "resnet", "transformer", "optimizer", "regularization"]
+    assert list(rows) == ["mlp", "cnn", "resnet", "transformer", "optimizer", "regularization", "data_size"]
     assert rows["mlp"]["space"]["units_2"]["when"] == {"layers": {"low": 2}}
     assert all(row["title"] and row["why"] and row["build"] for row in rows.values())
     strong = as_bob.get("space-templates/?workload=tiny&parameters=100000").json()["results"][-1]

@@ -25,7 +25,7 @@ def test_describe_lists_what_is_there_and_what_is_broken(runner, workloads):
     assert found["parabola"]["kind"] == "objective" and found["parabola"]["space"] is None
     assert set(found["digits_cnn"]) == {
         "name", "title", "doc", "kind", "digest", "source", "space", "metric", "direction", "metrics",
-        "max_resource", "min_resource", "resource_unit", "data_digest", "memory", "labels", "error",
+        "max_resource", "min_resource", "resource_unit", "data_digest", "memory", "labels", "error", "test_data",
     }  # fmt: skip
 
 
