@@ -98,7 +98,8 @@ def test_space_templates_are_spaces_to_copy(as_bob, as_nobody):
     assert list(rows) == ["mlp", "cnn", "resnet", "transformer", "optimizer", "regularization", "data_size"]
     assert rows["mlp"]["space"]["units_2"]["when"] == {"layers": {"low": 2}}
     assert all(row["title"] and row["why"] and row["build"] for row in rows.values())
-    rows = {row["name"]: row for row in as_bob.get("space-templates/?workload=tiny&parameters=100000").json()["results"]}
+    answer = as_bob.get("space-templates/?workload=tiny&parameters=100000").json()
+    rows = {row["name"]: row for row in answer["results"]}
     assert "100,000 parameters learn from 6 examples" in rows["regularization"]["why"]
     assert as_bob.get("space-templates/?parameters=0").status_code == 400
     assert as_nobody.get("space-templates/").status_code == 401
