@@ -1,11 +1,13 @@
 """The fields for limits on a study's model, the same on the form of a new study and in the setup."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from django import forms
 
 from tuning.constraints import NAMES, limit_text, read_limit
+from tuning.web.forms.amounts import AmountField
 
 PREFIX = "limit_"
 LABELS = {"parameters": "Parameters", "memory": "Memory", "flops": "FLOPs"}
@@ -16,37 +18,12 @@ HELP = {
 }
 
 
-class LimitField(forms.CharField):
+class LimitField(AmountField):
     """A limit as a whole number, written with or without a unit; None where nothing is written."""
 
     def __init__(self, name: str) -> None:
-        self.limited = name
-        box = forms.TextInput({"autocomplete": "off"})
-        super().__init__(required=False, max_length=40, widget=box, label=LABELS[name], help_text=HELP[name])
-
-    def prepare_value(self, value: Any) -> Any:
-        return limit_text(self.limited, value) if isinstance(value, int) and value > 0 else value
-
-    def to_python(self, value: Any) -> Any:
-        text = super().to_python(value)
-        if not text:
-            return None
-        try:
-            return read_limit(self.limited, text)
-        except ValueError as error:
-            raise forms.ValidationError(str(error)) from error
-
-    def validate(self, value: Any) -> None:
-        """Nothing further: the text was checked while it was read."""
-
-    def run_validators(self, value: Any) -> None:
-        """Nothing further: the validators of a text do not fit numbers."""
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        try:
-            return bool(self.to_python(data) != initial)
-        except forms.ValidationError:
-            return True
+        read, text = partial(read_limit, name), partial(limit_text, name)
+        super().__init__(read, text, max_length=40, label=LABELS[name], help_text=HELP[name])
 
 
 def limit_fields() -> dict[str, forms.Field]:

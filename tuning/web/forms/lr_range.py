@@ -10,6 +10,7 @@ from tuning.services.errors import Invalid
 from tuning.services.lr_ranges import FEWEST_STEPS, MOST_CURVES, MOST_STEPS
 from tuning.web.forms.rows import (
     read_choices,
+    read_field,
     read_number,
     read_value,
     written_choices,
@@ -61,9 +62,9 @@ class LRRangeForm(forms.Form):
 
     def wanted(self) -> dict[str, Any] | None:
         """What is asked for, as the service takes it; None where a field cannot be read. Call after is_valid()."""
-        found: dict[str, Any] = {name: self._read(name, read_number) for name in ("low", "high", "steps", "seed")}
+        found: dict[str, Any] = {name: read_field(self, name, read_number) for name in ("low", "high", "steps", "seed")}
         given = {name: self._value(name) for name in self.names if self.cleaned_data.get(PREFIX + name)}
-        name, values = self.cleaned_data.get("overlay") or "", self._read("overlay_values", read_choices) or []
+        name, values = self.cleaned_data.get("overlay") or "", read_field(self, "overlay_values", read_choices) or []
         if name:
             found["overlay"] = {name: values}
         elif values:
@@ -83,17 +84,7 @@ class LRRangeForm(forms.Form):
         text = self.cleaned_data[PREFIX + name]
         if self.document[name]["type"] == "categorical":
             return read_value(text)
-        return self._read(PREFIX + name, read_number)
-
-    def _read(self, field: str, reader: Any) -> Any:
-        text = str(self.cleaned_data.get(field) or "").strip()
-        if not text:
-            return None
-        try:
-            return reader(text)
-        except ValueError as error:
-            self.add_error(field, str(error))
-            return None
+        return read_field(self, PREFIX + name, read_number)
 
 
 def _parameter(name: str, entry: Mapping[str, Any]) -> forms.Field:

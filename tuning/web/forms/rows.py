@@ -7,10 +7,26 @@ both hold.
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
+
+from django import forms
 
 ITEM = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[^,]*?)\s*(?:,|$)')
 RANGE = re.compile(r"(\S*?)\s*\.\.\s*(\S*)")
+
+
+def read_field(form: forms.Form, field: str, reader: Callable[[str], Any]) -> Any:
+    """What a text field of a form that is being cleaned says; what the reader refuses stands beside the field. None
+    where nothing is written, or nothing that can be read."""
+    text = str(form.cleaned_data.get(field) or "").strip()
+    if not text:
+        return None
+    try:
+        return reader(text)
+    except ValueError as error:
+        form.add_error(field, str(error))
+        return None
 
 
 def written_number(value: Any) -> str:

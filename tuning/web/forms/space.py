@@ -11,6 +11,7 @@ from tuning.services.spaces import parse_space
 from tuning.web.forms.rows import (
     read_choices,
     read_condition,
+    read_field,
     read_number,
     read_value,
     written_choices,
@@ -80,22 +81,21 @@ class RowForm(forms.Form):
         kind = self.cleaned_data["kind"]
         form: dict[str, Any] = {"type": kind}
         if kind in ("float", "int"):
-            form |= {
-                name: value for name in ("low", "high", "step") if (value := self._read(name, read_number)) is not None
-            }
+            ends = {name: read_field(self, name, read_number) for name in ("low", "high", "step")}
+            form |= {name: value for name, value in ends.items() if value is not None}
             form |= self._scale()
             if "prior" not in form:
                 self._need_limits()
         elif kind == "categorical":
-            form["choices"] = self._read("choices", read_choices) or []
-            weights = self._read("weights", read_choices)
+            form["choices"] = read_field(self, "choices", read_choices) or []
+            weights = read_field(self, "weights", read_choices)
             if weights:
                 form["weights"] = weights
         else:
             value = self.cleaned_data["value"]
             if value:
                 form["value"] = read_value(value)
-        when = self._read("condition", read_condition)
+        when = read_field(self, "condition", read_condition)
         if when:
             form["when"] = when
         if self.cleaned_data["annotation"]:
@@ -110,7 +110,7 @@ class RowForm(forms.Form):
             return {}
         prior: dict[str, Any] = {"name": scale}
         for field, name in zip(("prior_first", "prior_second"), PRIOR_FIELDS[scale], strict=True):
-            number = self._read(field, read_number)
+            number = read_field(self, field, read_number)
             if number is not None:
                 prior[name] = number
             elif not self.cleaned_data.get(field):
@@ -121,16 +121,6 @@ class RowForm(forms.Form):
         for field, words in (("low", "lowest"), ("high", "highest")):
             if not self.cleaned_data.get(field, "").strip() and not self.has_error(field):
                 self.add_error(field, f"Give the {words} value.")
-
-    def _read(self, field: str, reader: Any) -> Any:
-        text = self.cleaned_data[field].strip()
-        if not text:
-            return None
-        try:
-            return reader(text)
-        except ValueError as error:
-            self.add_error(field, str(error))
-            return None
 
     def show(self, field: str | None, message: str) -> None:
         """Put one of the engine's issues beside the field that it is about."""

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from django import forms
+from tuning.web.forms.amounts import AmountField
 
 UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
 SPELLINGS = {"sec": "s", "second": "s", "seconds": "s", "m": "min", "minute": "min", "minutes": "min"} | {
@@ -34,32 +34,15 @@ def time_text(seconds: int) -> str:
     return " ".join(parts)
 
 
-class TimeField(forms.CharField):
+class TimeField(AmountField):
     """Seconds, written as a length of time; None where nothing is written."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(required=False, widget=forms.TextInput({"autocomplete": "off"}), max_length=60, **options)
+        super().__init__(_read, time_text, max_length=60, **options)
 
-    def prepare_value(self, value: Any) -> Any:
-        return time_text(value) if isinstance(value, int) and value > 0 else value
 
-    def to_python(self, value: Any) -> Any:
-        text = super().to_python(value)
-        if not text:
-            return None
-        seconds = seconds_of(text)
-        if seconds is None:
-            raise forms.ValidationError("Write a time with its unit, such as 45 s, 90 min, 1 h 30 min or 2 d.")
-        return seconds
-
-    def validate(self, value: Any) -> None:
-        """Nothing further: the text was checked while it was read."""
-
-    def run_validators(self, value: Any) -> None:
-        """Nothing further: the validators of a text do not fit seconds."""
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        try:
-            return bool(self.to_python(data) != initial)
-        except forms.ValidationError:
-            return True
+def _read(text: str) -> int:
+    seconds = seconds_of(text)
+    if seconds is None:
+        raise ValueError("Write a time with its unit, such as 45 s, 90 min, 1 h 30 min or 2 d.")
+    return seconds
