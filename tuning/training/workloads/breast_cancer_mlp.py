@@ -3,7 +3,6 @@
 from itertools import pairwise
 
 import torch
-from sklearn.datasets import load_breast_cancer
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import AdamW, Optimizer
@@ -27,6 +26,8 @@ class BreastCancerMLP(Workload):
     }
 
     def _parts(self, *parts: str) -> list[TensorDataset]:
+        from sklearn.datasets import load_breast_cancer  # takes a second, which processes of other workloads spare
+
         inputs, labels = load_breast_cancer(return_X_y=True)
         rows = stratified_split(labels, {"train": 0.6, "validation": 0.2, "test": 0.2})
         train = inputs[rows["train"]]

@@ -3,7 +3,6 @@
 from itertools import pairwise
 
 import torch
-from sklearn.datasets import load_diabetes
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import AdamW, Optimizer
@@ -31,6 +30,8 @@ class DiabetesMLP(Workload):
     }
 
     def _parts(self, *parts: str) -> list[TensorDataset]:
+        from sklearn.datasets import load_diabetes  # takes a second, which processes of other workloads spare
+
         inputs, progression = load_diabetes(return_X_y=True)
         labels = quantile_bins(progression, 10)
         rows = stratified_split(labels, {"train": 0.6, "validation": 0.2, "test": 0.2})

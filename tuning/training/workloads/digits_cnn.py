@@ -4,7 +4,6 @@ import math
 from itertools import pairwise
 
 import torch
-from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import SGD, AdamW, Optimizer
@@ -17,6 +16,8 @@ POOLINGS = 3  # 8 pixels, 4, 2, 1
 
 def digits(*parts: str) -> list[TensorDataset]:
     """Return parts of the digits, normalised by the train split: images (n, 1, 8, 8) and labels (n,)."""
+    from sklearn.datasets import load_digits  # takes a second, which processes of other workloads spare
+
     images, labels = load_digits(return_X_y=True)
     rows = stratified_split(labels, {"train": 0.6, "validation": 0.2, "test": 0.2})
     mean, std = images[rows["train"]].mean(), images[rows["train"]].std()
