@@ -246,9 +246,9 @@ def demo(once: bool, port: int) -> int:
         stop(processes)
 
 
-# One process more than there are cores, since many tests wait for processes of their own, and the files in their order,
-# which mixes those with the ones that compute. A file that shares a browser or a server stays on one process.
-PARALLEL = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "loadfile", "--no-loadscope-reorder"]
+# A process for each core: one runs the tests of whole installations, in turn, the others everything else by files
+# (tests/conftest.py), in the order of their names.
+PARALLEL = ["-n", str(os.cpu_count() or 1), "--dist", "loadgroup", "--no-loadscope-reorder"]
 DATABASE_TESTS = [
     *(f"tests/{room}" for room in ("models", "services", "selectors", "workers", "api")),
     "tests/test_client.py",

@@ -8,6 +8,28 @@ from django.db import connection
 from tests.factories import make_user
 
 
+# Tests of whole installations hold them to seconds that a machine with two cores keeps only when it runs one of them.
+ALONE = (
+    "tests/chaos/",
+    "tests/e2e/",
+    "tests/team/",
+    "tests/test_readme_services.py",
+    "tests/workers/test_cluster.py",
+    "tests/benchmarks/test_installation.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One process runs the tests of whole installations, first and in turn; other files go to whoever is free.
+
+    Files are the groups that `--dist loadgroup` keeps on one process, since theirs share a browser or a server.
+    """
+    items.sort(key=lambda item: not item.nodeid.startswith(ALONE))
+    for item in items:
+        name = "installations" if item.nodeid.startswith(ALONE) else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(name))
+
+
 @pytest.fixture(autouse=True)
 def _fresh_cache() -> None:
     cache.clear()

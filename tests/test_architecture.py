@@ -249,9 +249,9 @@ def test_a_planted_good_import_is_not(tmp_path, case):
     assert plant(tmp_path, *FINE[case]) == []
 
 
-def test_web_processes_never_import_torch(tmp_path):
+def test_web_processes_never_import_torch_and_start_without_what_they_seldom_need(tmp_path):
     result = subprocess.run(
-        [sys.executable, "-X", "importtime", "-c", "import hpweb.wsgi"],
+        [sys.executable, "-X", "importtime", "-c", "import hpweb.wsgi, hpweb.urls"],
         cwd=ROOT, env={"PATH": "/usr/bin:/bin", "HPWEB_HOME": str(tmp_path)},
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
@@ -261,3 +261,4 @@ def test_web_processes_never_import_torch(tmp_path):
     }
     assert {"hpweb.wsgi", "tuning.models.study", "tuning.workers.wake"} <= imported
     assert not {name for name in imported if name.split(".")[0] in ("torch", "optuna")}
+    assert not imported & {"scipy.stats", "scipy.optimize", "sklearn", "plotly.graph_objs"}

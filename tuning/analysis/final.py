@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from scipy.stats import t as student
+import scipy
 
 from tuning.findings import Finding
 
@@ -89,7 +89,7 @@ def _score(
     else:
         sd, s = spread or 0.0, examples or 0.0
         error = math.hypot(sd / math.sqrt(n), s)
-        quantile = float(student.ppf(0.975, n - 1)) if n > 1 else 0.0
+        quantile = float(scipy.stats.t.ppf(0.975, n - 1)) if n > 1 else 0.0
         half = math.hypot(quantile * sd / math.sqrt(n), NORMAL * s)
         low, high = mean - half, mean + half
     optimism = optimism_error = None

@@ -2,6 +2,9 @@
 
 Pure: numpy, scipy and scikit-learn, no clock, no input or output, no global random state. The same history,
 seed and trial number always give the same suggestion.
+
+`import scipy` alone loads a part such as `scipy.stats` at its first use: processes that suggest nothing start a second
+sooner.
 """
 
 from tuning.engine import registry

@@ -19,8 +19,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import erfcx, log_ndtr, ndtr
 
 Array = NDArray[np.float64]
 Slopes = tuple[Array, Array, Array]
@@ -37,13 +37,13 @@ def log_h(z: ArrayLike) -> Array:
     """
     z = np.asarray(z, dtype=np.float64)
     near = np.maximum(z, -1.0)
-    value = np.log(np.exp(-near * near / 2 - C1) + near * ndtr(near))
+    value = np.log(np.exp(-near * near / 2 - C1) + near * scipy.special.ndtr(near))
     below = z <= -1.0
     if below.any():
         low = z[below]
         middle = np.maximum(low, FAR)
         # log(1 - exp(x)) for x <= 0, which is log(1 - sqrt(pi / 2) |z| erfcx(|z| / sqrt(2)))
-        inner = np.log(erfcx(-middle / math.sqrt(2)) * -middle) + C2
+        inner = np.log(scipy.special.erfcx(-middle / math.sqrt(2)) * -middle) + C2
         tail = np.where(low > FAR, np.log(-np.expm1(np.minimum(inner, -1e-300))), -2 * np.log(-low))
         value = np.array(value)
         value[below] = -low * low / 2 - C1 + tail
@@ -70,21 +70,21 @@ def log_expected_improvement_and_slopes(mean: ArrayLike, sd: ArrayLike, best: Ar
     mean, sd, best = (np.asarray(x, dtype=np.float64) for x in (mean, sd, best))
     z = (best - mean) / sd
     h = log_h(z)
-    return h + np.log(sd), -np.exp(log_ndtr(z) - h) / sd, np.exp(-z * z / 2 - C1 - h) / sd
+    return h + np.log(sd), -np.exp(scipy.special.log_ndtr(z) - h) / sd, np.exp(-z * z / 2 - C1 - h) / sd
 
 
 def probability_of_improvement(mean: ArrayLike, sd: ArrayLike, best: ArrayLike) -> Array:
     """PI = Phi(z); where sd is 0, 1 for mean < best and else 0."""
     mean, sd, best = (np.asarray(x, dtype=np.float64) for x in (mean, sd, best))
     sure = sd == 0
-    return np.where(sure, np.where(mean < best, 1.0, 0.0), ndtr((best - mean) / np.where(sure, 1.0, sd)))
+    return np.where(sure, np.where(mean < best, 1.0, 0.0), scipy.special.ndtr((best - mean) / np.where(sure, 1.0, sd)))
 
 
 def log_probability_of_improvement_and_slopes(mean: ArrayLike, sd: ArrayLike, best: ArrayLike) -> Slopes:
     """log PI for sd > 0; finite down to z = -1e150."""
     mean, sd, best = (np.asarray(x, dtype=np.float64) for x in (mean, sd, best))
     z = (best - mean) / sd
-    log_pi = log_ndtr(z)
+    log_pi = scipy.special.log_ndtr(z)
     ratio = np.exp(-z * z / 2 - C1 - log_pi) / sd  # phi(z) / Phi(z) / sd
     return log_pi, -ratio, -z * ratio
 

@@ -13,9 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.stats import qmc
 
 from tuning.engine.surrogates.axes import Axes
 from tuning.engine.surrogates.surrogate import Surrogate
@@ -53,6 +52,7 @@ def search(surrogate: Surrogate, rng: np.random.Generator) -> Found:
 def _pool(surrogate: Surrogate, rng: np.random.Generator) -> Array:
     """Latent points (POOL + NEAR + a few, m): quasi-random ones, the best trials, and steps away from these."""
     m = surrogate.axes.m
+    qmc = scipy.stats.qmc
     spread = qmc.Sobol(m, rng=rng).random(POOL) if m <= qmc.Sobol.MAXDIM else rng.random((POOL, m))
     known, mean = surrogate.points, surrogate.fitted()
     if len(known) == 0:
@@ -111,7 +111,7 @@ def _along_gradient(surrogate: Surrogate, points: Array, values: Array, steps: i
         return -float(value.sum()), -(gradient[:, smooth] * scale).ravel()
 
     bounds = np.stack([np.zeros(start.size), np.tile(1.0 / scale, len(points))], axis=1)
-    found = minimize(
+    found = scipy.optimize.minimize(
         loss,
         start.ravel(),
         jac=True,

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
+import scipy
 
 FEWEST = 4  # pairs that have an interval
 USABLE = 0.5  # of rho, from which on an early cut is believed
@@ -54,7 +54,7 @@ def rank_agreement(low: Sequence[float], high: Sequence[float], step: int | None
     n = len(low)
     if n < FEWEST:
         return None
-    first, last = (rankdata(np.where(np.isfinite(values), values, np.inf)) for values in (low, high))
+    first, last = (scipy.stats.rankdata(np.where(np.isfinite(values), values, np.inf)) for values in (low, high))
     if np.ptp(first) == 0 or np.ptp(last) == 0:
         return None
     rho = float(np.corrcoef(first, last)[0, 1])

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special
 
 TAIL = 2.0**-53
 TAIL_SCORE = 8.25  # beyond the standard score at which a normal's tail is 2^-53
@@ -76,7 +76,7 @@ class Normal(Prior):
     def probabilities(self, edges: NDArray[np.float64]) -> NDArray[np.float64]:
         scores = np.array([self.score(float(edge)) for edge in edges])
         # Differences of upper tails where the scores are positive: 1 - 1e-20 is 1 in a double, 1e-20 is not.
-        below, above = special.ndtr(scores), special.ndtr(-scores)
+        below, above = scipy.special.ndtr(scores), scipy.special.ndtr(-scores)
         shares: NDArray[np.float64] = np.where(scores[:-1] > 0, -np.diff(above), np.diff(below))
         return shares
 
@@ -109,11 +109,11 @@ class _TruncatedNormal(Truncated):
         self._least = _least(self._start, self._end)
 
     def _tail(self, x: float) -> float:
-        return float(special.ndtr(self._sign * self._prior.score(x)))
+        return float(scipy.special.ndtr(self._sign * self._prior.score(x)))
 
     def quantile(self, u: float) -> float:
         p = self._start + u * (self._end - self._start)
-        z = self._sign * float(special.ndtri(min(max(p, self._least), 1.0 - TAIL)))
+        z = self._sign * float(scipy.special.ndtri(min(max(p, self._least), 1.0 - TAIL)))
         with np.errstate(over="ignore"):
             x = self._prior.value(z)
         return min(max(x, self._low), self._high)
@@ -134,7 +134,7 @@ class Beta(Prior):
 
     def probabilities(self, edges: NDArray[np.float64]) -> NDArray[np.float64]:
         inside = np.clip(edges, 0.0, 1.0)
-        below, above = special.betainc(self.a, self.b, inside), special.betaincc(self.a, self.b, inside)
+        below, above = scipy.special.betainc(self.a, self.b, inside), scipy.special.betaincc(self.a, self.b, inside)
         shares: NDArray[np.float64] = np.where(below[:-1] > 0.5, -np.diff(above), np.diff(below))
         return shares
 
@@ -145,16 +145,16 @@ class Beta(Prior):
 class _TruncatedBeta(Truncated):
     def __init__(self, prior: Beta, low: float, high: float) -> None:
         self._prior, self._low, self._high = prior, low, high
-        self._upper = float(special.betainc(prior.a, prior.b, low)) > 0.5
+        self._upper = float(scipy.special.betainc(prior.a, prior.b, low)) > 0.5
         self._start, self._end = self._tail(low), self._tail(high)
         self._least = _least(self._start, self._end)
 
     def _tail(self, x: float) -> float:
-        tail = special.betaincc if self._upper else special.betainc
+        tail = scipy.special.betaincc if self._upper else scipy.special.betainc
         return float(tail(self._prior.a, self._prior.b, min(max(x, 0.0), 1.0)))
 
     def quantile(self, u: float) -> float:
-        inverse = special.betainccinv if self._upper else special.betaincinv
+        inverse = scipy.special.betainccinv if self._upper else scipy.special.betaincinv
         p = max(self._start + u * (self._end - self._start), self._least)
         return min(max(float(inverse(self._prior.a, self._prior.b, p)), self._low), self._high)
 

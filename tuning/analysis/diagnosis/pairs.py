@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from scipy.stats import t
+import scipy
 
 CONFIDENCE = 0.95
 FEWEST = 2  # pairs: of one there is no interval
@@ -57,7 +57,7 @@ def compared(differences: Sequence[float | None]) -> Comparison:
     if not all(map(math.isfinite, known)):
         return Comparison(every, None, None, None, _unanimous(known))
     mean = fmean(known)
-    half = float(t.ppf((1 + CONFIDENCE) / 2, len(known) - 1)) * stdev(known) / math.sqrt(len(known))
+    half = float(scipy.stats.t.ppf((1 + CONFIDENCE) / 2, len(known) - 1)) * stdev(known) / math.sqrt(len(known))
     low, high = mean - half, mean + half
     return Comparison(every, mean, low, high, "helped" if low > 0 else "worse" if high < 0 else "undecided")
 

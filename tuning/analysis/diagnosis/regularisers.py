@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
+import scipy
 
 from tuning.analysis.diagnosis.knobs import knob_role
 
@@ -95,9 +95,9 @@ def _partial(columns: Sequence[Sequence[float]], outcome: Sequence[float]) -> Co
     n, k = len(outcome), len(columns) - 1
     if n < FEWEST or n - k <= 4:
         return None
-    ranks = np.column_stack([rankdata(column) for column in columns])  # (n, k + 1)
+    ranks = np.column_stack([scipy.stats.rankdata(column) for column in columns])  # (n, k + 1)
     given = np.column_stack([np.ones(n), ranks[:, 1:]])
-    both = np.column_stack([ranks[:, 0], rankdata(outcome)])
+    both = np.column_stack([ranks[:, 0], scipy.stats.rankdata(outcome)])
     rest = both - given @ np.linalg.lstsq(given, both, rcond=None)[0]
     length = np.linalg.norm(rest, axis=0)
     if min(length) < 1e-9 * n:

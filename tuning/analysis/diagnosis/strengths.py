@@ -26,8 +26,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import f_oneway, rankdata
 
 Array = NDArray[np.float64]
 
@@ -293,10 +293,10 @@ def _differ(cells: Sequence[Cell]) -> bool:
     if _share_seeds(cells):  # less what a seed adds to every strength alike
         table = np.array([cell.losses for cell in cells])
         losses = (table - table.mean(axis=0)).ravel().tolist()
-    ranks = rankdata(losses)
+    ranks = scipy.stats.rankdata(losses)
     if np.ptp(ranks) == 0:
         return False
     parts = np.split(ranks, np.cumsum([len(cell.losses) for cell in cells])[:-1])
     if all(np.ptp(part) == 0 for part in parts):
         return True
-    return bool(f_oneway(*parts).pvalue < CHANCE)
+    return bool(scipy.stats.f_oneway(*parts).pvalue < CHANCE)

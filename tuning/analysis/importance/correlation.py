@@ -8,8 +8,8 @@ nothing of a valley with its best in the middle, and no interaction.
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from tuning.analysis.importance.result import Importance
 from tuning.analysis.importance.sample import Sample
@@ -24,11 +24,11 @@ def correlation(sample: Sample) -> Importance:
     main, signs = {}, {}
     for j in sample.spoken:
         present = sample.present[:, j]
-        axis, ranks = sample.axes.axes[j], stats.rankdata(sample.values[present])
+        axis, ranks = sample.axes.axes[j], scipy.stats.rankdata(sample.values[present])
         if axis.categorical:
             main[j] = _ratio(axis.index(sample.u[present, j]), ranks)
         else:
-            rho = _spearman(stats.rankdata(sample.u[present, j]), ranks)
+            rho = _spearman(scipy.stats.rankdata(sample.u[present, j]), ranks)
             main[j] = abs(rho)
             signs[axis.name] = int(np.sign(rho))
     return Importance(

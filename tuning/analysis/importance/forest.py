@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import sparse
 
 from tuning.analysis.importance.sample import Sample
 from tuning.engine.surrogates.axes import Axes, Axis
@@ -102,7 +102,7 @@ class Cells:
     """
 
     measure: Array  # (c,), to 1 in all
-    member: sparse.csr_array
+    member: scipy.sparse.csr_array
     stepped: bool
     edges: Array
 
@@ -149,13 +149,13 @@ class Leaves:
         """The cells of an axis in this tree."""
         axis, start = self.columns.axes.axes[j], self.columns.starts[j]
         if self.columns.split[j]:
-            allowed = sparse.csr_array(self._allowed(j).astype(np.float64))
+            allowed = scipy.sparse.csr_array(self._allowed(j).astype(np.float64))
             return Cells(_chances(axis), allowed, False, np.empty(0))
         low, high = self.low[:, start], self.high[:, start]
         edges = np.unique(np.concatenate([low, [1.0]]))
         n, c = len(low), len(edges) - 1
         columns = np.column_stack([np.searchsorted(edges, low), np.searchsorted(edges, high)]).ravel()
-        steps = sparse.csr_array((np.tile([1.0, -1.0], n), columns, np.arange(0, 2 * n + 1, 2)), shape=(n, c + 1))
+        steps = scipy.sparse.csr_array((np.tile([1.0, -1.0], n), columns, np.arange(0, 2 * n + 1, 2)), shape=(n, c + 1))
         return Cells(np.diff(edges), steps, True, edges)
 
     def _allowed(self, j: int) -> NDArray[np.bool_]:

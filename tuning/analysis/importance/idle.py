@@ -19,8 +19,8 @@ trials have seen too little: a sampler that has settled at one value has not tri
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from tuning.analysis.importance.forest import Forest
 from tuning.analysis.importance.result import Idle, Importance
@@ -71,7 +71,7 @@ def _doubted(sample: Sample, forest: Forest, j: int, direction: str) -> bool:
     """Whether anything beside the forest says that the parameter matters, or nothing can be asked."""
     every = [_columns(sample, k) for k in range(sample.axes.m)]
     one = np.ones((sample.n, 1))
-    left = stats.rankdata(sample.values - forest.model.oob_prediction_)
+    left = scipy.stats.rankdata(sample.values - forest.model.oob_prediction_)
     looks = [_chance(left, one, every[j])]
     others = [k for k in range(sample.axes.m) if k != j]
     together = [
@@ -82,7 +82,7 @@ def _doubted(sample: Sample, forest: Forest, j: int, direction: str) -> bool:
     losses = sample.values if direction == "minimize" else -sample.values
     good = losses <= np.median(losses)
     held = np.hstack([one, *[every[k] for k in others]])[good]
-    looks.append(_chance(stats.rankdata(losses[good]), held, every[j][good]))
+    looks.append(_chance(scipy.stats.rankdata(losses[good]), held, every[j][good]))
     return min(looks) < DOUBT
 
 
@@ -120,4 +120,4 @@ def _chance(response: Array, held: Array, asked: Array) -> float:
         return 1.0
     explained = float(((left.T @ rest) ** 2).sum())
     unexplained = float((rest**2).sum()) - explained
-    return float(stats.f.sf(explained / k / (unexplained / freedom), k, freedom)) if unexplained > 0 else 0.0
+    return float(scipy.stats.f.sf(explained / k / (unexplained / freedom), k, freedom)) if unexplained > 0 else 0.0

@@ -12,8 +12,8 @@ Glossary: u (n, m) coordinates, NaN where absent; top (n,) which trials are the 
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from tuning.analysis.importance.result import Importance
 from tuning.analysis.importance.sample import Sample
@@ -62,8 +62,8 @@ def _masses(axis: Axis, u: Array) -> Array:
     sigma = max(scott, NARROWEST * GRID / cells)
     counts = np.histogram(u, edges)[0]  # trials of one cell share a kernel, so that 10,000 cost as much as 50
     centres = (edges[:-1] + edges[1:]) / 2
-    reach = stats.norm.cdf((edges - centres[:, None]) / sigma)
+    reach = scipy.stats.norm.cdf((edges - centres[:, None]) / sigma)
     kernels = np.diff(reach, axis=1) / (reach[:, -1:] - reach[:, :1])
-    prior = np.diff(stats.norm.cdf(edges - 0.5))
+    prior = np.diff(scipy.stats.norm.cdf(edges - 0.5))
     masses: Array = (counts @ kernels + prior / prior.sum()) / (len(u) + 1.0)
     return masses

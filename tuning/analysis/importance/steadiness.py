@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import stats
+import scipy
 
 SHORTEST = 8  # values of a curve: four in its later half, two more than a line needs
 
@@ -30,6 +30,6 @@ def late_spread(values: Sequence[float]) -> float | None:
 def places(spreads: Mapping[int, float], diverged: Sequence[int]) -> dict[int, float]:
     """Each trial's place from 0 to 1, ties sharing theirs; `spreads` by trial, diverged trials behind all of them."""
     numbers = [*spreads, *diverged]
-    ranks = stats.rankdata([*spreads.values(), *[np.inf] * len(diverged)])
+    ranks = scipy.stats.rankdata([*spreads.values(), *[np.inf] * len(diverged)])
     last = max(1, len(numbers) - 1)
     return {number: (rank - 1.0) / last for number, rank in zip(numbers, ranks.tolist(), strict=True)}

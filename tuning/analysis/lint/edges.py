@@ -17,8 +17,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from tuning.analysis.lint.entries import changed, role, written
 from tuning.analysis.lint.extensions import extended
@@ -86,7 +86,8 @@ def _edge(parameter: Parameter, side: str, unit: Column, position: int, slopes: 
     """`unit`: the coordinates of the best trials, the best first, NaN where the parameter took no part."""
     zone = _zone(parameter, side)
     near, active = int(zone.holds(unit).sum()), int(np.isfinite(unit).sum())
-    many = near >= max(NEAR_LEAST, NEAR_SHARE * active) and float(stats.binom.sf(near - 1, active, zone.share)) < CHANCE
+    chance = float(scipy.stats.binom.sf(near - 1, active, zone.share))
+    many = near >= max(NEAR_LEAST, NEAR_SHARE * active) and chance < CHANCE
     best = bool(zone.holds(unit[:1])[0]) and zone.share <= WIDEST_ZONE
     falls = (many or best) and slopes.falling(position, side) >= FALLING
     if not falls and not best:
@@ -136,7 +137,8 @@ class Slopes:
         if self.n < k + SPARE:
             return [None] * len(place), np.zeros((k, 2)), []
         losses = self._history.losses[self._counted]
-        responses = np.column_stack([np.minimum(losses, np.quantile(losses, 1 - TOP_SHARE)), stats.rankdata(losses)])
+        capped = np.minimum(losses, np.quantile(losses, 1 - TOP_SHARE))
+        responses = np.column_stack([capped, scipy.stats.rankdata(losses)])
         responses = (responses - responses.mean(0)) / np.maximum(responses.std(0), TINY)
         inverse = np.linalg.pinv(design.T @ design)
         coefficients = inverse @ (design.T @ responses)

@@ -11,8 +11,8 @@ each parameter's quantile function: log scales, steps, priors, weights and condi
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import qmc
 
 from tuning.engine.history import History
 from tuning.engine.samplers.base import Sampler, Suggestion
@@ -68,11 +68,11 @@ def sobol_point(space: SearchSpace, seed: int, number: int) -> NDArray[np.float6
     """
     unit = np.full(len(space), 0.5)
     varied = [position for position, parameter in enumerate(space.parameters) if parameter.size != 1]
-    covered, beyond = np.split(np.array(varied, dtype=np.int64), [qmc.Sobol.MAXDIM])
+    covered, beyond = np.split(np.array(varied, dtype=np.int64), [scipy.stats.qmc.Sobol.MAXDIM])
     if len(covered):
         # Scrambled by the study's seed alone; the word after it keeps this stream apart from the trials' own.
         scramble = np.random.default_rng(np.random.SeedSequence([seed], spawn_key=(0,)))
-        sequence = qmc.Sobol(len(covered), bits=BITS, rng=scramble)
+        sequence = scipy.stats.qmc.Sobol(len(covered), bits=BITS, rng=scramble)
         if number % 2**BITS:
             sequence.fast_forward(number % 2**BITS)
         unit[covered] = sequence.random(1)[0]

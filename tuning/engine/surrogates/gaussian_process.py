@@ -25,10 +25,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.linalg.blas import dsymv
-from scipy.linalg.lapack import dpotrf, dpotri, dtrtri
-from scipy.optimize import minimize
 
 from tuning.engine.surrogates.warping import warped, warped_and_slopes
 
@@ -123,11 +121,11 @@ class LogPosterior:
         K[self._flat] = scale * k
         K = K.reshape((n, n), order="F")
         K.flat[:: n + 1] = scale + noise
-        factor, info = dpotrf(K, lower=1, overwrite_a=1, clean=0)
+        factor, info = scipy.linalg.lapack.dpotrf(K, lower=1, overwrite_a=1, clean=0)
         if info != 0:
             return -np.inf, np.zeros(len(theta))
         log_determinant = 2.0 * float(np.log(factor.diagonal()).sum())
-        inverse, _ = dpotri(factor, lower=1, overwrite_c=1)
+        inverse, _ = scipy.linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
         below = inverse.ravel(order="F")[self._flat]  # K^-1 for the pairs
         diagonal = inverse.diagonal()
         alpha = _symmetric_product(inverse, self._y)
@@ -172,7 +170,7 @@ def _pairs(n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 def _symmetric_product(lower: Array, y: Array) -> Array:
     """A y for a symmetric A of which only the lower triangle is filled in."""
-    product: Array = dsymv(1.0, lower, y, lower=1)
+    product: Array = scipy.linalg.blas.dsymv(1.0, lower, y, lower=1)
     return product
 
 
@@ -197,7 +195,9 @@ def fit(
 
     best, least = starts[0].theta(), np.inf
     for start in starts:
-        found = minimize(loss, start.theta(), jac=True, method="L-BFGS-B", bounds=bounds, options=FIT_OPTIONS)
+        found = scipy.optimize.minimize(
+            loss, start.theta(), jac=True, method="L-BFGS-B", bounds=bounds, options=FIT_OPTIONS
+        )
         if found.fun < least:
             best, least = found.x, float(found.fun)
     return Hyperparameters.from_theta(best, m)
@@ -230,9 +230,9 @@ class GaussianProcess:
         for jitter in JITTERS:
             matrix = np.array(K, order="F")
             matrix.flat[:: len(K) + 1] += jitter * self.hyper.scale
-            factor, info = dpotrf(matrix, lower=1, overwrite_a=1)
+            factor, info = scipy.linalg.lapack.dpotrf(matrix, lower=1, overwrite_a=1)
             if info == 0 and np.isfinite(factor.diagonal()).all():
-                inverse: Array = dtrtri(factor, lower=1, overwrite_c=1)[0]
+                inverse: Array = scipy.linalg.lapack.dtrtri(factor, lower=1, overwrite_c=1)[0]
                 return inverse
         raise FloatingPointError("the covariance matrix does not factorise: are all coordinates finite?")
 

@@ -11,8 +11,8 @@ at 50 about the same.
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 Array = NDArray[np.float64]
 
@@ -101,4 +101,4 @@ def _likeliest_exponent(z: Array) -> float:
         variance = float(np.var(yeo_johnson(z, exponent)))
         return 0.5 * len(z) * np.log(max(variance, 1e-300)) - (exponent - 1.0) * jacobian
 
-    return float(minimize_scalar(loss, bounds=EXPONENTS, method="bounded", options={"xatol": 1e-3}).x)
+    return float(scipy.optimize.minimize_scalar(loss, bounds=EXPONENTS, method="bounded", options={"xatol": 1e-3}).x)

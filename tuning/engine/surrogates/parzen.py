@@ -30,8 +30,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 from tuning.engine.parameters import Parameter
 from tuning.engine.parameters.base import Finite
@@ -180,14 +180,14 @@ class ParzenEstimator:
 
 def truncation_mass(mean: Floats, deviation: Floats) -> Floats:
     """The mass of N(mean, deviation²) on [0, 1]; at least 0.34 for a mean in [0, 1] and a deviation up to 1."""
-    mass: Floats = ndtr((1.0 - mean) / deviation) - ndtr(-mean / deviation)
+    mass: Floats = scipy.special.ndtr((1.0 - mean) / deviation) - scipy.special.ndtr(-mean / deviation)
     return mass
 
 
 def truncated_normal(probability: Floats, mean: Floats, deviation: Floats) -> Floats:
     """The quantile of N(mean, deviation²) truncated to [0, 1], for a mean in [0, 1]."""
-    start = ndtr(-mean / deviation)
-    z = ndtri(start + probability * (ndtr((1.0 - mean) / deviation) - start))
+    start = scipy.special.ndtr(-mean / deviation)
+    z = scipy.special.ndtri(start + probability * (scipy.special.ndtr((1.0 - mean) / deviation) - start))
     quantile: Floats = np.clip(mean + deviation * z, 0.0, 1.0)
     return quantile
 
@@ -202,7 +202,7 @@ def log_bin_density(spans: Floats, mean: Floats, deviation: Floats) -> Floats:
     # In the upper tail the difference of the upper tails: 1 - 1e-20 is 1 in a double.
     upper = start > 0
     start, end = np.where(upper, -end, start), np.where(upper, -start, end)
-    mass = np.maximum(ndtr(end) - ndtr(start), LEAST_MASS)
+    mass = np.maximum(scipy.special.ndtr(end) - scipy.special.ndtr(start), LEAST_MASS)
     width = spans[:, 1:] - spans[:, :1]
     density = np.log(mass) - np.log(truncation_mass(mean, deviation) * width)
     return np.where(np.isnan(mean), 0.0, density)

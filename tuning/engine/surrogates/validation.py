@@ -12,8 +12,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from tuning.engine.history import History
 from tuning.engine.surrogates.gaussian_process import GaussianProcess
@@ -115,7 +115,7 @@ def rank_correlation(a: Array, b: Array) -> float | None:
     """Spearman's rank correlation of two sequences (n,); 0 where one is constant, None for fewer than three."""
     if len(a) < 3:
         return None
-    x, y = rankdata(a), rankdata(b)
+    x, y = scipy.stats.rankdata(a), scipy.stats.rankdata(b)
     x, y = x - x.mean(), y - y.mean()
     size = float(np.sqrt((x @ x) * (y @ y)))
     return float(x @ y) / size if size > 0 else 0.0
