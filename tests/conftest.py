@@ -7,7 +7,6 @@ from django.db import connection
 
 from tests.factories import make_user
 
-
 # Tests of whole installations hold them to seconds that a machine with two cores keeps only when it runs one of them.
 ALONE = (
     "tests/chaos/",
