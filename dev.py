@@ -248,7 +248,7 @@ def demo(once: bool, port: int) -> int:
 
 # A process for each core: one runs the tests of whole installations, in turn, the others everything else by files
 # (tests/conftest.py), in the order of their names.
-PARALLEL = ["-n", str(os.cpu_count() or 1), "--dist", "loadgroup", "--no-loadscope-reorder"]
+PARALLEL = ["-n", str(os.cpu_count() or 1), "--dist", "loadfile", "--no-loadscope-reorder"]
 DATABASE_TESTS = [
     *(f"tests/{room}" for room in ("models", "services", "selectors", "workers", "api")),
     "tests/test_client.py",

@@ -4,6 +4,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.db import connection
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.factories import make_user
 
@@ -18,15 +20,24 @@ ALONE = (
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One process runs the tests of whole installations, first and in turn; other files go to whoever is free.
+class ByInstallationAndFile(LoadScopeScheduling):
+    """One process runs the tests of whole installations, in turn; other files go to whoever is free, each as a whole,
+    since the tests of one share a browser or a server."""
 
-    Files are the groups that `--dist loadgroup` keeps on one process, since theirs share a browser or a server.
-    """
+    def _split_scope(self, nodeid: str) -> str:
+        return "installations" if nodeid.startswith(ALONE) else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByInstallationAndFile | None:
+    """With `--dist loadfile`."""
+    return ByInstallationAndFile(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first, after pytest-django has made its own order."""
     items.sort(key=lambda item: not item.nodeid.startswith(ALONE))
-    for item in items:
-        name = "installations" if item.nodeid.startswith(ALONE) else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(name))
 
 
 @pytest.fixture(autouse=True)
@@ -76,3 +87,4 @@ def charlie(db) -> User:
 @pytest.fixture
 def admin(db) -> User:
     return make_user("admin", staff=True)
+

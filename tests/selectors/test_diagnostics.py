@@ -5,7 +5,7 @@ import pytest
 from tests.factories import make_running, make_study, report
 from tuning.models import Preflight, Split, Study, Trial
 from tuning.selectors import diagnostics as module
-from tuning.selectors.diagnostics import StudyDiagnostics, Yardstick, study_diagnostics, trial_verdict, yardstick
+from tuning.selectors.diagnostics import StudyDiagnostics, Yardstick, diagnose_study, trial_verdict, yardstick
 from tuning.services.endings import complete_trial, fail_trial, prune_trial
 from tuning.services.exclusion import exclude_trial
 
@@ -49,37 +49,24 @@ def test_a_trial_has_the_verdict_of_its_curves(study):
 def test_a_study_has_those_of_its_ended_trials(study):
     for curves, end in ((TURNS, "complete"), (FALLS, "complete"), (FALLS, "diverged"), (FALLS, "pruned"), (TURNS, "")):
         trained(study, curves, end)
-    found = study_diagnostics(study)
+    found = diagnose_study(study)
     assert rules(found) == [(0, "overfit_turning"), (1, "healthy"), (2, "diverged")]
     assert {rule: count for rule, _, count in found.counts} == {"overfit_turning": 1, "healthy": 1, "diverged": 1}
     assert (found.cut, found.pending, found.problem) == (1, 0, "")
     assert found.rows[2].gap is None
 
 
-def test_it_is_made_once_until_a_trial_ends_or_the_past_changes(study, alice, monkeypatch):
+def test_a_verdict_is_made_once_until_the_past_changes(study, alice, monkeypatch):
     trained(study, TURNS)
-    first = study_diagnostics(study)
-    assert study_diagnostics(study) is first
+    first = diagnose_study(study)
     asked = []
     monkeypatch.setattr(module, "study_curves", lambda study, ids, names: asked.extend(ids) or {})
     late = trained(study, FALLS)
-    assert study_diagnostics(study) is not first
+    diagnose_study(study)
     assert asked == [late.pk], "what is known is not read again"
     exclude_trial(trial_id=first.rows[0].trial_id, actor=alice, reason="a broken disk")
     study.refresh_from_db()
-    assert 0 not in [row.number for row in study_diagnostics(study).rows]
-
-
-def test_many_are_looked_at_a_part_at_a_time(study, monkeypatch):
-    monkeypatch.setattr(module, "AT_ONCE", 2)
-    for _ in range(5):
-        trained(study, FALLS)
-    pending = []
-    for _ in range(3):
-        found = study_diagnostics(study)
-        pending.append((found.pending, len(found.rows)))
-    assert pending == [(3, 2), (1, 4), (0, 5)]
-    assert rules(found)[0] == (0, "healthy")
+    assert 0 not in [row.number for row in diagnose_study(study).rows]
 
 
 def test_what_it_is_measured_against_comes_from_preflight_and_split(alice):
@@ -95,10 +82,10 @@ def test_what_it_is_measured_against_comes_from_preflight_and_split(alice):
     found = yardstick(study)
     assert isinstance(found, Yardstick)
     assert (found.base, found.n_validation) == (pytest.approx(2.2), 50)
-    assert study_diagnostics(study).rows[0].verdict.evidence["base"] == pytest.approx(2.2)
+    assert diagnose_study(study).rows[0].verdict.evidence["base"] == pytest.approx(2.2)
 
 
 def test_without_two_curves_there_is_no_verdict_and_a_reason(study, alice):
-    assert "no pair of curves" in study_diagnostics(study).problem
+    assert "no pair of curves" in diagnose_study(study).problem
     other = make_study(alice, started=True, metric="score", direction="maximize")
     assert trial_verdict(make_running(other)) is None

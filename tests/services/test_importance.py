@@ -6,9 +6,9 @@ from django.utils import timezone
 from tests.factories import make_running, make_slot, make_study, report
 from tests.services.test_linting import searched
 from tuning.models import ImportanceLook, Study
-from tuning.selectors.importance import due_for_importance, is_current, looked_until, stored_look
+from tuning.selectors.asides import due_for_importance, is_current, looked_until, stored_look
 from tuning.selectors.outcomes import training_times, unsteadiness
-from tuning.services import importance
+from tuning.services import asides, importance
 from tuning.services.cloning import clone_study
 from tuning.services.endings import fail_trial, finish_run
 from tuning.services.errors import Invalid
@@ -52,7 +52,7 @@ def test_what_mattered_with_what_was_left_out(alice):
 def test_what_is_stored_is_what_was_found(alice):
     study = searched(alice, dropout_matters, 30)
     made = importance_look(study)["score"]
-    kept = importance_of(stored_look(looked(study)))
+    kept = importance_of(stored_look(ImportanceLook, looked(study)))
     assert kept.to_json() == made.to_json()
     assert kept.methods["fanova"].maps[0].names == made.methods["fanova"].maps[0].names
 
@@ -64,12 +64,12 @@ def test_a_look_is_due_once_for_the_trials_that_there_are(alice):
     version = study.version
     looked(study)
     assert study.version == version + 1, "the pages show it"
-    assert looked_until(study) == 20 and due_for_importance() is None and not look_at_next()
+    assert looked_until(ImportanceLook, study) == 20 and due_for_importance() is None and not look_at_next()
     more(study, 1)
-    assert is_current(stored_look(study), study), "one of twenty more is no twentieth beyond the next"
+    assert is_current(stored_look(ImportanceLook, study), study), "one of twenty more is no twentieth beyond the next"
     more(study, 1)
     looked(study)
-    assert looked_until(study) == 22
+    assert looked_until(ImportanceLook, study) == 22
 
 
 def test_a_study_at_rest_is_looked_at_with_all_it_has(alice):
@@ -79,7 +79,7 @@ def test_a_study_at_rest_is_looked_at_with_all_it_has(alice):
     stop_study(study_id=study.pk, actor=alice)
     study.refresh_from_db()
     looked(study)
-    assert looked_until(study) == study.finish_seq
+    assert looked_until(ImportanceLook, study) == study.finish_seq
 
 
 def test_another_past_or_other_ranges_are_looked_at_anew(alice):
@@ -87,21 +87,21 @@ def test_another_past_or_other_ranges_are_looked_at_anew(alice):
     trial = study.trials.filter(state="COMPLETE").first()
     exclude_trial(trial_id=trial.pk, actor=alice, reason="a typing error")
     study.refresh_from_db()
-    assert stored_look(study) is None and looked_until(study) is None
+    assert stored_look(ImportanceLook, study) is None and looked_until(ImportanceLook, study) is None
     looked(study)
     assert importance_soon(study).methods["fanova"].n == study.n_complete - 1
     space = {**study.space.document, "dropout": {"type": "float", "low": 0.0, "high": 0.9}}
     change_ranges(study_id=study.pk, actor=alice, space=space)
     study.refresh_from_db()
-    assert stored_look(study) is None and due_for_importance() == study
+    assert stored_look(ImportanceLook, study) is None and due_for_importance() == study
 
 
 def test_one_process_looks_and_a_turn_that_was_left_is_taken_again(alice, monkeypatch):
     study = searched(alice, dropout_matters, 20)
     ImportanceLook.objects.create(study=study, taken=timezone.now())
     assert due_for_importance() is None and not importance.look_at(study)
-    monkeypatch.setattr("tuning.selectors.importance.ABANDONED", -1.0)
-    monkeypatch.setattr(importance, "ABANDONED", -1.0)
+    monkeypatch.setattr("tuning.selectors.asides.ABANDONED", -1.0)
+    monkeypatch.setattr(asides, "ABANDONED", -1.0)
     looked(study)
     assert ImportanceLook.objects.get(study=study).taken is None
 
@@ -208,4 +208,4 @@ def test_without_curves_stability_is_whether_a_trial_diverged(alice):
 def test_a_clone_has_its_own(alice):
     study = looked(searched(alice, dropout_matters, 20))
     clone = clone_study(study_id=study.pk, actor=alice, name="again")
-    assert stored_look(clone) is None
+    assert stored_look(ImportanceLook, clone) is None

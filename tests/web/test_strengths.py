@@ -10,7 +10,8 @@ from tests.factories import make_running, make_study, make_workload, report
 from tests.web.conftest import words
 from tests.web.test_new_study import filled
 from tuning.models import Study, Trial
-from tuning.selectors.diagnostics import study_diagnostics
+from tuning.selectors.diagnostics import diagnose_study
+from tuning.services.diagnostics import look_at_next
 from tuning.services.endings import complete_trial
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +46,7 @@ def test_the_claim_with_its_interval_its_unit_its_figure_and_its_table(
 ) -> None:
     make_workload("tiny", space=SPACE)
     study = measured(alice, "tiny")
+    assert look_at_next()
     page = as_alice.get(f"/studies/{study.pk}/diagnosis/")
     text = words(page)
     assert "The best weight_decay falls with the training set" in text
@@ -78,7 +80,7 @@ def test_the_claim_with_its_interval_its_unit_its_figure_and_its_table(
 
 def test_a_script_that_names_its_share_is_measured_by_it(alice: User) -> None:
     study = measured(alice)
-    (finding,) = study_diagnostics(study).strengths
+    (finding,) = diagnose_study(study).strengths
     assert finding.title == "The best weight_decay falls with the training set"
     assert [size.sizes["examples"] for size in finding.found.sizes] == pytest.approx(FRACTIONS)
     assert finding.unit.startswith("weight decay as the training applies it")
@@ -90,5 +92,6 @@ def test_what_does_not_tell_says_why(as_alice: Client, alice: User) -> None:
     trial = make_running(study)
     report(trial, [1.0, 0.9])
     complete_trial(trial_id=trial.pk, fence=trial.fence)
+    assert look_at_next()
     text = words(as_alice.get(f"/studies/{study.pk}/diagnosis/"))
     assert "Regularisation and size: nothing to claim" in text and "hardly varied" in text

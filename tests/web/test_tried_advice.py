@@ -9,6 +9,7 @@ from tests.factories import make_workload
 from tests.services.test_trying import GAP, OWN, SPACE, TURN, overfitted, play
 from tests.web.conftest import poll, words
 from tuning.models import AdviceTest, Draft, Split
+from tuning.services.diagnostics import look_at
 from tuning.services.trying import try_advice
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +46,7 @@ def test_one_click_tries_it_and_the_page_follows(as_alice: Client, alice) -> Non
     assert "It helped: better by 0.12 on average (95 %: 0.1" in words(done)
     assert "tried once here, helped 1" in words(done)
     assert "Try it again" in words(done)
+    assert look_at(trial.study)
     tab = words(as_alice.get(f"/studies/{trial.study_id}/diagnosis/"))
     assert "tried once here, helped 1" in tab
     runs = words(as_alice.get(f"/studies/{test.study_id}/"))

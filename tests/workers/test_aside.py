@@ -42,11 +42,14 @@ def test_the_supervisor_starts_a_look_only_where_one_is_due(alice, monkeypatch):
     started = []
     watcher = Supervisor()
     monkeypatch.setattr(watcher.aside, "start", started.append)
-    monkeypatch.setattr(watcher, "_is_due", lambda name, seconds: name == "importance")
+    monkeypatch.setattr(watcher, "_is_due", lambda name, seconds: name == "aside")
     monkeypatch.setattr(watcher, "cluster_is_well", lambda: True)
     make_study(alice)
     watcher.step()
     assert started == []
     searched(alice, dropout_matters, 20)
     watcher.step()
-    assert started == [supervisors.look_at_importance]
+    assert started == [supervisors.look_at_curves]
+    assert supervisors.look_at_curves()
+    watcher.step()
+    assert started == [supervisors.look_at_curves, supervisors.look_at_importance]

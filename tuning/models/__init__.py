@@ -4,8 +4,8 @@ from tuning.models.account import Account, ApiToken, DeviceTime
 from tuning.models.advice import AdviceTest
 from tuning.models.audit import AuditEvent
 from tuning.models.host import Device, Host, Slot
-from tuning.models.importance import ImportanceLook
 from tuning.models.job import Job
+from tuning.models.look import DiagnosisLook, ImportanceLook, Look
 from tuning.models.metric import CurveSummary, Metric, MetricChunk
 from tuning.models.preflight import Draft, Preflight
 from tuning.models.reveal import KeptForEver, Reveal, SealedChoice
@@ -28,12 +28,14 @@ __all__ = [
     "CurveSummary",
     "Device",
     "DeviceTime",
+    "DiagnosisLook",
     "Distribution",
     "Draft",
     "Host",
     "ImportanceLook",
     "Job",
     "KeptForEver",
+    "Look",
     "Metric",
     "MetricChunk",
     "Offering",

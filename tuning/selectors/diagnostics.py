@@ -1,15 +1,14 @@
 """Verdicts on a study's learning curves: of one trial, and of all that have run to their ends.
 
 The verdict of an ended trial never changes while what it is measured against stays the same, so each is made once and
-kept per process; the whole is kept by history version. At most AT_ONCE new ones are made in one look, the newest first:
-nobody waits for a thousand, and the next look goes on.
+kept per process. Those of a whole study are looked at aside and stored (services.diagnostics).
 """
 
 import math
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tuning.analysis.diagnosis import (
@@ -23,6 +22,7 @@ from tuning.analysis.diagnosis import (
     strength_findings,
 )
 from tuning.analysis.diagnosis.reach import within_reach
+from tuning.analysis.diagnosis.record import regulariser_from, strength_from, verdict_from
 from tuning.analysis.roles import role_of
 from tuning.models import Metric, Study, Trial
 from tuning.selectors.curves import Curve, study_curves, trial_curves
@@ -30,7 +30,6 @@ from tuning.selectors.preflights import newest_preflight
 from tuning.selectors.work import workload_document
 from tuning.selectors.workloads import split_of
 
-AT_ONCE = 200
 CACHED = 16
 SIZES = ("parameters", "examples", "optimizer")  # of a trial's facts
 DATA_SIZES = ("train_fraction", "train_size")
@@ -38,7 +37,6 @@ MOST = 5_000  # the newest: of more, a page would show the same picture
 
 _lock = threading.Lock()
 _made: "OrderedDict[tuple[Any, ...], dict[int, Diagnosis]]" = OrderedDict()
-_whole: "OrderedDict[tuple[Any, ...], StudyDiagnostics]" = OrderedDict()
 
 
 @dataclass(frozen=True)
@@ -77,13 +75,17 @@ class Diagnosis:
     def gap(self) -> float | None:
         return self.verdict.evidence.get("gap")
 
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Diagnosis":
+        return cls(**{**document, "verdict": verdict_from(document["verdict"])})
+
 
 @dataclass(frozen=True)
 class StudyDiagnostics:
     """The verdicts of a study's ended trials, by number; `problem` is a sentence where there are none.
 
-    cut: trials that a scheduler or a person cut before they could tell, which are left out. pending: ended trials that
-    have not been looked at yet.
+    cut: trials that a scheduler or a person cut before they could tell, which are left out. pending: trials that have
+    ended since this look.
     """
 
     problem: str = ""
@@ -94,6 +96,23 @@ class StudyDiagnostics:
     pending: int = 0
     yardstick: Yardstick | None = None
     counts: Sequence[tuple[str, str, int]] = field(default=())  # rule, title, how many; the most frequent first
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "StudyDiagnostics":
+        made: dict[str, Any] = {
+            "rows": [Diagnosis.from_json(row) for row in document["rows"]],
+            "regularisers": [regulariser_from(each) for each in document["regularisers"]],
+            "strengths": [strength_from(each) for each in document["strengths"]],
+            "yardstick": None,
+            "counts": [(rule, title, count) for rule, title, count in document["counts"]],
+        }
+        if document["yardstick"] is not None:
+            stick = document["yardstick"]
+            made["yardstick"] = Yardstick(**{**stick, "scores": tuple(stick["scores"])})
+        return cls(**{**document, **made})
 
 
 def yardstick(study: Study) -> Yardstick | str:
@@ -128,24 +147,19 @@ def reach_of(study: Study, space: Mapping[str, Any]) -> dict[str, dict[str, Any]
     return within_reach(space, own or {})
 
 
-def study_diagnostics(study: Study) -> StudyDiagnostics:
-    """The verdicts of the study's complete and diverged trials, and what goes with a closed gap."""
+def diagnose_study(study: Study) -> StudyDiagnostics:
+    """The verdicts of the study's complete and diverged trials, and what goes with a closed gap: computed here and now,
+    a millisecond or more for each trial that this process has not seen."""
     stick = yardstick(study)
     if isinstance(stick, str):
         return StudyDiagnostics(problem=stick)
     key = (study.pk, study.created, study.space_id, study.workload_digest, stick)
-    version = (*key, study.history_version, study.history_epoch)
     with _lock:
-        if version in _whole:
-            return _whole[version]
         known = _made.setdefault(key, {})
     found = _look(study, stick, known)
     with _lock:
-        if not found.pending:
-            _whole[version] = found
-        for cache in (_made, _whole):
-            while len(cache) > CACHED:
-                cache.popitem(last=False)
+        while len(_made) > CACHED:
+            _made.popitem(last=False)
     return found
 
 
@@ -174,8 +188,7 @@ def _look(study: Study, stick: Yardstick, known: dict[int, Diagnosis]) -> StudyD
         state=Trial.State.FAILED, reason_code=Trial.Reason.DIVERGED
     )
     ids = list(told.order_by("-number").values_list("pk", flat=True)[:MOST])
-    new = [pk for pk in ids if pk not in known]
-    known.update(_diagnosed(study, stick, new[:AT_ONCE]))
+    known.update(_diagnosed(study, stick, [pk for pk in ids if pk not in known]))
     rows = sorted((known[pk] for pk in ids if pk in known), key=lambda row: row.number)
     rows = [row for row in rows if row.verdict.evidence]
     space = study.space.document if study.space is not None else {}
@@ -186,10 +199,9 @@ def _look(study: Study, stick: Yardstick, known: dict[int, Diagnosis]) -> StudyD
         rows,
         regulariser_effects(space, measured, study.direction),
         strength_findings(space, _sized(study, space, rows), study.direction),
-        trials.filter(state=Trial.State.PRUNED, infeasible=False).count(),
-        max(0, len(new) - AT_ONCE),
-        stick,
-        [(rule, TITLES[rule], count) for rule, count in counts.most_common()],
+        cut=trials.filter(state=Trial.State.PRUNED, infeasible=False).count(),
+        yardstick=stick,
+        counts=[(rule, TITLES[rule], count) for rule, count in counts.most_common()],
     )
 
 

@@ -1,22 +1,15 @@
-"""Which parameters mattered in a study, for its score, its training time and its stability: computed aside and stored.
+"""Which parameters mattered in a study, for its score, its training time and its stability.
 
-A forest over 1,000 trials takes a second, and there are three. So supervisors look, one study at a time, in a thread of
-their own; what they find is stored with the trials that it rests on, for all web processes and beyond their restarts.
-No page computes or waits. Where no worker lives, whoever asks over REST has it computed at once.
-
-While a study runs a look is due after every twentieth more trials, and until then the last one is shown, with its
-number of trials; once it rests, the look is at all that it has.
+A forest over 1,000 trials takes a second, and there are three: computed aside and stored (services.asides). Where no
+worker lives, whoever asks over REST has it computed at once.
 """
 
-import logging
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import DatabaseError, transaction
-from django.db.models import Count, F, Q
-from django.db.models.functions import Now
+from django.db.models import Count
 
 from tuning.analysis.importance import TARGETS, Idle, Importance, Target, importances
 from tuning.analysis.importance.idle import FEWEST as FEWEST_TO_FREEZE
@@ -24,23 +17,17 @@ from tuning.analysis.importance.record import from_json, to_json
 from tuning.analysis.importance.sample import FEWEST
 from tuning.engine import History, SearchSpace, registry
 from tuning.models import ImportanceLook, Study, Trial
-from tuning.selectors.clock import before
-from tuning.selectors.importance import ABANDONED, due_for_importance, is_current, stored_look
+from tuning.selectors.asides import due_for_importance, is_current, stored_look
 from tuning.selectors.offerings import live_hosts
 from tuning.selectors.outcomes import Outcomes, training_times, unsteadiness
-from tuning.services.errors import Invalid, NotFound
+from tuning.services.asides import look, no_worker
+from tuning.services.errors import Invalid
 from tuning.services.history import study_history
 from tuning.services.proposing import engine_space
-from tuning.services.transitions import lock_study
-
-logger = logging.getLogger(__name__)
 
 TARGET_TITLES = {name: target.title for name, target in TARGETS.items()}
 NO_SPACE = "This study's parameters are suggested while its objective runs: there is no space to average over."
-NO_WORKER = (
-    "Not computed yet, and no worker is alive to do it: importance is computed by the workers, so that no page waits "
-    "for it. Start one with `manage.py worker`."
-)
+NO_WORKER = no_worker("importance is computed")
 
 
 @dataclass(frozen=True)
@@ -99,7 +86,7 @@ def importance_soon(study: Study, target: str = "score") -> StudyImportance | No
     asked = target_named(target)
     if study.space_id is None:
         return StudyImportance(asked, {}, problem=NO_SPACE)
-    row = stored_look(study)
+    row = stored_look(ImportanceLook, study)
     if row is not None:
         return importance_of(row, target)
     if study.finish_seq < FEWEST:
@@ -111,16 +98,16 @@ def importance_soon(study: Study, target: str = "score") -> StudyImportance | No
 def awaits_finding(study: Study) -> bool:
     """Whether workers are about to look at enough trials to tell which parameters may be frozen."""
     enough = study.space_id is not None and study.finish_seq >= FEWEST_TO_FREEZE
-    return enough and not is_current(stored_look(study), study) and bool(live_hosts())
+    return enough and not is_current(stored_look(ImportanceLook, study), study) and bool(live_hosts())
 
 
 def importance_now(study: Study, target: str = "score") -> StudyImportance | None:
     """The same for scripts: where no worker is alive, computed at once; None while one looks."""
     target_named(target)
     if study.space_id is not None and study.finish_seq >= FEWEST:
-        if not is_current(stored_look(study), study) and not live_hosts():
+        if not is_current(stored_look(ImportanceLook, study), study) and not live_hosts():
             look_at(study)
-        elif stored_look(study) is None:
+        elif stored_look(ImportanceLook, study) is None:
             return None
     return importance_soon(study, target)
 
@@ -136,24 +123,15 @@ def look_at_next() -> bool:
 
 def look_at(study: Study) -> bool:
     """Look at this study, as it is, unless another process does; what it raises is stored as the reason."""
-    if not _take_turn(study):
-        return False
-    try:
-        document = {name: found.to_json() for name, found in importance_look(study).items()}
-    except DatabaseError:
-        ImportanceLook.objects.filter(study=study).update(taken=None)
-        raise
-    except Exception as error:  # one study's trials must not take the workers away from all others
-        logger.exception("what mattered in study %s could not be computed", study.pk)
-        problem = f"It could not be computed: {type(error).__name__}: {error}."
-        document = {
-            name: StudyImportance(target, {}, problem=problem).to_json() for name, target in TARGETS.items()
-        }
-    try:
-        _store(study, document)
-    except NotFound:
-        return False  # it was deleted meanwhile
-    return True
+    return look(ImportanceLook, study, _document, _failure)
+
+
+def _document(study: Study) -> dict[str, Any]:
+    return {name: found.to_json() for name, found in importance_look(study).items()}
+
+
+def _failure(problem: str) -> dict[str, Any]:
+    return {name: StudyImportance(target, {}, problem=problem).to_json() for name, target in TARGETS.items()}
 
 
 def importance_look(study: Study) -> dict[str, StudyImportance]:
@@ -191,24 +169,3 @@ def _explained(
         n_left_out=max(0, study.n_ended - n_trials),
         n_adaptive=sum(count for name, count in counts.items() if name in learning),
     )
-
-
-def _take_turn(study: Study) -> bool:
-    """Whether this look at the study is ours, by a conditional update: of several supervisors one looks."""
-    row, _ = ImportanceLook.objects.get_or_create(study_id=study.pk)
-    free = Q(taken__isnull=True) | Q(taken__lt=before(ABANDONED))
-    return ImportanceLook.objects.filter(free, pk=row.pk).update(taken=Now()) == 1
-
-
-@transaction.atomic
-def _store(seen: Study, document: dict[str, Any]) -> None:
-    """Store what a look has found at the study as it was `seen`; the pages' version rises. Raises NotFound."""
-    lock_study(seen.pk)
-    ImportanceLook.objects.filter(study_id=seen.pk).update(
-        document=document,
-        space_id=seen.space_id,
-        history_epoch=seen.history_epoch,
-        finish_seq=seen.finish_seq,
-        taken=None,
-    )
-    Study.objects.filter(pk=seen.pk).update(version=F("version") + 1)  # nobody was active: only the pages change

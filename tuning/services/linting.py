@@ -11,10 +11,10 @@ from datetime import datetime
 
 from tuning.analysis import lint_space
 from tuning.findings import Finding
-from tuning.models import Study
-from tuning.selectors.importance import looked_until
+from tuning.models import ImportanceLook, Study
+from tuning.selectors.asides import looked_until, stored_look
 from tuning.services.history import study_history
-from tuning.services.importance import importance_of, stored_look
+from tuning.services.importance import importance_of
 from tuning.services.proposing import engine_space
 
 RULES = ("TOO-WIDE", "EDGE", "FREEZE")  # which read trials; the rest are the form's, where the space is still open
@@ -26,7 +26,7 @@ _found: "OrderedDict[tuple[int, datetime, int, int, int | None, int | None], lis
 
 def range_findings(study: Study) -> list[Finding]:
     """The findings about the study's space that rest on its trials; empty without a space."""
-    seen = looked_until(study)
+    seen = looked_until(ImportanceLook, study)
     key = (study.pk, study.created, study.history_epoch, study.history_version, study.space_id, seen)
     with _lock:
         found = _found.get(key)
@@ -43,7 +43,7 @@ def _look(study: Study, *, looked: bool) -> list[Finding]:
     space = engine_space(study)
     if space is None or not study.n_ended:
         return []
-    row = stored_look(study) if looked else None
+    row = stored_look(ImportanceLook, study) if looked else None
     score = importance_of(row) if row is not None else None
     findings = lint_space(
         space,

@@ -3,17 +3,24 @@
 from collections import defaultdict
 from typing import Any
 
+from django.http import QueryDict
+
 from tuning.charts import GapPoint, gap_figure
-from tuning.selectors.advice_tests import Record, records
+from tuning.selectors.advice_tests import Record, records, records_mark
 from tuning.selectors.diagnostics import Diagnosis, StudyDiagnostics
 from tuning.selectors.tried_advice import record_words
+from tuning.services.diagnostics import diagnosis_soon
 from tuning.web.strengths import strength_panels
 
 NAMED = 5  # trials beside each verdict
 
 
-def diagnosis_tab(study: Any, found: StudyDiagnostics) -> dict[str, Any]:
-    """The sentence, a row per verdict with its best trials and its first advice, the figure, the regularisers."""
+def diagnosis_tab(study: Any, query: QueryDict) -> dict[str, Any]:
+    """The sentence, a row per verdict with its best trials and its first advice, the figure, the regularisers; while
+    they are computed, only that they are."""
+    found = diagnosis_soon(study)
+    if found is None:
+        return {"study": study, "computing": True}
     if found.problem:
         return {"study": study, "found": found}
     best = study.best_trial.number if study.best_trial else None
@@ -33,6 +40,11 @@ def diagnosis_tab(study: Any, found: StudyDiagnostics) -> dict[str, Any]:
         **strength_panels(study, found.strengths),
         "closing": [row for row in found.regularisers if row.closes and not row.hurts],
     }
+
+
+def diagnosis_mark(found: StudyDiagnostics | None) -> tuple[Any, ...]:
+    """What else than the study's version the tab shows."""
+    return (found is None, found.pending if found is not None else 0, records_mark())
 
 
 def sentence(found: StudyDiagnostics) -> str:

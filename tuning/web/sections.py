@@ -25,7 +25,6 @@ from tuning.findings import Finding
 from tuning.selectors.audit import study_events
 from tuning.selectors.budget import expected_trials
 from tuning.selectors.curves import Curve, curve_band, study_curves
-from tuning.selectors.diagnostics import study_diagnostics
 from tuning.selectors.history import history_points
 from tuning.selectors.preflights import standing_of
 from tuning.selectors.trials import leaderboard
@@ -221,10 +220,6 @@ def activity_tab(study: Any, query: QueryDict) -> dict[str, Any]:
     return {"study": study, "events": study_events(study)}
 
 
-def _diagnosis(study: Any, query: QueryDict) -> dict[str, Any]:
-    return diagnosis_tab(study, study_diagnostics(study))
-
-
 def _rungs(study: Any, query: QueryDict) -> dict[str, Any]:
     return rungs_tab(study, query, unit_of(study))
 
@@ -243,7 +238,7 @@ TABS = {
     "overview": overview,
     "leaderboard": leaderboard_tab,
     "curves": curves_tab,
-    "diagnosis": _diagnosis,
+    "diagnosis": diagnosis_tab,
     "model": model_tab,
     "importance": importance_tab,
     "rungs": _rungs,

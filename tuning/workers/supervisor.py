@@ -22,11 +22,13 @@ from django.db import InterfaceError, OperationalError, connection
 from django_q.brokers import get_broker
 
 from tuning.models import Host
+from tuning.selectors.asides import due_for_diagnosis, due_for_importance
 from tuning.selectors.hosts import idle_slots
 from tuning.selectors.work import busy_slots, device_slots, enabled_slots, host_devices, host_slots, open_attempts
 from tuning.services.budget import end_timed_out
 from tuning.services.checkpoints import note_checkpoints
 from tuning.services.devices import note_device
+from tuning.services.diagnostics import look_at_next as look_at_curves
 from tuning.services.hosts import (
     beat_host,
     drain_host,
@@ -35,7 +37,6 @@ from tuning.services.hosts import (
     register_host,
     slots_with_aged_hints,
 )
-from tuning.services.importance import due_for_importance
 from tuning.services.importance import look_at_next as look_at_importance
 from tuning.services.jobs import request_counts, request_describe
 from tuning.services.lifecycle import start_awaiting
@@ -60,7 +61,7 @@ DEVICE_SECONDS = 3.0
 COUNT_SECONDS = 3.0  # a study is pinned to data: within this the host is asked whether it has the same
 AWAITING_SECONDS = 2.0  # studies that start once their preflight has passed
 WORTH_SECONDS = 5.0  # of one study: what its next hour promises
-IMPORTANCE_SECONDS = 2.0  # of one study: which parameters mattered
+ASIDE_SECONDS = 2.0  # of one study: its learning curves, or which parameters mattered
 DROPPED_SECONDS = 5.0  # checkpoints of trials that a scheduler has cut go within this
 KEPT_SECONDS = 30.0  # how often all checkpoints are measured, where their disk is limited
 DEAF_SECONDS = 20.0  # a hint this old on a free slot means that the cluster does not listen
@@ -214,8 +215,8 @@ class Supervisor:
                 start_awaiting()
             if self._is_due("worth", WORTH_SECONDS):
                 look_at_next()
-            if self._is_due("importance", IMPORTANCE_SECONDS) and not self.aside.busy and due_for_importance():
-                self.aside.start(look_at_importance)
+            if self._is_due("aside", ASIDE_SECONDS) and not self.aside.busy:
+                self.look_aside()
             if self._is_due("dropped", DROPPED_SECONDS):
                 drop_checkpoints()
             if settings.CHECKPOINT_DISK_MB and self._is_due("kept", KEPT_SECONDS):
@@ -228,6 +229,13 @@ class Supervisor:
             logger.warning("the database or the broker is away, trying again: %s", error)
         finally:
             self.frozen.asks(False)
+
+    def look_aside(self) -> None:
+        """Have a study looked at whose trials have something new to tell."""
+        for is_due, look in ((due_for_diagnosis, look_at_curves), (due_for_importance, look_at_importance)):
+            if is_due():
+                self.aside.start(look)
+                return
 
     def look_at_devices(self) -> None:
         """Note which devices take no work for now: a process that is no trial holds them, or the disk is full."""

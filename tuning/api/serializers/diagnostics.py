@@ -108,11 +108,12 @@ class StudyDiagnosticsView(serializers.Serializer[Any]):
     """The verdicts on a study's trials."""
 
     study = serializers.IntegerField()
+    ready = serializers.BooleanField(help_text="False while workers look: ask again.")
     history_version = serializers.IntegerField()
     problem = serializers.CharField(allow_blank=True, help_text="Why there are no verdicts, in a sentence.")
     counts = serializers.DictField(child=serializers.IntegerField(), help_text="How many trials have which verdict.")
     cut = serializers.IntegerField(help_text="Trials that were pruned before they could tell; they are left out.")
-    pending = serializers.IntegerField(help_text="Ended trials that were not looked at yet: ask again.")
+    pending = serializers.IntegerField(help_text="Trials that have ended since the workers looked.")
     base = serializers.FloatField(allow_null=True, help_text="The loss of knowing nothing; null where not measured.")
     regularisers = RegulariserView(many=True)
     records = serializers.DictField(

@@ -14,10 +14,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 from tuning.charts import curve_table, learning_curves_figure
 from tuning.findings import Finding
 from tuning.selectors import exports
-from tuning.selectors.advice_tests import paired_for, records_mark
+from tuning.selectors.advice_tests import paired_for
 from tuning.selectors.clones import clone_source
 from tuning.selectors.curves import study_curves
-from tuning.selectors.diagnostics import study_diagnostics
 from tuning.selectors.hindrances import hindrances
 from tuning.selectors.preflights import Standing, standing_of
 from tuning.selectors.schedulers import has_rungs
@@ -27,11 +26,12 @@ from tuning.selectors.spaces import fit_of, space_versions
 from tuning.selectors.studies import may_edit, study_facts, study_for
 from tuning.selectors.trials import trial_for
 from tuning.selectors.workloads import split_of
+from tuning.services.diagnostics import awaits_look, diagnosis_soon
 from tuning.services.errors import Conflict, Invalid, NotFound
 from tuning.services.forecasts import prediction
 from tuning.services.importance import awaits_finding
 from tuning.services.studies import update_study
-from tuning.web.diagnosis import diagnosis_tab
+from tuning.web.diagnosis import diagnosis_mark
 from tuning.web.drawings import space_table
 from tuning.web.errors import SignedInRequest, signed_in
 from tuning.web.final import final_mark
@@ -58,21 +58,18 @@ def study_tab(request: SignedInRequest, study_id: int, tab: str) -> HttpResponse
     found = _hindrances(study) if tab == "overview" else []
     standing = standing_of(study) if tab == "preflight" or study.state == "READY" else None
     mark = mark_of(standing.preflight) if standing else ()
-    diagnosed = study_diagnostics(study) if tab == "diagnosis" else None
-    pending = diagnosed.pending if diagnosed is not None else 0  # the next poll looks at the next trials
+    diagnosed = diagnosis_soon(study) if tab == "diagnosis" else None
+    diagnosis = diagnosis_mark(diagnosed) if tab == "diagnosis" else ()
     ready = tab != "importance" or importance_ready(study, request.GET)
     final = final_mark(study) if tab == "final" else ()
     words = [finding.message for finding in found]
-    tried = records_mark() if tab == "diagnosis" else None
-    shown = (study.version, study.state, editable, query, words, mark, pending, ready, tried, final)
+    shown = (study.version, study.state, editable, query, words, mark, diagnosis, ready, final)
     tag = tag_of(tab, study.pk, *shown)
     answer = unchanged(request, tag)
     if answer is not None:
         return answer
 
     def _tab_context() -> dict[str, Any]:
-        if diagnosed is not None:
-            return diagnosis_tab(study, diagnosed)
         return overview(study, request.GET, found) if tab == "overview" else TABS[tab](study, request.GET)
 
     # The body is the same for all who may do the same; forms hold a person's CSRF token and stay out of the cache.
@@ -86,8 +83,9 @@ def study_tab(request: SignedInRequest, study_id: int, tab: str) -> HttpResponse
     context["final_standing"] = final[0] if final and not final[2] else ""
     measured = bool(final) and final[0] in ("waits", "runs")
     checks = standing is not None and standing.state == "OPEN"
-    live = study.state in ("READY", "RUNNING", "PAUSED") or study.n_open > 0 or checks or pending > 0 or not ready
+    live = study.state in ("READY", "RUNNING", "PAUSED") or study.n_open > 0 or checks or not ready
     live = live or measured or (tab == "overview" and awaits_finding(study))
+    live = live or (tab == "diagnosis" and awaits_look(study, diagnosed))
     return page_or_fragment(request, "tuning/study.html", "tuning/_study.html", context, tag=tag, live=live)
 
 
