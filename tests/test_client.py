@@ -765,6 +765,22 @@ def test_what_mattered_is_waited_for_where_a_worker_computes_it(client: Client) 
         alone.importance("price")
 
 
+def test_what_the_curves_say_is_waited_for_likewise(client: Client) -> None:
+    space = {"x": {"type": "float", "low": 0.0, "high": 1.0}}
+    study = client.create_study("curves", space=space, metric="validation/loss", n_trials=2, max_resource=6).start()
+    (trial,) = study.ask()
+    for step, (train, validation) in enumerate(zip([0.8, 0.5, 0.3, 0.2, 0.1, 0.05], [0.9, 0.6, 0.5, 0.6, 0.9, 1.2])):
+        trial.report({"train/loss": train, "validation/loss": validation}, step + 1)
+    trial.tell(1.2)
+    found = study.diagnostics()
+    assert found["ready"] and found["trials"][0]["verdict"]["rule"] == "overfit_turning", "no worker lives"
+    (other,) = study.ask()
+    other.report({"train/loss": 0.9, "validation/loss": 0.9}, 1)
+    other.tell(0.9)
+    make_slot()
+    assert study.diagnostics(wait=0.0)["pending"] == 1
+
+
 def test_a_space_is_linted_before_a_study_is_made_and_by_its_trials_afterwards(client: Client) -> None:
     linear = {"lr": {"type": "float", "low": 1e-4, "high": 0.1}}
     (finding,) = client.lint(linear, n_trials=30, sampler="random", metric="validation/loss")

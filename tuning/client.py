@@ -697,9 +697,21 @@ class Study:
         `methods`; `problem`, or a method's `reason`, says why there is nothing. Workers compute it: it is waited for up
         to `wait` seconds, then `ready` is False.
         """
+        return self._computed("importance/", wait, target=target)
+
+    def diagnostics(self, *, wait: float = 60.0) -> dict[str, Any]:
+        """What the learning curves say: a verdict on each of the `trials` with what to change next, their `counts`,
+        what closes the gap (`regularisers`), and regularisation against size (`strengths`); `problem` says why there is
+        nothing. Workers look: it is waited for up to `wait` seconds, then `ready` is False. `pending`: trials that have
+        ended since.
+        """
+        return self._computed("diagnostics/", wait)
+
+    def _computed(self, path: str, wait: float, **query: str) -> dict[str, Any]:
+        """What workers compute, once it is `ready`, or as it is after `wait` seconds."""
         deadline = time.monotonic() + wait
         while True:
-            found = dict(self._call("GET", "importance/", query={"target": target}))
+            found = dict(self._call("GET", path, query=query))
             if found["ready"] or time.monotonic() >= deadline:
                 return found
             time.sleep(min(1.0, max(0.0, deadline - time.monotonic())))

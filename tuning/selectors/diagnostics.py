@@ -30,7 +30,7 @@ from tuning.selectors.preflights import newest_preflight
 from tuning.selectors.work import workload_document
 from tuning.selectors.workloads import split_of
 
-CACHED = 16
+CACHED = 4  # studies, of up to MOST verdicts each
 SIZES = ("parameters", "examples", "optimizer")  # of a trial's facts
 DATA_SIZES = ("train_fraction", "train_size")
 MOST = 5_000  # the newest: of more, a page would show the same picture

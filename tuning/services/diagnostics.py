@@ -15,7 +15,7 @@ from tuning.selectors.diagnostics import StudyDiagnostics, diagnose_study, yards
 from tuning.selectors.offerings import live_hosts
 from tuning.services.asides import look, no_worker
 
-CACHED = 16
+CACHED = 8
 NO_TRIAL = "No trial with both curves has run to its end yet."
 NO_WORKER = no_worker("learning curves are looked at")
 
