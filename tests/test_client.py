@@ -769,8 +769,9 @@ def test_what_the_curves_say_is_waited_for_likewise(client: Client) -> None:
     space = {"x": {"type": "float", "low": 0.0, "high": 1.0}}
     study = client.create_study("curves", space=space, metric="validation/loss", n_trials=2, max_resource=6).start()
     (trial,) = study.ask()
-    for step, (train, validation) in enumerate(zip([0.8, 0.5, 0.3, 0.2, 0.1, 0.05], [0.9, 0.6, 0.5, 0.6, 0.9, 1.2])):
-        trial.report({"train/loss": train, "validation/loss": validation}, step + 1)
+    curves = ((0.8, 0.9), (0.5, 0.6), (0.3, 0.5), (0.2, 0.6), (0.1, 0.9), (0.05, 1.2))
+    for step, (train, validation) in enumerate(curves, 1):
+        trial.report({"train/loss": train, "validation/loss": validation}, step)
     trial.tell(1.2)
     found = study.diagnostics()
     assert found["ready"] and found["trials"][0]["verdict"]["rule"] == "overfit_turning", "no worker lives"
