@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
-import scipy
 from threadpoolctl import ThreadpoolController
 
 # The limit is the whole process's: who would compute at the same time waits, or one's end would be the other's.
@@ -22,7 +21,8 @@ _turn = threading.RLock()
 @cache
 def _libraries() -> ThreadpoolController:
     """The linear algebra of numpy and of scipy, which has its own and loads it late."""
-    assert scipy.linalg.blas  # loads it: a controller knows only what is there when it is made
+    import scipy.linalg  # noqa: F401 (a controller knows only the libraries that are there when it is made)
+
     return ThreadpoolController()
 
 
