@@ -65,6 +65,16 @@ def test_a_worse_score_and_a_used_test_set_are_told():
     assert final_findings([], 1)[0].message.startswith("Test reused once:")
 
 
+def test_seeds_that_diverged_are_told_and_the_others_counted():
+    made = result(0.90, 0.94)
+    made["seeds"].insert(1, {"test": {}, "validation": {}, "errors": {}, "diverged": True})
+    (found,) = final_scores(made, {}, {"accuracy": "maximize"}, "accuracy")
+    assert found.test == [0.90, 0.94] and found.mean == pytest.approx(0.92)
+    (finding,) = final_findings([found], 0, 1, 3)
+    assert finding.rule == "SEED-DIVERGED"
+    assert finding.message.startswith("1 of 3 fresh seeds diverged and has no score: the numbers are of the other 2")
+
+
 def test_the_score_that_chose_comes_first_and_others_may_have_no_goal():
     rows = [{"test": {"a": 1.0, "loss": 0.2, "z": 3.0}, "validation": {"loss": 0.1}, "errors": {}}]
     found = final_scores({"seeds": rows}, {"z": 2.0, "loss": 0.1}, {"loss": "minimize"}, "loss")

@@ -32,10 +32,12 @@ def with_test_metrics(owner, values=(0.7, 0.6, 0.5), *, name: str = "test/loss")
     return study
 
 
-def answer_of(seal: SealedChoice, *, test: float = 0.5, digest: str = "t" * 64) -> dict:
+def answer_of(seal: SealedChoice, *, test: float = 0.5, digest: str = "t" * 64, diverged: int = 0) -> dict:
+    """What a worker answers; the first `diverged` seeds have no scores."""
     rows = [
         {
             "seed": seed,
+            "diverged": False,
             "step": 2,
             "validation": {"loss": 0.41 + 0.01 * place, "accuracy": 0.6},
             "test": {"loss": test + 0.01 * place, "accuracy": 0.5},
@@ -43,6 +45,8 @@ def answer_of(seal: SealedChoice, *, test: float = 0.5, digest: str = "t" * 64) 
         }
         for place, seed in enumerate(seal.seeds)
     ]
+    for row in rows[:diverged]:
+        row |= {"diverged": True, "validation": {}, "test": {}, "errors": {}}
     sizes = {"train": 60, "validation": 20, "test": 20}
     return {"seeds": rows, "sizes": sizes, "test_digest": digest, "parameters": 10, "device": "CPU", "seconds": 3.0}
 

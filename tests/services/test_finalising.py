@@ -158,6 +158,7 @@ def test_the_answer_is_the_reveal_and_nothing_of_it_stands_elsewhere(study, alic
         lambda answer: answer["seeds"].pop(),
         lambda answer: answer.pop("test_digest"),
         lambda answer: answer["seeds"][0].update(test={}),
+        lambda answer: [row.update(diverged=True, test={}) for row in answer["seeds"]],
         lambda answer: answer["seeds"][0]["test"].update(loss="0.5"),
         lambda answer: answer["sizes"].pop("test"),
     ],

@@ -88,7 +88,26 @@ def test_a_second_attempt_goes_on_from_the_first_and_measures_the_same(tmp_path)
     assert final(tmp_path / "broken", fence=2)[2] == straight
 
 
-def test_what_diverges_is_no_result(tmp_path):
+class Shaky(Tested):
+    """Diverges in its second training."""
+
+    def penalty(self, model, params):
+        return super().penalty(model, params) * (math.inf if self.diary == ["train", "train"] else 1.0)
+
+
+def test_a_seed_that_diverges_beside_others_is_part_of_the_result(tmp_path):
+    workload, plan = Shaky(), plan_of(tmp_path, seeds=[11, 12, 13])
+    finals = train_finals(workload, workload.data(), plan)
+    answer = measure_finals(workload, workload.data(), plan, finals, hash_key=KEY)
+    assert [row["diverged"] for row in answer["seeds"]] == [False, True, False]
+    assert answer["seeds"][1] == {
+        "seed": 12, "step": 1, "validation": {}, "test": {}, "errors": {}, "diverged": True,
+    }  # fmt: skip
+    sound = final(tmp_path / "sound", seeds=[11, 13])[2]
+    assert [row["test"] for row in answer["seeds"] if not row["diverged"]] == [row["test"] for row in sound["seeds"]]
+
+
+def test_what_diverges_with_every_seed_is_no_result(tmp_path):
     workload = Tested()
     with pytest.raises(DivergedError):
         train_finals(workload, workload.data(), plan_of(tmp_path, params=PARAMS | {"lr": 1e30}))

@@ -57,6 +57,15 @@ def test_from_the_choice_to_the_result(as_alice, as_bob, study):
     assert Job.objects.filter(state="WAITING").count() == 0
 
 
+def test_a_seed_that_diverged_is_told_beside_the_scores_of_the_others(as_alice, study):
+    as_alice.post(f"/studies/{study.pk}/finalise/", {"trial": "1", "seeds": "3", "retrain": "train"})
+    revealed(SealedChoice.objects.get(), make_slot("here"), test=0.5, diverged=1)
+    text = words(as_alice.get(f"/studies/{study.pk}/final/"))
+    assert "1 of 3 fresh seeds diverged and has no score" in text
+    assert "Test loss 0.5150" in text
+    assert "2 diverged diverged" in text, "in the table of the seeds"
+
+
 def test_sealed_numbers_of_a_script_are_opened_at_once(as_alice, alice):
     study = with_test_metrics(alice, (0.73219,) * 3)
     tab = f"/studies/{study.pk}/final/"

@@ -112,8 +112,9 @@ def _finite(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def final_findings(scores: Sequence[FinalScore], looks_before: int) -> list[Finding]:
-    """What a reader of the result is to know first: that the test set is used, and that the score does not hold."""
+def final_findings(scores: Sequence[FinalScore], looks_before: int, diverged: int = 0, seeds: int = 0) -> list[Finding]:
+    """What a reader of the result is to know first: that the test set is used, that some of the seeds diverged, and
+    that the score does not hold."""
     found = []
     if looks_before:
         times = "once" if looks_before == 1 else f"{looks_before} times"
@@ -124,6 +125,17 @@ def final_findings(scores: Sequence[FinalScore], looks_before: int) -> list[Find
                 f"Test reused {times}: it had been looked at {times} before this look. Whoever chooses by what was "
                 "seen tunes on it, and the score is no longer that of unseen examples.",
                 {"looks_before": looks_before},
+            )
+        )
+    if diverged:
+        found.append(
+            Finding(
+                "SEED-DIVERGED",
+                "warning",
+                f"{diverged} of {seeds} fresh seeds diverged and {'has' if diverged == 1 else 'have'} no score: the "
+                f"numbers are of the other {seeds - diverged} alone, and say nothing of how often this configuration "
+                "fails. A lower learning rate or clipped gradients would make it dependable.",
+                {"diverged": diverged, "seeds": seeds},
             )
         )
     first = scores[0] if scores else None

@@ -57,7 +57,8 @@ def finalise(spec: Mapping[str, Any], catalogue: Catalogue, inbox: Inbox) -> dic
     except Stopped as error:
         raise JobError(STOPPED) from error
     answer = _measured(workload, splits, plan, finals, key, inbox)
-    facts = {"parameters": finals[0].parameters, "device": device_name(device)}
+    parameters = next(final.parameters for final in finals if final.checkpoint is not None)
+    facts = {"parameters": parameters, "device": device_name(device)}
     return answer | facts | {"seconds": time.perf_counter() - began}
 
 

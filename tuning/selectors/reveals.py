@@ -168,7 +168,8 @@ def scores_of(reveal: Reveal) -> list[FinalScore]:
 
 
 def findings_of(reveal: Reveal, scores: Sequence[FinalScore]) -> list[Finding]:
-    return final_findings(scores, reveal.looks_before)
+    rows = reveal.result["seeds"]
+    return final_findings(scores, reveal.looks_before, sum(bool(row.get("diverged")) for row in rows), len(rows))
 
 
 def _goals(study: Study) -> dict[str, Any]:

@@ -21,6 +21,8 @@ def store_reveal(job: Job, answer: Mapping[str, Any]) -> Reveal:
     """
     seal = SealedChoice.objects.select_related("study", "trial").get(pk=job.args["seal"])
     rows = [_row(row) for row in answer["seeds"]]
+    if all(row["diverged"] for row in rows):
+        raise TypeError("every seed has diverged")
     if [row["seed"] for row in rows] != seal.seeds:
         raise TypeError("it is about other seeds than those that were sealed")
     sizes = {name: int(answer["sizes"][name]) for name in ("train", "validation", "test")}
@@ -76,9 +78,11 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
     scores = {name: {str(key): _number(value) for key, value in row[name].items()} for name in ("test", "errors")}
     held = row["validation"]
     validation = None if held is None else {str(key): _number(value) for key, value in held.items()}
-    if not scores["test"]:
-        raise TypeError("a seed has no test score")
-    return {"seed": int(row["seed"]), "step": int(row["step"]), "validation": validation, **scores}
+    diverged = bool(row["diverged"])
+    if bool(scores["test"]) == diverged:
+        raise TypeError("a seed has test scores where it did not diverge, and none where it did")
+    told = {"seed": int(row["seed"]), "step": int(row["step"]), "diverged": diverged}
+    return {**told, "validation": validation, **scores}
 
 
 def _number(value: Any) -> float:

@@ -19,7 +19,7 @@ from tuning.training.batches import size_of
 from tuning.training.checkpoint import CheckpointError, load_checkpoint
 from tuning.training.determinism import prepare_device, seed_everything
 from tuning.training.evaluation import evaluate_with_errors
-from tuning.training.loop import Listener, Run, train
+from tuning.training.loop import DivergedError, Listener, Run, train
 from tuning.training.splits import Splits, fingerprint, opened_seal
 from tuning.training.workload import Workload
 
@@ -57,12 +57,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Trained:
-    """A model that waits to be measured: its seed, the epoch that counts, and the checkpoint of that."""
+    """A model that waits to be measured: its seed, the epoch that counts, and the checkpoint of that. One that diverged
+    has the epoch where it did, and no checkpoint."""
 
     seed: int
     step: int
-    checkpoint: Path
-    parameters: int
+    checkpoint: Path | None
+    parameters: int | None
 
 
 class Stopped(RuntimeError):
@@ -97,10 +98,12 @@ def train_finals(
 
     Raises:
         Stopped: `request` asked for it.
-        DivergedError and what else `train` raises.
+        DivergedError: every seed did; one that does beside others that do not is part of the result.
+        What else `train` raises.
     """
     used = Splits(together(splits.train, splits.validation), splits.validation) if plan.with_validation else splits
-    finals = []
+    finals: list[Trained] = []
+    diverged: list[DivergedError] = []
     for number, seed in enumerate(plan.seeds):
         folder = plan.folder / f"seed-{number}"
         run = Run(
@@ -119,10 +122,17 @@ def train_finals(
             load=lambda _: used,
         )
         listener: Listener = _Quiet(request, trained, number)
-        outcome = train(workload, run, listener)
+        try:
+            outcome = train(workload, run, listener)
+        except DivergedError as error:
+            diverged.append(error)
+            finals.append(Trained(seed, error.epoch, None, None))
+            continue
         if outcome.stopped:
             raise Stopped("it was asked to stop before anything was measured")
         finals.append(_counting(folder, plan, seed, outcome.parameters))
+    if len(diverged) == len(finals):
+        raise diverged[0]
     return finals
 
 
@@ -138,27 +148,28 @@ def measure_finals(
     """Open the seal and measure each model on the test split. Nothing may be trained in this process afterwards.
 
     Returns {"seeds": [{"seed", "step", "validation" (scores by name; None where it was trained on), "test",
-    "errors"}, ...], "sizes" (examples by split), "test_digest" (keyed, of the test examples)}; errors are the standard
-    errors of the test scores for want of examples.
+    "errors", "diverged"}, ...], "sizes" (examples by split), "test_digest" (keyed, of the test examples)}; errors are
+    the standard errors of the test scores for want of examples. A seed that diverged has no scores.
 
     Raises:
         ValueError: the workload has no test examples.
     """
     device = prepare_device(plan.device, threads=plan.threads, deterministic=plan.deterministic)
     models = [_model(workload, plan, final, device) for final in finals]
-    validation = [
-        None if plan.with_validation else evaluate_with_errors(workload, model, splits.validation, device, between)[0]
-        for model in models
-    ]
+
+    def scores(model: torch.nn.Module | None, examples: Dataset[Any]) -> tuple[dict[str, float], dict[str, float]]:
+        return ({}, {}) if model is None else evaluate_with_errors(workload, model, examples, device, between)
+
+    validation = [None if plan.with_validation else scores(model, splits.validation)[0] for model in models]
     with opened_seal():
         test = workload.test_data()
         if size_of(test) == 0:
             raise ValueError("test_data() has no examples")
         rows = []
         for final, model, held in zip(finals, models, validation, strict=True):
-            scores, errors = evaluate_with_errors(workload, model, test, device, between)
-            row = {"seed": final.seed, "step": final.step, "validation": held, "test": scores, "errors": errors}
-            rows.append(row)
+            found, errors = scores(model, test)
+            row = {"seed": final.seed, "step": final.step, "validation": held, "test": found, "errors": errors}
+            rows.append(row | {"diverged": model is None})
         digest = fingerprint({"test": test}, hash_key).digest
     sizes = {"train": size_of(splits.train), "validation": size_of(splits.validation), "test": size_of(test)}
     return {"seeds": rows, "sizes": sizes, "test_digest": digest}
@@ -211,7 +222,9 @@ def _numbers(path: Path) -> tuple[int, int]:
     return int(step), int(fence.removeprefix("f"))
 
 
-def _model(workload: Workload, plan: Plan, final: Trained, device: torch.device) -> torch.nn.Module:
+def _model(workload: Workload, plan: Plan, final: Trained, device: torch.device) -> torch.nn.Module | None:
+    if final.checkpoint is None:
+        return None
     seed_everything(final.seed)
     model = workload.build_model(plan.params).to(device)
     model.load_state_dict(load_checkpoint(final.checkpoint)["model"])

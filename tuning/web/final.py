@@ -57,7 +57,12 @@ def _look(reveal: Any, place: int) -> dict[str, Any]:
         chosen=first.chosen, validation=first.validation, test=first.test, low=first.low, high=first.high
     )
     rows = [
-        {"seed": row["seed"], "step": row["step"], "values": [row["test"].get(score.name) for score in scores]}
+        {
+            "seed": row["seed"],
+            "step": row["step"],
+            "diverged": row.get("diverged", False),
+            "values": [row["test"].get(score.name) for score in scores],
+        }
         for row in reveal.result["seeds"]
     ]
     return {

@@ -72,7 +72,7 @@ class TestScore(serializers.Serializer[Any]):
 
     name = serializers.CharField()
     goal = serializers.CharField(allow_blank=True, help_text="minimize, maximize, or empty where nobody has said.")
-    test = serializers.ListField(child=MetricValue(), help_text="One a seed.")
+    test = serializers.ListField(child=MetricValue(), help_text="One a seed that did not diverge.")
     validation = serializers.ListField(child=MetricValue(), help_text="One a seed; empty where it was trained on.")
     mean = MetricValue(allow_null=True)
     error = MetricValue(allow_null=True, help_text="The standard error of the mean: over seeds and test examples.")
@@ -93,7 +93,7 @@ class RevealView(serializers.Serializer[Any]):
     looks_before = serializers.IntegerField(help_text="The test set was reused so many times.")
     test_digest = serializers.CharField(allow_blank=True, help_text="Of the test examples, by a key of this server.")
     scores = serializers.SerializerMethodField()
-    findings = serializers.SerializerMethodField(help_text="TEST-REUSED, TEST-WORSE.")
+    findings = serializers.SerializerMethodField(help_text="TEST-REUSED, SEED-DIVERGED, TEST-WORSE.")
     result = Document(help_text="As it was measured: scores by seed, errors for want of examples, sizes, device.")
 
     @extend_schema_field(TestScore(many=True))
