@@ -110,7 +110,7 @@ def prepare_state() -> None:
     database_is_here = bool(os.environ.get("DATABASE_URL")) or (STATE / "hpweb.sqlite3").exists()
     if not (database_is_here and unchanged(".migrated", tables)):
         say("Bringing the database up to date …")
-        manage("migrate", "--verbosity", "0")
+        manage("migrate", "--skip-checks", "--verbosity", "0")
         remember(".migrated", tables)
     static = [*files_below("static", "*"), HERE / "requirements.txt"]
     if not ((STATE / "static").exists() and unchanged(".collected", static)):

@@ -50,7 +50,7 @@ def here(command: str) -> list[str]:
 @pytest.fixture
 def place(tmp_path) -> Installation:
     found = Installation(tmp_path / "home", HPWEB_GRACE_SECONDS="20")
-    found.python("manage.py", "migrate", "--verbosity", "0")
+    found.python("manage.py", "migrate", "--skip-checks", "--verbosity", "0")
     return found
 
 
@@ -202,7 +202,7 @@ def machine(tmp_path) -> Iterator[tuple[Installation, Systemd]]:
         missing("systemd is not installed; on Debian: apt-get install systemd")
     with tempfile.TemporaryDirectory(prefix="hpweb-units-") as folder:  # pytest's own is closed to other users
         place = Installation(Path(folder) / "home", HPWEB_GRACE_SECONDS="20", HPWEB_LOG_LEVEL="INFO")
-        place.python("manage.py", "migrate", "--verbosity", "0")
+        place.python("manage.py", "migrate", "--skip-checks", "--verbosity", "0")
         place.python("manage.py", "collectstatic", "--noinput", "--verbosity", "0")
         write_workload(place.folder / "workloads", seconds=0.005, epochs=EPOCHS)
         place.python("-m", PROBE, "start", "study", NAME, "2", str(EPOCHS))

@@ -243,7 +243,7 @@ def installed(seed: int, *, servers: bool = False, slots: int = 3, **settings: s
         disk = stack.enter_context(small_disk(root / "home" / "artifacts"))
         settings["HPWEB_ARTIFACT_DIR"] = str(root / "home" / "artifacts")
         place = Place(root / "home", slots=slots, ledger=root / "ledger", **settings)
-        place.python("manage.py", "migrate", "--verbosity", "0")
+        place.python("manage.py", "migrate", "--skip-checks", "--verbosity", "0")
         stack.callback(place.clear)
         if postgres:
             proxy = stack.enter_context(Proxy(postgres.port))

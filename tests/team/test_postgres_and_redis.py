@@ -113,7 +113,7 @@ def manage(environment: dict[str, str], *words: str) -> str:
 
 
 def test_a_study_runs_to_its_end(environment: dict[str, str], tmp_path: Path) -> None:
-    manage(environment, "migrate", "--verbosity", "0")
+    manage(environment, "migrate", "--skip-checks", "--verbosity", "0")
     log = tmp_path / "worker.log"
     worker = subprocess.Popen(
         [sys.executable, "manage.py", "worker"], cwd=ROOT, env=environment, stdout=log.open("wb"),

@@ -98,7 +98,7 @@ class Home:
 @pytest.fixture
 def home(tmp_path):
     home = Home(tmp_path / "home")
-    home.manage("migrate", "--verbosity", "0")
+    home.manage("migrate", "--skip-checks", "--verbosity", "0")
     yield home
     for pid in home.processes():  # only after a failed test
         os.kill(pid, signal.SIGKILL)

@@ -158,7 +158,7 @@ def test_warm_trainings_on_the_gpu_equal_cold_ones(alice, folder, slots, setting
 def test_two_trials_share_a_gpu_where_the_host_allows_it(tmp_path):
     """The whole of it: `manage.py worker` with two slots on the GPU, both seen training at once."""
     place = Installation(tmp_path / "home", HPWEB_SLOTS="0", HPWEB_TRIALS_PER_GPU="2")
-    place.python("manage.py", "migrate", "--verbosity", "0")
+    place.python("manage.py", "migrate", "--skip-checks", "--verbosity", "0")
     write_workload(place.folder / "workloads", seconds=0.01, epochs=5000)
     place.python("manage.py", "shell", "--no-imports", "-c", SETUP)
     running = (

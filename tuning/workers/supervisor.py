@@ -184,7 +184,7 @@ class Supervisor:
             "HPWEB_HOST": settings.HOST_NAME,
         }
         self.cluster = subprocess.Popen(
-            [sys.executable, str(settings.BASE_DIR / "manage.py"), "qcluster"],
+            [sys.executable, str(settings.BASE_DIR / "manage.py"), "qcluster", "--skip-checks"],
             cwd=settings.BASE_DIR,
             env=environment,
             start_new_session=True,
