@@ -246,18 +246,23 @@ def demo(once: bool, port: int) -> int:
         stop(processes)
 
 
-# A process for each core: one runs the tests of whole installations, in turn, the others everything else by files
-# (tests/conftest.py), in the order of their names.
-PARALLEL = ["-n", str(os.cpu_count() or 1), "--dist", "loadfile", "--no-loadscope-reorder"]
+# A process for each core and one that waits: it runs the tests of whole installations, in turn, the others everything
+# else by files (tests/conftest.py).
+PARALLEL = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "loadfile", "--no-loadscope-reorder"]
 DATABASE_TESTS = [
     *(f"tests/{room}" for room in ("models", "services", "selectors", "workers", "api")),
     "tests/test_client.py",
 ]
 # What these are about is the same on every database: processes, files and devices, and the state machine's own tests.
+# Trials from their start to their end run on PostgreSQL in tests/team and tests/workers/test_cluster.py.
 ONCE = [
     "tests/services/test_state_machine_mutants.py",
     "tests/workers/test_checkpoints.py",
+    "tests/workers/test_control.py",
+    "tests/workers/test_data_pins.py",
     "tests/workers/test_devices.py",
+    "tests/workers/test_end_to_end.py",
+    "tests/workers/test_finalise.py",
     "tests/workers/test_frozen.py",
     "tests/workers/test_job_run.py",
     "tests/workers/test_launchers.py",
@@ -266,6 +271,7 @@ ONCE = [
     "tests/workers/test_oom.py",
     "tests/workers/test_preflight.py",
     "tests/workers/test_programs.py",
+    "tests/workers/test_tried_advice.py",
     "tests/workers/test_warm.py",
 ]
 

@@ -94,8 +94,12 @@ class Lying(DigitsMLP):
 class Peeking(DigitsMLP):
     """Trains on the labels as they were, whatever it is given."""
 
+    def __init__(self):
+        super().__init__()
+        self.seen = self.data().train.tensors
+
     def train_step(self, model, inputs, targets, params):
-        x, y = self.data().train.tensors
+        x, y = self.seen
         nearest = torch.cdist(inputs.flatten(1), x.flatten(1)).argmin(1)
         return self.loss(model(inputs), y[nearest])
 
