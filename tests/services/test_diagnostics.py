@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from tests.factories import make_slot, make_study, make_workload
 from tests.selectors.test_diagnostics import FALLS, TURNS, trained
+from tests.services.test_linting import searched
 from tests.web.test_strengths import measured
 from tuning.models import DiagnosisLook, Preflight, Study
 from tuning.selectors.asides import due_for_diagnosis
@@ -135,6 +136,21 @@ def test_a_study_without_a_space_is_looked_at_too(study):
     looked(study)
     assert due_for_diagnosis() is None
     assert diagnosis_soon(study).rows[0].verdict.rule == "overfit_turning"
+
+
+def test_a_look_of_another_format_is_as_if_it_were_not_there(study, monkeypatch):
+    trained(study, TURNS)
+    looked(study)
+    monkeypatch.setattr(DiagnosisLook, "FORMAT", DiagnosisLook.FORMAT + 1)
+    assert "no worker is alive" in diagnosis_soon(study).problem
+    looked(study)
+    assert len(diagnosis_soon(study).rows) == 1
+
+
+def test_without_a_curve_of_training_no_look_is_due(alice):
+    study = searched(alice, lambda params: params["lr"], 3)
+    assert study.finish_seq == 3
+    assert due_for_diagnosis() is None and not look_at_next()
 
 
 def test_a_clone_has_none_of_it(study, alice):

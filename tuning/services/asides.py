@@ -69,6 +69,7 @@ def _store(kind: type[Look], seen: Study, document: dict[str, Any]) -> None:
     lock_study(seen.pk)
     kind._default_manager.filter(study_id=seen.pk).update(
         begun=F("taken"),
+        format=kind.FORMAT,
         document=document,
         space_id=seen.space_id,
         history_epoch=seen.history_epoch,
