@@ -173,8 +173,7 @@ def test_the_choice_is_sealed_and_measured_once_and_the_record_stays(page: Page)
     expect(page.get_by_role("button", name="Archive")).to_be_visible()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
 def test_every_page_fits_its_window(
     browser: Browser, installation: Installation, page: Page, complaints: Complaints, width: int, theme: str
 ) -> None:
