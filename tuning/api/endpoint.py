@@ -2,7 +2,7 @@
 refusals.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from django.contrib.auth.models import User
@@ -14,11 +14,14 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from tuning.api.body import StrictJSON
 from tuning.api.schema import ProblemSchema
 from tuning.api.serializers.strict import Nothing, StrictSerializer
+
+RETRY_SECONDS = 2
 
 
 class AlwaysFirst(BaseContentNegotiation):
@@ -81,6 +84,13 @@ def _validated(shape: type[StrictSerializer], data: Any) -> dict[str, Any]:
 def shown(shape: type[serializers.Serializer[Any]], value: Any, *, many: bool = False) -> Any:
     """`value` in this shape, ready for a Response."""
     return shape(value, many=many).data
+
+
+def computed(document: Mapping[str, Any]) -> Response:
+    """What workers compute in the background: 202 where it is not `ready`, and when to ask again."""
+    if document["ready"]:
+        return Response(document)
+    return Response(document, status=202, headers={"Retry-After": str(RETRY_SECONDS)})
 
 
 @extend_schema(exclude=True)

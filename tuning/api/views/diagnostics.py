@@ -6,14 +6,13 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tuning.api.endpoint import Endpoint, shown
+from tuning.api.endpoint import Endpoint, computed, shown
 from tuning.api.serializers.diagnostics import StudyDiagnosticsView
 from tuning.selectors.advice_tests import records
 from tuning.selectors.diagnostics import StudyDiagnostics as Found
 from tuning.selectors.studies import study_for
 from tuning.services.diagnostics import diagnosis_now
 
-RETRY_SECONDS = 2
 NOTHING = Found()
 
 
@@ -37,10 +36,7 @@ class StudyDiagnostics(Endpoint):
         self.query()
         study = study_for(self.person, study_id)
         found = diagnosis_now(study)
-        document = shown(StudyDiagnosticsView, _document(study, found))
-        if found is None:
-            return Response(document, status=202, headers={"Retry-After": str(RETRY_SECONDS)})
-        return Response(document)
+        return computed(shown(StudyDiagnosticsView, _document(study, found)))
 
 
 def _document(study: Any, found: Found | None) -> dict[str, Any]:

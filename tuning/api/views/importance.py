@@ -6,12 +6,10 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tuning.api.endpoint import Endpoint, shown
+from tuning.api.endpoint import Endpoint, computed, shown
 from tuning.api.serializers.importance import ImportanceQuery, ImportanceView
 from tuning.selectors.studies import study_for
 from tuning.services.importance import StudyImportance, importance_now
-
-RETRY_SECONDS = 2
 
 
 class Importance(Endpoint):
@@ -36,10 +34,7 @@ class Importance(Endpoint):
         target = self.query(ImportanceQuery)["target"]
         study = study_for(self.person, study_id)
         found = importance_now(study, target)
-        document = shown(ImportanceView, _document(study, target, found))
-        if found is None:
-            return Response(document, status=202, headers={"Retry-After": str(RETRY_SECONDS)})
-        return Response(document)
+        return computed(shown(ImportanceView, _document(study, target, found)))
 
 
 def _document(study: Any, target: str, found: StudyImportance | None) -> dict[str, Any]:
