@@ -26,6 +26,20 @@ def test_where_sizes_are_searched_the_mean_step_takes_longer_and_is_less_sure():
     assert sized.spread > alike.spread
 
 
+@pytest.mark.parametrize(
+    ("entry", "mean"),
+    [
+        ({"type": "categorical", "choices": [0.05, 0.15, 0.4, 1.0]}, 0.4),
+        ({"type": "float", "low": 0.2, "high": 1.0}, 0.6),
+        ({"type": "constant", "value": 0.5}, 0.5),
+    ],
+)
+def test_fewer_examples_take_less_but_for_what_stays(entry, mean):
+    part = Speed.of_middle([2.0], SearchSpace.from_json({"train_fraction": entry}))
+    assert part.seconds == pytest.approx(2.0 * (0.15 + 0.85 * mean))
+    assert part.spread > Speed.of_middle([2.0], ALIKE).spread
+
+
 def test_the_range_is_as_wide_as_the_spread():
     found = Speed(2.0, 0.5).range()
     assert found.expected == 2.0
