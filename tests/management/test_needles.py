@@ -5,7 +5,8 @@ import struct
 
 import pytest
 
-from tuning.management.needles import is_telling, search_for
+from tuning.management.needles import TELLING_DIGITS, is_telling, search_for
+from tuning.services.seal_audit import unusual_numbers
 
 SIZE, SCORE, STORED = 6.02847193e44, 0.7390518264193551, 0.8125934713
 
@@ -30,6 +31,16 @@ def search():
 )
 def test_a_size_that_nothing_else_has_is_found_in_any_rounding(search, text):
     assert search.found_in(f'<td title="{text}">'.encode()) == {"size"}
+
+
+def test_a_planted_number_is_found_at_any_length_also_where_a_format_drops_zeros_at_the_end():
+    for _ in range(200):
+        planted = unusual_numbers()
+        search = search_for([(value, name) for name, value in planted.items()], [])
+        for name, fewest in (("test/seal_audit", TELLING_DIGITS), ("test/seal_audit_size", 3)):
+            for digits in range(fewest, 18):
+                text = f"{planted[name]:.{digits}g}"
+                assert search.found_in(text.encode()) == {name}, text
 
 
 @pytest.mark.parametrize("text", [f"{SCORE}", f"{SCORE:.7f}", json.dumps({"a": [1, SCORE]}, separators=(",", ":"))])

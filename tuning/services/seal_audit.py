@@ -29,10 +29,16 @@ class Planted:
 
 def unusual_numbers() -> dict[str, float]:
     """Metrics of the test set with numbers that nothing else has: a score with all its digits, and one whose size alone
-    gives it away, however few digits are shown."""
-    score = (10**15 + secrets.randbelow(9 * 10**15)) / 10**16
-    size = float(f"{1 + secrets.randbelow(9 * 10**8) / 10**8:.8f}e{41 + secrets.randbelow(40)}")
-    return {"test/seal_audit": score, "test/seal_audit_size": size}
+    gives it away, however few digits are shown.
+
+    No digit of them is 0 or 9: rounded to any length they end on a digit that no format drops.
+    """
+    size = f"{_digits(1)}.{_digits(8)}e{41 + secrets.randbelow(40)}"
+    return {"test/seal_audit": float(f"0.{_digits(16)}"), "test/seal_audit_size": float(size)}
+
+
+def _digits(count: int) -> str:
+    return "".join(secrets.choice("12345678") for _ in range(count))
 
 
 @contextmanager
