@@ -53,9 +53,9 @@ def test_both_halves_hold_every_family_and_no_training_twice():
 
 
 def test_an_example_is_made_again():
-    """The cheapest that diverges, up to the rounding that another processor may do otherwise."""
-    example = next(e for e in BROKEN if e.workload == "diabetes" and "diverged" in e.expected)
+    """One whose end another processor's rounding cannot move: others diverge on the one and barely not on the other."""
+    example = next(e for e in BROKEN if e.workload == "diabetes" and "nan_from" in e.changes)
     stored = next(run for half in FILES.values() for run in half["runs"] if run["seed"] == example.seed)
     again = train_example(example)
-    assert again["diverged"] == stored["diverged"] and again["n_train"] == stored["n_train"]
+    assert (again["diverged"], again["epochs"], again["n_train"]) == (True, stored["epochs"], stored["n_train"])
     assert again["curves"]["train/loss"][:3] == pytest.approx(stored["curves"]["train/loss"][:3], rel=1e-3)
