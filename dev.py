@@ -253,10 +253,17 @@ DATABASE_TESTS = [
     *(f"tests/{room}" for room in ("models", "services", "selectors", "workers", "api")),
     "tests/test_client.py",
 ]
-# What these are about is the same on every database: processes, files and devices, and the state machine's own tests.
+# What these are about is the same on every database: processes, files and devices, what is computed from rows that are
+# only read, and the state machine's own tests.
 # Trials from their start to their end run on PostgreSQL in tests/team and tests/workers/test_cluster.py.
 ONCE = [
+    "tests/api/test_importance.py",
+    "tests/api/test_surrogate.py",
+    "tests/selectors/test_what_if.py",
+    "tests/services/test_importance.py",
     "tests/services/test_state_machine_mutants.py",
+    "tests/services/test_surrogates.py",
+    "tests/services/test_worth.py",
     "tests/workers/test_checkpoints.py",
     "tests/workers/test_control.py",
     "tests/workers/test_data_pins.py",

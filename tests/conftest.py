@@ -4,10 +4,16 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.db import connection
+from hypothesis import settings as hypothesis_settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.factories import make_user
+
+# The same examples on every run: a change is judged by what it changed. New ones are looked at by
+# `dev.py test --hypothesis-profile=default` and a folder.
+hypothesis_settings.register_profile("same", derandomize=True)
+hypothesis_settings.load_profile("same")
 
 # Tests of whole installations hold them to seconds that a machine with two cores keeps only when it runs one of them.
 ALONE = (

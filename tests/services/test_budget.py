@@ -100,7 +100,7 @@ def test_trials_that_end_early_leave_their_steps_to_others(alice):
     SCHEDULERS, st.integers(2, 12), st.integers(1, 40), st.integers(1, 6), st.sampled_from([None, 3, 17]),
     st.randoms(use_true_random=False),
 )  # fmt: skip
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_study_trains_a_step_above_its_budget(alice, scheduler, top, more, workers, n_trials, chance):
     name, options = scheduler
     study = make(

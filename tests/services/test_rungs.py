@@ -146,7 +146,7 @@ SCHEDULERS = st.sampled_from(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     SCHEDULERS, st.integers(1, 20), st.integers(1, 14), st.sampled_from(["minimize", "maximize"]),
     st.integers(1, 5), st.integers(0, 10**6),
