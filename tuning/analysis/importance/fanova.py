@@ -58,9 +58,7 @@ class _Tree:
     def _marginal(self, j: int, w: Array, width: Array) -> Array:
         """f_j (c,): the mean over the others in each cell. A leaf without measure under a condition counts for
         nothing."""
-        cells = self.cells[j]
-        sums = cells.along(cells.member.T @ (self.y * np.divide(w, width, out=np.zeros_like(w), where=width > 0)), 0)
-        return sums[: len(cells.measure)]
+        return self.cells[j].sums(self.y * np.divide(w, width, out=np.zeros_like(w), where=width > 0))
 
     def main(self, j: int) -> float:
         return _variance(self.cells[j].measure, self.marginals[j]) / self.variance
@@ -68,11 +66,8 @@ class _Tree:
     def joint(self, pair: Pair) -> Array:
         """f_ij (c_i, c_j)."""
         i, j = pair
-        first, second = self.cells[i], self.cells[j]
         density = self.y * self.w / (self.widths[i] * self.widths[j])
-        sums = (first.member.T @ second.member.multiply(density[:, None]).tocsr()).toarray()
-        sums = second.along(first.along(sums, 0), 1)
-        return sums[: len(first.measure), : len(second.measure)]
+        return self.cells[i].sums_with(self.cells[j], density)
 
     def pair(self, pair: Pair) -> float:
         """The share of what two parameters do beyond what each does alone."""

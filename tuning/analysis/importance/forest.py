@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
 from tuning.analysis.importance.sample import Sample
@@ -95,24 +94,42 @@ def fitted(sample: Sample, seed: int) -> Forest:
 
 @dataclass(frozen=True)
 class Cells:
-    """The leaves of one tree along one axis.
+    """The leaves of one tree along one axis: what they add to its cells, alone and with another axis.
 
-    member (L, c): which cells belong to a leaf, as steps along the row where `stepped`: +1 at the first and -1 behind
-    the last, so that a running sum over the cells gives the members. edges (c + 1,) of a numeric axis.
+    measure (c,), to 1 in all. Of a numeric axis: edges (c + 1,) and first and last (L,), the cell that a leaf begins
+    with and the one behind its end. Of a list's: allowed (L, c), which choices fall into a leaf.
     """
 
-    measure: Array  # (c,), to 1 in all
-    member: scipy.sparse.csr_array
-    stepped: bool
+    measure: Array
     edges: Array
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+    allowed: NDArray[np.bool_] | None = None
 
-    def along(self, sums: Array, axis: int) -> Array:
-        """Sums by cell from sums by step."""
-        return np.cumsum(sums, axis=axis) if self.stepped else sums
+    def sums(self, values: Array) -> Array:
+        """The sum (c,) of the values (L,) of the leaves that hold each cell."""
+        if self.allowed is not None:
+            return values @ self.allowed.astype(np.float64)
+        places = np.concatenate([self.first, self.last])
+        steps = np.bincount(places, np.concatenate([values, -values]), len(self.measure) + 1)
+        sums: Array = steps.cumsum()[:-1]
+        return sums
+
+    def sums_with(self, other: Cells, values: Array) -> Array:
+        """The same for the cells of two axes, (c, c of the other)."""
+        if self.allowed is not None:
+            return np.array([other.sums(values * allowed) for allowed in self.allowed.T])
+        if other.allowed is not None:
+            return other.sums_with(self, values).T
+        c, k = len(self.measure) + 1, len(other.measure) + 1
+        places = [row * k + column for row in (self.first, self.last) for column in (other.first, other.last)]
+        steps = np.bincount(np.concatenate(places), np.concatenate([values, -values, -values, values]), c * k)
+        sums: Array = steps.reshape(c, k).cumsum(axis=0).cumsum(axis=1)[:-1, :-1]
+        return sums
 
     def places(self, axis: Axis, u: Array) -> NDArray[np.int64]:
         """The cells that hold these coordinates."""
-        if not self.stepped:
+        if self.allowed is not None:
             return axis.index(u)
         return np.clip(np.searchsorted(self.edges, u, side="right") - 1, 0, len(self.measure) - 1)
 
@@ -149,14 +166,11 @@ class Leaves:
         """The cells of an axis in this tree."""
         axis, start = self.columns.axes.axes[j], self.columns.starts[j]
         if self.columns.split[j]:
-            allowed = scipy.sparse.csr_array(self._allowed(j).astype(np.float64))
-            return Cells(_chances(axis), allowed, False, np.empty(0))
+            none = np.empty(0, dtype=np.int64)
+            return Cells(_chances(axis), np.empty(0), none, none, self._allowed(j))
         low, high = self.low[:, start], self.high[:, start]
         edges = np.unique(np.concatenate([low, [1.0]]))
-        n, c = len(low), len(edges) - 1
-        columns = np.column_stack([np.searchsorted(edges, low), np.searchsorted(edges, high)]).ravel()
-        steps = scipy.sparse.csr_array((np.tile([1.0, -1.0], n), columns, np.arange(0, 2 * n + 1, 2)), shape=(n, c + 1))
-        return Cells(np.diff(edges), steps, True, edges)
+        return Cells(np.diff(edges), edges, np.searchsorted(edges, low), np.searchsorted(edges, high))
 
     def _allowed(self, j: int) -> NDArray[np.bool_]:
         """Which choices (k) fall into which leaves, (L, k)."""
