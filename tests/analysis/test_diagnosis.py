@@ -49,6 +49,7 @@ def test_a_curve_that_turns() -> None:
     stop, dropout, decay, augment, smaller, _ = verdict.advice
     assert "Stop at epoch 40" in stop.says
     assert decay.change == {"weight_decay": 5e-4}
+    assert decay.says.endswith("weight_decay from 1e-4 to 5e-4.")
     assert dropout.change == {"dropout": 0.25}
     assert dropout.says == "Raise dropout by 0.1 to 0.2: dropout from 0.1 to 0.25."
     assert (augment.parameters, augment.change) == ((), {})

@@ -183,4 +183,8 @@ def _listed(names: tuple[str, ...]) -> str:
 
 
 def _written(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    """As the pages write numbers: 2.61e-5."""
+    if not isinstance(value, float):
+        return str(value)
+    digits, mark, power = f"{value:.2e}".partition("e") if 0 < abs(value) < 1e-3 else (f"{value:.3g}", "", "")
+    return f"{float(digits):g}e{int(power)}" if mark else digits
