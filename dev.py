@@ -263,7 +263,6 @@ ONCE = [
     "tests/services/test_importance.py",
     "tests/services/test_state_machine_mutants.py",
     "tests/services/test_surrogates.py",
-    "tests/services/test_worth.py",
     "tests/workers/test_checkpoints.py",
     "tests/workers/test_control.py",
     "tests/workers/test_data_pins.py",
