@@ -10,7 +10,8 @@ import pytest
 
 from tests.charts.cuts import made, points
 from tuning.charts import CutMark, TrialPoint, common_range, relative_promise, slice_figure, slice_svg
-from tuning.charts.sides import Coordinates, log_ticks, short_number
+from tuning.charts.sides import Coordinates, log_ticks
+from tuning.engine.values import short_number
 
 OPTIONS: dict[str, Any] = {"direction": "minimize", "acquisition": "ei"}
 NEXT = CutMark({"lr": 1e-3, "layers": 2, "optimizer": "sgd", "dropout": 0.1}, 0.05, "next: trial 30")

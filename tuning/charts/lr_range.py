@@ -6,7 +6,7 @@ from html import escape
 from typing import NamedTuple
 
 from tuning.charts.rounding import padded_range, significant, tick_format
-from tuning.charts.sides import log_ticks, short_number
+from tuning.charts.sides import log_ticks
 from tuning.charts.theme import (
     ACTION,
     BEST,
@@ -22,6 +22,7 @@ from tuning.charts.theme import (
     layout,
     spread_labels,
 )
+from tuning.engine.values import short_number
 
 # of curves that lie over each other; more than so many are never drawn
 COLOURS = (ACTION, VALIDATION, BEST, TRAIN, QUIET, TEXT)

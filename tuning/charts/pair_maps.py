@@ -7,8 +7,9 @@ from html import escape
 from typing import Any
 
 from tuning.charts.rounding import significant, tick_format
-from tuning.charts.sides import choice_text, log_ticks, short_number
+from tuning.charts.sides import choice_text, log_ticks
 from tuning.charts.theme import BEST, QUIET, Figure, axis, faint, layout
+from tuning.engine.values import short_number
 
 
 @dataclass(frozen=True)

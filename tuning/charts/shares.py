@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from tuning.charts.sides import choice_text, log_ticks, short_number
+from tuning.charts.sides import choice_text, log_ticks
+from tuning.engine.values import short_number
 
 WIDE, HIGH = 160, 14
 WIDTH, HEIGHT = 256, 116

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from tuning.charts.rounding import padded_range, significant, tick_format
 from tuning.charts.theme import Figure, axis
 from tuning.engine.surrogates.slices import Side
-from tuning.engine.values import identity
+from tuning.engine.values import identity, short_number
 
 LONGEST = 14  # characters of a choice on an axis
 LONGEST_NAME = 40
@@ -38,14 +38,6 @@ def choice_text(value: Any) -> str:
     """A choice in words: text as it is, other JSON values as JSON; short, and without markup."""
     text = value if isinstance(value, str) else json.dumps(value)
     return escape(text if len(text) <= LONGEST else text[: LONGEST - 1] + "…")
-
-
-def short_number(value: float) -> str:
-    """A number as short as it gets: 1e-5, 0.02, 128."""
-    text = f"{value:.3e}" if 0 < abs(value) < 1e-3 else f"{value:.4g}"
-    mantissa, mark, power = text.partition("e")
-    mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
-    return f"{mantissa}e{int(power)}" if mark else mantissa
 
 
 def log_ticks(first: float, last: float) -> list[float]:

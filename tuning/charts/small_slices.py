@@ -6,8 +6,9 @@ from types import MappingProxyType
 from typing import Any
 
 from tuning.charts.rounding import finite, worst_shown
-from tuning.charts.sides import Coordinates, choice_text, short_number
+from tuning.charts.sides import Coordinates, choice_text
 from tuning.engine.surrogates.slices import Cut
+from tuning.engine.values import short_number
 
 WIDTH, HEIGHT, INSET, BASE = 176, 68, 4, 54
 NOWHERE: Mapping[str, Any] = MappingProxyType({})

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tuning.charts.rounding import padded_range, significant
-from tuning.charts.sides import log_ticks, short_number
+from tuning.charts.sides import log_ticks
 from tuning.charts.theme import ACTION, BEST, PRUNED, QUIET, VALIDATION, Figure, axis, blank, faint, layout
+from tuning.engine.values import short_number
 
 SYMBOLS = {"": "circle", "low": "triangle-down", "high": "triangle-up"}
 

@@ -103,3 +103,11 @@ def listed(values: Iterable[Any], limit: int = 8) -> str:
     items = list(values)
     text = ", ".join(shown(item) for item in items[:limit])
     return f"{text} and {len(items) - limit} more" if len(items) > limit else text
+
+
+def short_number(value: float) -> str:
+    """A number as short as it gets: 1e-5, 0.02, 128."""
+    text = f"{value:.3e}" if 0 < abs(value) < 1e-3 else f"{value:.4g}"
+    mantissa, mark, power = text.partition("e")
+    mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+    return f"{mantissa}e{int(power)}" if mark else mantissa

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tuning.analysis.diagnosis.knobs import MOST_DROPOUT, Knob, begun, knobs, lacking, moved, switched
+from tuning.engine.values import short_number
 
 
 @dataclass(frozen=True)
@@ -183,8 +184,4 @@ def _listed(names: tuple[str, ...]) -> str:
 
 
 def _written(value: Any) -> str:
-    """As the pages write numbers: 2.61e-5."""
-    if not isinstance(value, float):
-        return str(value)
-    digits, mark, power = f"{value:.2e}".partition("e") if 0 < abs(value) < 1e-3 else (f"{value:.3g}", "", "")
-    return f"{float(digits):g}e{int(power)}" if mark else digits
+    return short_number(value) if isinstance(value, float) else str(value)
